@@ -73,10 +73,13 @@ let package = Package(
             path: "Shared/ServiceKit", swiftSettings: strict),
 
         // The migrations, carried inside the binaries.
-        schema("SettleSchema", path: "sql/settle"),
-        schema("OrderSchema", path: "sql/order"),
-        schema("StockSchema", path: "sql/stock"),
-        schema("PointsSchema", path: "sql/user-points"),
+        schema("SettleSchema", path: "sql/settle", ["settle_0001_tasks"]),
+        schema("OrderSchema", path: "sql/order", ["order_0001_orders"]),
+        schema("StockSchema", path: "sql/stock", ["stock_0001_products"]),
+        schema("PointsSchema", path: "sql/user-points", ["points_0001_users"]),
+
+        // What the three services say to each other.
+        .target(name: "ShopContract", dependencies: ["Settle"], path: "Shared/ShopContract", swiftSettings: strict),
 
         service("Order", schema: "OrderSchema"),
         service("Stock", schema: "StockSchema"),
@@ -99,15 +102,17 @@ let package = Package(
     ]
 )
 
-func schema(_ name: String, path: String) -> Target {
-    .target(name: name, dependencies: ["Postgres"], path: path, resources: [.embedInCode(".")], swiftSettings: strict)
+func schema(_ name: String, path: String, _ files: [String]) -> Target {
+    .target(
+        name: name, dependencies: ["Postgres"], path: path, resources: files.map { .embedInCode("\($0).sql") },
+        swiftSettings: strict)
 }
 
 func service(_ name: String, schema: Target.Dependency) -> Target {
     .executableTarget(
         name: name,
         dependencies: [
-            "Base", "Postgres", "RabbitMQ", "Redis", "Settle", "ServiceKit", schema, logging, metrics, lifecycle,
+            "Base", "Postgres", "RabbitMQ", "Redis", "Settle", "ServiceKit", "ShopContract", schema, logging, metrics, lifecycle,
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "Hummingbird", package: "hummingbird"),
         ],

@@ -1,0 +1,20 @@
+public import Foundation
+
+extension UUID {
+    /// A time-ordered UUID, version 7 of RFC 9562, with the fraction of the millisecond in `rand_a` (its section 6.2,
+    /// method 3). Rows keyed by it are inserted at the right edge of their index.
+    public static func v7(at date: Date = Date()) -> UUID {
+        let milliseconds = date.timeIntervalSince1970 * 1000
+        let whole = UInt64(milliseconds)
+        let fraction = UInt64((milliseconds - Double(whole)) * 4096) & 0xfff
+        let high = whole << 16 | 0x7000 | fraction
+        let low = UInt64.random(in: 0...UInt64.max) & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000
+        func byte(_ word: UInt64, _ index: UInt64) -> UInt8 { UInt8(truncatingIfNeeded: word >> (56 - 8 * index)) }
+        return UUID(
+            uuid: (
+                byte(high, 0), byte(high, 1), byte(high, 2), byte(high, 3), byte(high, 4), byte(high, 5),
+                byte(high, 6), byte(high, 7), byte(low, 0), byte(low, 1), byte(low, 2), byte(low, 3), byte(low, 4),
+                byte(low, 5), byte(low, 6), byte(low, 7)
+            ))
+    }
+}

@@ -1,0 +1,9 @@
+public import Postgres
+
+/// The tables of the stock service.
+public enum StockSchema {
+    /// In the order in which they are applied.
+    public static let migrations = [
+        Migration(name: "stock_0001_products", bytes: PackageResources.stock_0001_products_sql)
+    ]
+}

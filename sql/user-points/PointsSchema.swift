@@ -1,0 +1,9 @@
+public import Postgres
+
+/// The tables of the user-points service.
+public enum PointsSchema {
+    /// In the order in which they are applied.
+    public static let migrations = [
+        Migration(name: "points_0001_users", bytes: PackageResources.points_0001_users_sql)
+    ]
+}
