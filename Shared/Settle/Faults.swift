@@ -1,0 +1,71 @@
+import Foundation
+
+/// Crashes on demand, at named points, for tests and demonstrations.
+///
+/// Written `point=action`, several with commas: `inbox.committed=kill@3` kills the process with SIGKILL the third time
+/// it gets there, `order.beforeCommit=throw` throws every time, `inbox.committed=throw@2` the second time only.
+public final class Faults: Sendable {
+    enum Action: Equatable, Sendable { case kill, fail }
+
+    /// Thrown by `throw`.
+    public struct Injected: Error, Sendable, CustomStringConvertible {
+        /// Where.
+        public let point: String
+        public var description: String { "fault injected at \(point)" }
+    }
+
+    /// A specification that cannot be read.
+    public struct Unreadable: Error, CustomStringConvertible {
+        public let description: String
+    }
+
+    struct Plan: Sendable {
+        let action: Action
+        let visit: Int?
+    }
+
+    /// No faults: reaching a point costs one comparison.
+    public static let none = Faults(plans: [:])
+
+    private let plans: [String: Plan]
+    private let visits = VisitCounter()
+
+    private init(plans: [String: Plan]) {
+        self.plans = plans
+    }
+
+    /// Reads a specification.
+    public convenience init(_ specification: String) throws(Unreadable) {
+        self.init(plans: try Self.parse(specification))
+    }
+
+    static func parse(_ specification: String) throws(Unreadable) -> [String: Plan] {
+        var plans: [String: Plan] = [:]
+        for part in specification.split(separator: ",") {
+            let sides = part.split(separator: "=", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
+            guard sides.count == 2 else { throw Unreadable(description: "a fault is POINT=ACTION, not '\(part)'") }
+            let words = sides[1].split(separator: "@", maxSplits: 1).map(String.init)
+            let visit = words.count == 2 ? Int(words[1]) : nil
+            guard words.count == 1 || (visit ?? 0) > 0 else {
+                throw Unreadable(description: "'@\(words[1])' in '\(part)' is not a count from 1")
+            }
+            switch words[0] {
+            case "kill": plans[sides[0]] = Plan(action: .kill, visit: visit)
+            case "throw": plans[sides[0]] = Plan(action: .fail, visit: visit)
+            default: throw Unreadable(description: "'\(words[0])' in '\(part)' is neither kill nor throw")
+            }
+        }
+        return plans
+    }
+
+    /// Does what is planned for `point`, if anything.
+    public func reach(_ point: String) throws(Injected) {
+        guard !plans.isEmpty, let plan = plans[point] else { return }
+        let visit = visits.next(at: point)
+        guard plan.visit == nil || plan.visit == visit else { return }
+        switch plan.action {
+        case .kill: kill(getpid(), SIGKILL)
+        case .fail: throw Injected(point: point)
+        }
+    }
+}

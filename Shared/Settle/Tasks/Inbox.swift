@@ -1,0 +1,178 @@
+import Foundation
+public import Logging
+public import RabbitMQ
+
+/// Receives one type of task: each is applied at most once, and answered as often as it comes.
+///
+/// The order of things is what makes it safe: applied and committed, then noted in Redis and answered (with the
+/// broker's confirm), and only then acknowledged. Whatever dies in between, the message comes again and is a duplicate.
+public final class Inbox<Applier: TaskApplier>: Sendable {
+    private let route: TaskRoute
+    private let applier: Applier
+    private let publisher: any MessagePublisher
+    private let dedup: any DedupCache
+    private let deadLetters: DeadLetters
+    private let faults: Faults
+    private let logger: Logger
+    private let metrics: ReceiverMetrics
+
+    /// - Parameters:
+    ///   - route: which tasks, and where the answers go.
+    ///   - publisher: for the answers.
+    public init(
+        route: TaskRoute, applier: Applier, publisher: any MessagePublisher, dedup: RedisDedup,
+        deadLetters: DeadLetters, faults: Faults = .none, logger: Logger
+    ) {
+        self.route = route
+        self.applier = applier
+        self.publisher = publisher
+        self.dedup = dedup
+        self.deadLetters = deadLetters
+        self.faults = faults
+        self.logger = logger
+        metrics = ReceiverMetrics(taskType: route.taskType)
+    }
+
+    /// A subscription to the tasks of the route.
+    public func subscription(prefetch: UInt16 = 500) -> Subscription {
+        Subscription(queue: route.queue, prefetch: prefetch) { try await self.handle($0) }
+    }
+
+    /// Returns when all that the batch stands for is durable, so that it may be acknowledged; throws when the same
+    /// batch must be handled again.
+    func handle(_ deliveries: [Delivery]) async throws {
+        var (items, poison) = read(deliveries)
+        let records = await dedup.take(items.map(\.key))
+        var answers: [(item: Item, answer: TaskAnswer)] = []
+        var toApply: [Item] = []
+        for (item, record) in zip(items, records) {
+            let verdict = DedupVerdict(record, redelivered: item.delivery.redelivered)
+            metrics.gate(verdict)
+            switch verdict {
+            case .apply: toApply.append(item)
+            case .answer(let answer): answers.append((item, answer))
+            case .drop: logger.debug("task in hand elsewhere", metadata: item.metadata)
+            }
+        }
+        items = []
+        for round in rounds(of: toApply) {
+            try await isolatingFailures(of: round, logger: logger) { items in
+                try faults.reach("inbox.beforeCommit")
+                let outcomes = try await applier.apply(items.map(\.task))
+                try faults.reach("inbox.committed")
+                for (item, outcome) in zip(items, outcomes) {
+                    note(outcome, of: item)
+                    if let answer = outcome.answer { answers.append((item, answer)) }
+                    if case .conflict(let reason) = outcome { poison.append(DeadLetter(item.delivery, reason: reason)) }
+                }
+            } onPoison: {
+                poison.append(DeadLetter($0.delivery, reason: $1))
+            }
+        }
+        await dedup.done(answers.map { ($0.item.key, $0.answer) })
+        try await publish(answers)
+        try faults.reach("inbox.answered")
+        try await deadLetters.send(poison)
+    }
+
+    private func publish(_ answers: [(item: Item, answer: TaskAnswer)]) async throws {
+        guard !answers.isEmpty else { return }
+        let encoder = JSONEncoder()
+        let now = Int64(Date().timeIntervalSince1970 * 1000)
+        let outcomes = await publisher.publish(
+            try answers.map { item, answer in
+                OutboundMessage(
+                    exchange: route.exchange, routingKey: route.answerRoutingKey,
+                    messageID: String(item.task.message.id),
+                    body: Array(try encoder.encode(item.task.message.answered(answer, at: now))),
+                    headers: TraceHeader.headers(item.traceParent))
+            })
+        guard outcomes.allSatisfy({ $0 == .confirmed }) else { throw NotConfirmed() }
+    }
+
+    private func note(_ outcome: TaskOutcome, of item: Item) {
+        metrics.outcome(outcome)
+        switch outcome {
+        case .applied: logger.debug("task applied", metadata: item.metadata)
+        case .duplicate: logger.info("duplicate task answered again", metadata: item.metadata)
+        case .rejected(let reason), .conflict(let reason):
+            logger.info("task not applied", metadata: item.metadata.merging(["reason": "\(reason)"]) { $1 })
+        }
+    }
+}
+
+// MARK: - From deliveries to tasks
+
+extension Inbox {
+    struct Item: Sendable {
+        let delivery: Delivery
+        let task: ReceivedTask<Applier.Body>
+        /// What Redis knows it by. The content is in it, so that two tasks with one id are never taken for one.
+        let key: String
+        let businessKey: String
+
+        var traceParent: String? { delivery.headers[TraceHeader.name] }
+
+        var metadata: Logger.Metadata {
+            var metadata: Logger.Metadata = [
+                "taskId": "\(task.message.id)", "taskType": "\(task.message.taskType)",
+                "businessKey": "\(businessKey)",
+            ]
+            if let traceParent { metadata["traceparent"] = "\(traceParent)" }
+            return metadata
+        }
+    }
+
+    /// Copies of one message within the batch count as one.
+    private func read(_ deliveries: [Delivery]) -> (items: [Item], poison: [DeadLetter]) {
+        let decoder = JSONDecoder()
+        var items: [Item] = []
+        var poison: [DeadLetter] = []
+        var seen: Set<String> = []
+        for delivery in deliveries {
+            do {
+                let item = try item(from: delivery, decoder)
+                if seen.insert(item.key).inserted { items.append(item) }
+            } catch {
+                poison.append(DeadLetter(delivery, reason: "unreadable: \(error)"))
+            }
+        }
+        return (items, poison)
+    }
+
+    private func item(from delivery: Delivery, _ decoder: JSONDecoder) throws -> Item {
+        guard delivery.body.count <= 1 << 20 else {
+            throw UnreadableMessage(description: "\(delivery.body.count) bytes are more than a task may have")
+        }
+        let message = try decoder.decode(TaskMessage.self, from: Data(delivery.body))
+        guard message.taskType == route.taskType else {
+            throw UnreadableMessage(description: "taskType '\(message.taskType)' is not '\(route.taskType)'")
+        }
+        let body = try decoder.decode(Applier.Body.self, from: Data(message.requestBody.utf8))
+        try applier.check(body)
+        let hash = String(FNV1a.hash(message.requestBody.utf8), radix: 16)
+        return Item(
+            delivery: delivery, task: ReceivedTask(message: message, body: body),
+            key: "settle:\(route.queue):\(message.id):\(hash)", businessKey: applier.key(of: body))
+    }
+
+    /// Splits `items` so that no round has two tasks with the same key: the second finds what the first has done.
+    private func rounds(of items: [Item]) -> [[Item]] {
+        var rounds: [[Item]] = []
+        var occurrences: [String: Int] = [:]
+        for item in items {
+            let round = occurrences[item.businessKey, default: 0]
+            occurrences[item.businessKey] = round + 1
+            if round == rounds.count { rounds.append([]) }
+            rounds[round].append(item)
+        }
+        return rounds
+    }
+}
+
+/// The 64-bit FNV-1a hash: stable across processes, which Swift's own hashing is not.
+enum FNV1a {
+    static func hash(_ bytes: some Sequence<UInt8>) -> UInt64 {
+        bytes.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    }
+}

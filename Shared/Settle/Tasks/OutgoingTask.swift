@@ -1,0 +1,32 @@
+import Foundation
+import Postgres
+import RabbitMQ
+
+/// A task on its way to the broker.
+struct OutgoingTask: Sendable {
+    let message: TaskMessage
+    let businessKey: String
+    let attempts: Int
+    let traceParent: String?
+
+    var id: Int64 { message.id }
+
+    /// From the columns that `Outbox.add` and `TaskStore.claim` return, in their order.
+    init(row: PostgresRow) throws {
+        let created = try row.decode(Int64.self, at: 1)
+        message = TaskMessage(
+            id: try row.decode(Int64.self, at: 0), createTime: created, updateTime: created,
+            taskType: try row.decode(String.self, at: 2), mqExchange: try row.decode(String.self, at: 4),
+            mqRoutingkey: try row.decode(String.self, at: 5), requestBody: try row.decode(String.self, at: 6),
+            status: TaskStatus.pending.rawValue, errormsg: nil)
+        businessKey = try row.decode(String.self, at: 3)
+        attempts = try row.decode(Int.self, at: 7)
+        traceParent = try row.decode(String?.self, at: 8)
+    }
+
+    func outbound() throws -> OutboundMessage {
+        OutboundMessage(
+            exchange: message.mqExchange, routingKey: message.mqRoutingkey, messageID: String(message.id),
+            body: Array(try JSONEncoder().encode(message)), headers: TraceHeader.headers(traceParent))
+    }
+}

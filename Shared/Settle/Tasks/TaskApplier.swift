@@ -1,0 +1,49 @@
+/// What a receiver does with one type of task.
+///
+/// Apply at most once, and decide it in the database: with a primary key that stands for the task, and an
+/// `INSERT … ON CONFLICT DO NOTHING` whose row count decides. Nothing in front of it (broker, Redis) is certain.
+public protocol TaskApplier: Sendable {
+    /// What `requestBody` holds.
+    associatedtype Body: Decodable & Sendable
+
+    /// What two tasks have in common of which only one may be applied: an order's id, for instance.
+    func key(of body: Body) -> String
+
+    /// Throws `UnreadableMessage` when the values make no sense; the message is dead-lettered.
+    func check(_ body: Body) throws
+
+    /// Applies `tasks`, no two of which have the same key, in one local transaction; one outcome for each, in order.
+    ///
+    /// It throws when nothing was applied, or when that is unknown: then it is called again with the same tasks.
+    func apply(_ tasks: [ReceivedTask<Body>]) async throws -> [TaskOutcome]
+}
+
+/// A task as it came from its sender.
+public struct ReceivedTask<Body: Sendable>: Sendable {
+    /// The message.
+    public let message: TaskMessage
+    /// Its `requestBody`.
+    public let body: Body
+}
+
+/// What became of a received task.
+public enum TaskOutcome: Sendable, Equatable {
+    /// Done, now.
+    case applied
+    /// It cannot be done; that is remembered, so that a late copy gets the same answer.
+    case rejected(reason: String)
+    /// Decided before; answered again as then.
+    case duplicate(TaskAnswer)
+    /// Another task with the same key and other content was applied before: nobody's answer, so it is dead-lettered.
+    case conflict(reason: String)
+
+    /// What its sender is told, if anything.
+    var answer: TaskAnswer? {
+        switch self {
+        case .applied: .finished
+        case .rejected(let reason): .rejected(reason: reason)
+        case .duplicate(let answer): answer
+        case .conflict: nil
+        }
+    }
+}

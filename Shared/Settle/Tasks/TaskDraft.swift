@@ -1,0 +1,50 @@
+import Foundation
+import Instrumentation
+import ServiceContextModule
+
+/// A task that is to be written with a business transaction.
+public struct TaskDraft: Sendable {
+    let route: TaskRoute
+    let businessKey: String
+    let requestBody: String
+    let traceParent: String?
+
+    /// - Parameters:
+    ///   - route: what is to be done, and where it is sent.
+    ///   - businessKey: what it is about, an order's id for instance; for people, and for looking tasks up.
+    ///   - body: what the receiver needs to know; sent as JSON.
+    ///   - traceParent: the W3C trace that it belongs to; the current one when left out.
+    public init(
+        _ route: TaskRoute, businessKey: String, body: some Encodable,
+        traceParent: String? = TraceHeader.current()
+    ) throws {
+        self.route = route
+        self.businessKey = businessKey
+        self.requestBody = String(decoding: try JSONEncoder().encode(body), as: UTF8.self)
+        self.traceParent = traceParent
+    }
+}
+
+/// The W3C `traceparent` that tasks and their messages carry, through whatever instrument the process installed.
+public enum TraceHeader {
+    /// The header's name, in HTTP and in messages.
+    public static let name = "traceparent"
+
+    /// The header of the current task's trace, if there is one.
+    public static func current() -> String? {
+        guard let context = ServiceContext.current else { return nil }
+        var carrier: [String: String] = [:]
+        InstrumentationSystem.instrument.inject(context, into: &carrier, using: DictionaryInjector())
+        return carrier[name]
+    }
+
+    static func headers(_ traceParent: String?) -> [String: String] {
+        traceParent.map { [name: $0] } ?? [:]
+    }
+}
+
+private struct DictionaryInjector: Injector {
+    func inject(_ value: String, forKey key: String, into carrier: inout [String: String]) {
+        carrier[key] = value
+    }
+}

@@ -1,0 +1,79 @@
+/// The message that carries a task, and the message that answers it: the same fields both ways.
+///
+/// Times are milliseconds since 1970. Unknown fields are ignored, so that a peer may add its own.
+public struct TaskMessage: Codable, Sendable, Equatable {
+    /// The task's id in its sender's database.
+    public var id: Int64
+    /// When the sender wrote it.
+    public var createTime: Int64
+    /// When it last changed.
+    public var updateTime: Int64
+    /// What is to be done: `addpoint`.
+    public var taskType: String
+    /// The exchange it was published to.
+    public var mqExchange: String
+    /// The routing key it was published with.
+    public var mqRoutingkey: String
+    /// What the receiver needs to know: a JSON text inside the JSON.
+    public var requestBody: String
+    /// `pending` in a task; `finished` or `rejected` in an answer.
+    public var status: String?
+    /// Why it was rejected.
+    public var errormsg: String?
+}
+
+/// What a receiver says of a task.
+public enum TaskAnswer: Sendable, Equatable {
+    /// It was done, now or before.
+    case finished
+    /// It cannot be done; the reason is for people.
+    case rejected(reason: String)
+}
+
+extension TaskMessage {
+    /// Reads a task as leniently as can be: its id, type and request are what a receiver cannot do without.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        id = try values.decode(Int64.self, forKey: .id)
+        taskType = try values.decode(String.self, forKey: .taskType)
+        requestBody = try values.decode(String.self, forKey: .requestBody)
+        createTime = try values.decodeIfPresent(Int64.self, forKey: .createTime) ?? 0
+        updateTime = try values.decodeIfPresent(Int64.self, forKey: .updateTime) ?? createTime
+        mqExchange = try values.decodeIfPresent(String.self, forKey: .mqExchange) ?? ""
+        mqRoutingkey = try values.decodeIfPresent(String.self, forKey: .mqRoutingkey) ?? taskType
+        status = try values.decodeIfPresent(String.self, forKey: .status)
+        errormsg = try values.decodeIfPresent(String.self, forKey: .errormsg)
+    }
+
+    /// This task as its own answer.
+    public func answered(_ answer: TaskAnswer, at milliseconds: Int64) -> TaskMessage {
+        var message = self
+        message.updateTime = milliseconds
+        switch answer {
+        case .finished:
+            message.status = TaskStatus.finished.rawValue
+            message.errormsg = nil
+        case .rejected(let reason):
+            message.status = TaskStatus.rejected.rawValue
+            message.errormsg = reason
+        }
+        return message
+    }
+}
+
+/// The answer in a message, read as leniently as the contract says: a peer may echo the task it received.
+struct AnswerMessage: Decodable, Sendable, Equatable {
+    let id: Int64
+    let taskType: String?
+    let status: String?
+    let errormsg: String?
+
+    /// Nil for a status that is no answer.
+    var answer: TaskAnswer? {
+        switch status.map(TaskStatus.init(rawValue:)) {
+        case .none, .pending, .finished: .finished
+        case .rejected: .rejected(reason: errormsg.flatMap { $0.isEmpty ? nil : $0 } ?? "rejected without a reason")
+        case .parked, .some(.none): nil
+        }
+    }
+}

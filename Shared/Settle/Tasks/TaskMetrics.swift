@@ -1,0 +1,86 @@
+import Metrics
+import RabbitMQ
+
+/// What an operator watches of a sender.
+struct SenderMetrics: Sendable {
+    private let pending = Gauge(label: "settle_tasks_pending")
+    private let parked = Gauge(label: "settle_tasks_parked")
+    private let oldest = Gauge(label: "settle_task_oldest_age_seconds")
+    private let published = Counter(label: "settle_tasks_published_total")
+    private let republished = Counter(label: "settle_tasks_republished_total")
+    private let confirmed = Counter(label: "settle_tasks_confirmed_total")
+    private let returned = Counter(label: "settle_tasks_returned_total")
+    private let nacked = Counter(label: "settle_tasks_nacked_total")
+    private let lost = Counter(label: "settle_tasks_lost_total")
+    private let finished = Counter(label: "settle_tasks_finished_total")
+    private let rejected = Counter(label: "settle_tasks_rejected_total")
+    private let answersIgnored = Counter(label: "settle_answers_ignored_total")
+    private let settled = Timer(label: "settle_task_commit_to_archive")
+
+    func sending(_ tasks: [OutgoingTask]) {
+        published.increment(by: tasks.count)
+        let again = tasks.count { $0.attempts > 1 }
+        if again > 0 { republished.increment(by: again) }
+    }
+
+    func outcome(_ outcome: PublishOutcome) {
+        switch outcome {
+        case .confirmed: confirmed.increment()
+        case .returned: returned.increment()
+        case .nacked: nacked.increment()
+        case .lost: lost.increment()
+        }
+    }
+
+    func answered(_ tasks: [AnsweredTask], of answers: Int) {
+        for task in tasks {
+            settled.recordSeconds(task.age)
+            if task.answer == .finished { finished.increment() } else { rejected.increment() }
+        }
+        // Repeated answers, and answers for tasks of another database.
+        if answers > tasks.count { answersIgnored.increment(by: answers - tasks.count) }
+    }
+
+    func backlog(_ backlog: TaskBacklog) {
+        pending.record(backlog.pending)
+        parked.record(backlog.parked)
+        oldest.record(backlog.oldestAge)
+    }
+}
+
+/// What an operator watches of a receiver.
+struct ReceiverMetrics: Sendable {
+    private let applied: Counter
+    private let duplicate: Counter
+    private let rejected: Counter
+    private let conflict: Counter
+    private let dropped: Counter
+
+    init(taskType: String) {
+        func counter(_ outcome: String) -> Counter {
+            Counter(label: "settle_inbox_total", dimensions: [("task_type", taskType), ("outcome", outcome)])
+        }
+        applied = counter("applied")
+        duplicate = counter("duplicate")
+        rejected = counter("rejected")
+        conflict = counter("conflict")
+        dropped = counter("in_hand_elsewhere")
+    }
+
+    func outcome(_ outcome: TaskOutcome) {
+        switch outcome {
+        case .applied: applied.increment()
+        case .rejected: rejected.increment()
+        case .duplicate: duplicate.increment()
+        case .conflict: conflict.increment()
+        }
+    }
+
+    func gate(_ verdict: DedupVerdict) {
+        switch verdict {
+        case .apply: break
+        case .answer: duplicate.increment()
+        case .drop: dropped.increment()
+        }
+    }
+}

@@ -1,0 +1,58 @@
+/// What `addpoint` asks for.
+public struct AddPoint: Codable, Sendable, Equatable {
+    /// Whose balance grows.
+    public let userName: String
+    /// For which order; points are added once for each.
+    public let orderId: String
+    /// How many points; not negative.
+    public let point: Int64
+
+    /// One order's points.
+    public init(userName: String, orderId: String, point: Int64) {
+        self.userName = userName
+        self.orderId = orderId
+        self.point = point
+    }
+}
+
+/// What `deductstock` asks to take and `restock` to give back.
+public struct StockChange: Codable, Sendable, Equatable {
+    /// For which order; each action is done once for each.
+    public let orderId: String
+    /// All of them, or none.
+    public let items: [StockItem]
+
+    /// One order's items.
+    public init(orderId: String, items: [StockItem]) {
+        self.orderId = orderId
+        self.items = items
+    }
+}
+
+/// So many of one product.
+public struct StockItem: Codable, Sendable, Hashable {
+    /// Which product.
+    public let sku: String
+    /// How many; from 1.
+    public let quantity: Int64
+
+    /// So many of one product.
+    public init(sku: String, quantity: Int64) {
+        self.sku = sku
+        self.quantity = quantity
+    }
+}
+
+/// A product's price, as order asks stock for it.
+public struct Quote: Codable, Sendable, Equatable {
+    /// Which product.
+    public let sku: String
+    /// The price of one.
+    public let unitPrice: Int64
+
+    /// A product's price.
+    public init(sku: String, unitPrice: Int64) {
+        self.sku = sku
+        self.unitPrice = unitPrice
+    }
+}

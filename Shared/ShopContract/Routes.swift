@@ -1,0 +1,20 @@
+public import Settle
+
+/// The types of task that the three services send each other.
+public enum ShopRoutes {
+    /// order → user-points: the order has earned points.
+    public static let addPoint = route("addpoint")
+    /// order → stock, in mode `message`: take the order's items.
+    public static let deductStock = route("deductstock")
+    /// order → stock: give the order's items back.
+    public static let restock = route("restock")
+    /// All of them.
+    public static let all = [addPoint, deductStock, restock]
+
+    /// Where unreadable messages are kept.
+    public static let deadLetters = DeadLetterRoute(exchange: "ex_buying_dead", queue: "cg_buying_dead")
+
+    private static func route(_ taskType: String) -> TaskRoute {
+        TaskRoute(taskType: taskType, exchange: "ex_buying_addpointurse", queuePrefix: "cg_buying_")
+    }
+}
