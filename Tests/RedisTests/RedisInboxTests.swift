@@ -1,0 +1,61 @@
+import Testing
+
+@testable import Redis
+
+@Suite("Redis inbox")
+struct RedisInboxTests {
+    /// Adds a job as `send` does and returns its result.
+    private static func add(_ commands: [RedisCommand], to inbox: RedisInbox) async -> Result<[RedisReply], RedisError>
+    {
+        await withCheckedContinuation { inbox.add(RedisInbox.Job(commands: commands, answer: $0)) }
+    }
+
+    @Test("before it is up, jobs are refused at once")
+    func down() async {
+        let inbox = RedisInbox(maxWaiting: 10)
+        #expect(await Self.add([.ping], to: inbox) == .failure(.unavailable))
+    }
+
+    @Test("beyond its bound jobs are refused, and going down fails those that wait")
+    func bound() async {
+        let inbox = RedisInbox(maxWaiting: 1)
+        inbox.setUp(true)
+        async let waiting = Self.add([.ping], to: inbox)
+        // The first job holds the only place as soon as a job of no place for it is refused.
+        var refused = await Self.add([.ping, .ping], to: inbox)
+        #expect(refused == .failure(.overloaded))
+        inbox.setUp(false)
+        refused = await waiting
+        #expect(refused == .failure(.unavailable))
+    }
+
+    @Test("what was accepted before a stop is still handed out, then the stop")
+    func stop() async throws {
+        let inbox = RedisInbox(maxWaiting: 10)
+        inbox.setUp(true)
+        let results = await withTaskGroup(of: Result<[RedisReply], RedisError>.self) { group in
+            group.addTask { await Self.add([.ping], to: inbox) }
+            group.addTask {
+                // Until the job is there: the thread's side sleeps on it, so this returns by its signal.
+                guard case .jobs(let jobs) = inbox.take(timeout: .seconds(10)) else { return .failure(.timeout) }
+                inbox.stop()
+                for job in jobs { job.answer.resume(returning: .success([.status("PONG")])) }
+                guard case .stop = inbox.take(timeout: .zero) else { return .failure(.timeout) }
+                return .success([])
+            }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(results.contains(.success([.status("PONG")])))
+        #expect(results.contains(.success([])))
+        #expect(await Self.add([.ping], to: inbox) == .failure(.closed))
+    }
+
+    @Test("nothing comes: the wait ends by itself")
+    func timeout() {
+        let inbox = RedisInbox(maxWaiting: 1)
+        guard case .nothing = inbox.take(timeout: .milliseconds(1)) else {
+            Issue.record("something came out of an empty inbox")
+            return
+        }
+    }
+}
