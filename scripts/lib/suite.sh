@@ -1,0 +1,114 @@
+# shellcheck shell=bash
+# Sourced by `up`, `down` and `test`: the three services, of one build and in one run folder.
+
+services=(user-points stock order)
+
+# use_suite FOLDER [ORDER STOCK POINTS]: the run folder (token, log/NAME.log, pid/NAME, servers/) and the ports.
+use_suite() {
+    run="$1"
+    order_port="${2:-8080}"
+    stock_port="${3:-8081}"
+    points_port="${4:-8082}"
+}
+
+service_port() {
+    case "$1" in
+        order) printf '%s' "$order_port" ;;
+        stock) printf '%s' "$stock_port" ;;
+        user-points) printf '%s' "$points_port" ;;
+    esac
+}
+
+service_url() { printf 'http://127.0.0.1:%s' "$(service_port "$1")"; }
+
+# The pid file holds the process id and, as its mark, the executable's path.
+service_pid() { cut -d ' ' -f 1 "$run/pid/$1" 2>/dev/null || true; }
+service_mark() { cut -d ' ' -f 2- "$run/pid/$1" 2>/dev/null || true; }
+service_running() { alive "$(service_pid "$1")" "$(service_mark "$1")"; }
+
+# One token for each run folder, made once.
+suite_token() {
+    [[ -s "$run/token" ]] ||
+        (umask 077 && head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$run/token")
+    cat "$run/token"
+}
+
+# start_service NAME FOLDER: the executable of that name in the folder, with what it needs in its environment only.
+start_service() {
+    local name="$1" executable="$2/$1" database
+    case "$name" in
+        order) database="$ORDER_DATABASE_URL" ;;
+        stock) database="$STOCK_DATABASE_URL" ;;
+        user-points) database="$POINTS_DATABASE_URL" ;;
+    esac
+    ! port_open "$(service_port "$name")" ||
+        die "port $(service_port "$name") for $name is taken by another program; see scripts/up --help for other ports"
+    mkdir -p "$run/log" "$run/pid"
+    [[ ! -e "$run/log/$name.log" ]] || mv -f "$run/log/$name.log" "$run/log/$name.log.old"
+    # In its own session, so that Ctrl-C here does not reach it, and with none of our descriptors.
+    HTTP_PORT="$(service_port "$name")" DATABASE_URL="$database" AMQP_URL="$AMQP_URL" REDIS_URL="$REDIS_URL" \
+        ORDER_URL="$(service_url order)" STOCK_URL="$(service_url stock)" POINTS_URL="$(service_url user-points)" \
+        SETTLE_TOKEN="$(suite_token)" \
+        setsid "$executable" </dev/null >"$run/log/$name.log" 2>&1 &
+    printf '%s %s\n' "$!" "$executable" >"$run/pid/$name"
+}
+
+service_ready() {
+    [[ "$(curl -s -m 2 -o /dev/null -w '%{http_code}' "$(service_url "$1")/health/ready" || true)" == 200 ]]
+}
+service_ready_or_dead() { service_ready "$1" || ! service_running "$1"; }
+
+await_service() {
+    wait_until 60 service_ready_or_dead "$1" || true
+    service_ready "$1" && return
+    show_log "$1" "$run/log/$1.log"
+    die "$1 is not ready: $(curl -s -m 2 "$(service_url "$1")/health/ready" || printf 'no answer')"
+}
+
+# start_suite FOLDER: starts those of the services that are down, and waits until all are ready.
+start_suite() {
+    local name
+    for name in "${services[@]}"; do
+        if service_running "$name"; then
+            say "$name: running already"
+            [[ "$(readlink "/proc/$(service_pid "$name")/exe")" != *deleted* ]] ||
+                say "$name: runs an older build; scripts/down and scripts/up start the new one"
+        else
+            start_service "$name" "$1"
+        fi
+    done
+    for name in "${services[@]}"; do await_service "$name"; done
+}
+
+stop_suite() {
+    local name
+    # The one that takes orders first.
+    for name in order stock user-points; do
+        service_running "$name" || continue
+        end_process "$(service_pid "$name")" "$(service_mark "$name")" TERM 15
+        rm -f "$run/pid/$name"
+        say "$name: stopped"
+    done
+}
+
+# seed URL BODY: creates what does not exist yet.
+seed() {
+    local status
+    status="$(curl -s -m 10 -o /dev/null -w '%{http_code}' "$1" || true)"
+    [[ "$status" != 200 ]] || return 0
+    status="$(curl -s -m 10 -o /dev/null -w '%{http_code}' -X PUT "$1" -H "Authorization: Bearer $(suite_token)" \
+        -H 'Content-Type: application/json' -d "$2" || true)"
+    [[ "$status" == 201 || "$status" == 200 ]] || die "could not create $1: status $status"
+}
+
+seed_suite() {
+    local users products
+    users="$(service_url user-points)/users"
+    products="$(service_url stock)/products"
+    seed "$users/alice" '{"points": 1000}'
+    seed "$users/bob" '{"points": 0}'
+    seed "$users/carol" '{"points": 0}'
+    seed "$products/tea" '{"title": "Tea", "unitPrice": 120, "available": 1000000}'
+    seed "$products/cup" '{"title": "Cup", "unitPrice": 800, "available": 1000000}'
+    seed "$products/kettle" '{"title": "Kettle", "unitPrice": 4500, "available": 1000000}'
+}
