@@ -42,17 +42,3 @@ public struct StockItem: Codable, Sendable, Hashable {
         self.quantity = quantity
     }
 }
-
-/// A product's price, as order asks stock for it.
-public struct Quote: Codable, Sendable, Equatable {
-    /// Which product.
-    public let sku: String
-    /// The price of one.
-    public let unitPrice: Int64
-
-    /// A product's price.
-    public init(sku: String, unitPrice: Int64) {
-        self.sku = sku
-        self.unitPrice = unitPrice
-    }
-}

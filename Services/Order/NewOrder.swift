@@ -1,0 +1,49 @@
+import Base
+import Foundation
+import ServiceKit
+import Settle
+import ShopContract
+
+/// An order that is about to be written.
+struct NewOrder: Sendable {
+    let id: UUID
+    let userName: String
+    let items: [Order.Item]
+    let total: Int64
+    let spendPoints: Int64
+    let mode: String
+    let idempotencyKey: String?
+    let fingerprint: String?
+    let firstTask: TaskDraft
+    /// Milliseconds since 1970.
+    let createdMilliseconds: Int64
+
+    var createdAt: Date { Date(timeIntervalSince1970: Double(createdMilliseconds) / 1000) }
+    var payMoney: Int64 { total - spendPoints }
+
+    /// - Parameter prices: what each product costs.
+    /// - Throws: a problem for a product without a price, or a total beyond what can be counted.
+    init(_ request: OrderRequest, prices: [String: Int64], idempotencyKey: String?) throws {
+        let now = Date()
+        id = UUID.v7(at: now)
+        createdMilliseconds = Int64(now.timeIntervalSince1970 * 1000)
+        userName = request.userName
+        mode = request.mode
+        spendPoints = request.spendPoints
+        self.idempotencyKey = idempotencyKey
+        fingerprint = idempotencyKey.map { _ in request.fingerprint }
+        items = try request.items.map { item in
+            guard let price = prices[item.sku] else { throw Problem.notFound("there is no product '\(item.sku)'") }
+            return Order.Item(sku: item.sku, quantity: item.quantity, unitPrice: price)
+        }
+        total = try items.reduce(0) { sum, item in
+            let (line, lineOverflow) = item.unitPrice.multipliedReportingOverflow(by: item.quantity)
+            let (total, overflow) = sum.addingReportingOverflow(line)
+            guard !lineOverflow, !overflow else { throw Problem.unprocessable("items cost more than can be counted") }
+            return total
+        }
+        let key = id.uuidString.lowercased()
+        firstTask = try TaskDraft(
+            ShopRoutes.deductStock, businessKey: key, body: StockChange(orderId: key, items: request.items))
+    }
+}

@@ -1,0 +1,55 @@
+import ArgumentParser
+import OrderSchema
+import ServiceKit
+import Settle
+import SettleSchema
+import ShopContract
+
+@main
+struct OrderCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "order",
+        abstract: "Places orders, and sends tasks until each order is settled or cancelled.",
+        discussion: """
+            Settings come from the flags below, else from the environment; SETTLE_TOKEN, which guards the internal \
+            routes, from the environment only.
+            """)
+
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var messaging: MessagingOptions
+    @OptionGroup var tasks: TaskOptions
+
+    func run() async throws {
+        let flags = messaging.flags.merging(tasks.flags) { $1 }
+        try await ServiceMain.run("order", defaultPort: 8080, options: common, flags: flags) { boot in
+            let infrastructure = try Infrastructure(
+                boot, migrations: [("settle-tasks", SettleSchema.tasks), ("order", OrderSchema.migrations)])
+            let database = infrastructure.database
+            let messaging = try Messaging(
+                boot, infrastructure, routes: ShopRoutes.all, deadLetters: ShopRoutes.deadLetters)
+            let scheduler = TaskScheduler(
+                settings: try TaskOptions.settings(boot), database: database, publisher: messaging.publisher,
+                logger: boot.logger)
+            let settlement = Settlement(outbox: scheduler.outbox)
+            let listener = FinishListener(
+                scheduler: scheduler, deadLetters: messaging.deadLetters, faults: messaging.faults,
+                logger: boot.logger, handler: settlement.follow)
+            let consumer = messaging.consumer(ShopRoutes.all.map { listener.subscription(to: $0) })
+            let http = OutboundHTTP(logger: boot.logger)
+            let stock = StockClient(
+                ServiceClient("stock", baseURL: boot.settings.stockURL, token: boot.settings.token, over: http))
+            let store = OrderStore(database: database, tasks: scheduler.store)
+            let writer = OrderWriter(database: database, outbox: scheduler.outbox, faults: messaging.faults)
+            let server = try HTTPService(
+                boot, checks: infrastructure.checks + [messaging.check(consumer)], problems: [.postgres],
+                isOpen: { infrastructure.migration.isDone }
+            ) { open, guarded in
+                OrderRoutes(
+                    place: PlaceOrder(stock: stock, store: store, writer: writer, logger: boot.logger), store: store
+                ).add(to: open)
+                TaskRoutes(scheduler: scheduler).add(to: guarded)
+            }
+            return infrastructure.services + [http, messaging.publisher, scheduler, consumer, server]
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import ServiceKit
+
+/// `/orders`
+struct OrderRoutes {
+    struct Orders: Encodable {
+        let orders: [Order]
+        let next: String?
+    }
+
+    let place: PlaceOrder
+    let store: OrderStore
+
+    func add(to open: ServiceRoutes) {
+        open.post("orders") { request, context in
+            let key = try idempotencyKey(of: request)
+            let body = try await requireJSON(OrderRequest.self, from: request, context: context)
+            switch try await place(body, idempotencyKey: key) {
+            case .new(let order): return try answer(order, status: .created)
+            case .before(let order): return try answer(order, status: .ok)
+            }
+        }
+        open.get("orders/:id") { _, context in
+            guard let id = UUID(uuidString: try context.pathParameter("id")), let order = try await store.order(id)
+            else { throw Problem.notFound("there is no such order") }
+            return try Response.json(order)
+        }
+        open.get("orders") { request, _ in
+            let limit = try request.queryInteger("limit", in: 1...200, default: 50)
+            let orders = try await store.orders(
+                userName: try request.queryString("userName", maxLength: 64),
+                status: try request.queryChoice("status", of: ["placed", "settled", "cancelling", "cancelled"]),
+                before: try before(request), limit: limit)
+            return try Response.json(Orders(orders: orders, next: orders.count == limit ? orders.last?.key : nil))
+        }
+    }
+
+    private func answer(_ order: Order, status: HTTPResponse.Status) throws -> Response {
+        try Response.json(order, status: status, headers: [.location: "/orders/\(order.key)"])
+    }
+
+    private func before(_ request: Request) throws -> UUID? {
+        guard let text = try request.queryString("before") else { return nil }
+        guard let id = UUID(uuidString: text) else {
+            throw Problem.unprocessable("before must be the id of an order, as 'next' gives it")
+        }
+        return id
+    }
+
+    private func idempotencyKey(of request: Request) throws -> String? {
+        guard let name = HTTPField.Name("Idempotency-Key"), let key = request.headers[name] else { return nil }
+        try Check.length("Idempotency-Key", key, 1...255)
+        return key
+    }
+}

@@ -1,0 +1,123 @@
+import Base
+import Foundation
+import Postgres
+import Settle
+
+/// Writes orders with their items and first tasks: one transaction, in one round trip, for all that gathered.
+struct OrderWriter: Sendable {
+    enum Written: Sendable {
+        case written
+        /// Another order came with the same idempotency key.
+        case keyTaken
+    }
+
+    private let batches: Batcher<NewOrder, Result<Written, any Error>>
+
+    init(database: PostgresDatabase, outbox: Outbox, faults: Faults) {
+        let insert = InsertOrders(database: database, outbox: outbox, faults: faults)
+        batches = Batcher(limit: 64, lanes: 4) { await insert($0) }
+    }
+
+    func write(_ order: NewOrder) async throws -> Written {
+        try await batches.submit(order).get()
+    }
+}
+
+/// One batch of orders.
+private struct InsertOrders: Sendable {
+    let database: PostgresDatabase
+    let outbox: Outbox
+    let faults: Faults
+
+    /// Orders that cannot be written together are written alone: a key that is taken fails nobody else's order.
+    func callAsFunction(_ orders: [NewOrder]) async -> [Result<OrderWriter.Written, any Error>] {
+        do {
+            try await insert(orders)
+            return orders.map { _ in .success(.written) }
+        } catch let error as PostgresError where error.isWorthTryingAlone {
+            var results: [Result<OrderWriter.Written, any Error>] = []
+            for order in orders { results.append(await alone(order, mayExist: error.kind == .commitUnknown)) }
+            return results
+        } catch {
+            return orders.map { _ in .failure(error) }
+        }
+    }
+
+    /// An order whose commit may or may not have happened is written again: its primary key waits for the first
+    /// attempt, should that still be running, and tells what became of it.
+    private func alone(_ order: NewOrder, mayExist: Bool) async -> Result<OrderWriter.Written, any Error> {
+        var mayExist = mayExist
+        let deadline = ContinuousClock.now + .seconds(5)
+        let backoff = Backoff(initial: .milliseconds(20), cap: .milliseconds(500))
+        var attempt = 0
+        while true {
+            attempt += 1
+            do {
+                try await insert([order])
+                return .success(.written)
+            } catch let error as PostgresError {
+                if error.sqlState == "23505" {
+                    if mayExist, await exists(order.id) { return .success(.written) }
+                    if error.constraint == "orders_idempotency_key" { return .success(.keyTaken) }
+                }
+                mayExist = mayExist || error.kind == .commitUnknown
+                guard mayExist, error.isUnavailable, ContinuousClock.now < deadline else { return .failure(error) }
+            } catch {
+                return .failure(error)
+            }
+            do {
+                try await Task.sleep(for: backoff.delay(attempt: attempt))
+            } catch {
+                return .failure(error)
+            }
+        }
+    }
+
+    private func exists(_ id: UUID) async -> Bool {
+        do {
+            return try await !database.query("SELECT FROM orders WHERE id = $1", [.uuid(id)]).isEmpty
+        } catch {
+            return false  // the caller reports the error that made it ask
+        }
+    }
+
+    private func insert(_ orders: [NewOrder]) async throws {
+        try faults.reach("order.beforeCommit")
+        try await database.transaction { [outbox, faults] transaction in
+            transaction.add(
+                """
+                INSERT INTO orders (id, user_name, total, spend_points, pay_money, point, mode, created_at,
+                                    idempotency_key, request_hash)
+                SELECT id, user_name, total, spend_points, total - spend_points, total - spend_points, mode,
+                       to_timestamp(created / 1000.0), key, sha256(convert_to(fingerprint, 'UTF8'))
+                FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::text[],
+                            $8::text[]) AS o (id, user_name, total, spend_points, mode, created, key, fingerprint)
+                """,
+                [
+                    .uuids(orders.map(\.id)), .texts(orders.map(\.userName)), .ints(orders.map(\.total)),
+                    .ints(orders.map(\.spendPoints)), .texts(orders.map(\.mode)),
+                    .ints(orders.map(\.createdMilliseconds)),
+                    .texts(orders.map(\.idempotencyKey)), .texts(orders.map(\.fingerprint)),
+                ])
+            let lines = orders.flatMap { order in order.items.map { (order.id, $0) } }
+            transaction.add(
+                """
+                INSERT INTO order_item (order_id, sku, quantity, unit_price)
+                SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[])
+                """,
+                [
+                    .uuids(lines.map(\.0)), .texts(lines.map(\.1.sku)), .ints(lines.map(\.1.quantity)),
+                    .ints(lines.map(\.1.unitPrice)),
+                ])
+            outbox.add(orders.map(\.firstTask), in: transaction)
+            transaction.afterCommit { _ in try faults.reach("order.committed") }
+        }
+    }
+}
+
+extension PostgresError {
+    /// A value that one order brought in, or a commit of which nobody knows whether it happened.
+    fileprivate var isWorthTryingAlone: Bool {
+        kind == .commitUnknown || (kind == .server && !isUnavailable)
+    }
+}

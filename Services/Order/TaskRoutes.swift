@@ -1,0 +1,36 @@
+import Hummingbird
+import ServiceKit
+import Settle
+
+/// `/tasks`: for operators.
+struct TaskRoutes {
+    struct Counts: Encodable {
+        let pending: Int
+        let parked: Int
+    }
+
+    struct Tasks: Encodable {
+        let tasks: [TaskRecord]
+        let counts: Counts
+    }
+
+    let scheduler: TaskScheduler
+
+    func add(to guarded: ServiceRoutes) {
+        guarded.get("tasks") { request, _ in
+            let limit = try request.queryInteger("limit", in: 1...200, default: 50)
+            let status = try request.queryChoice("status", of: TaskStatus.allCases.map(\.rawValue))
+            let backlog = try await scheduler.store.backlog()
+            return try Response.json(
+                Tasks(
+                    tasks: try await scheduler.store.tasks(status: status.flatMap(TaskStatus.init), limit: limit),
+                    counts: Counts(pending: backlog.pending, parked: backlog.parked)))
+        }
+        guarded.post("tasks/:id/retry") { _, context in
+            guard try await scheduler.retry(try context.pathInteger("id")) else {
+                throw Problem.notFound("there is no live task with this id")
+            }
+            return Response.empty(.accepted)
+        }
+    }
+}

@@ -1,0 +1,102 @@
+import Hummingbird
+import Postgres
+import ServiceKit
+import ShopContract
+
+/// `/products`: what there is, and for how much.
+struct ProductRoutes {
+    struct Product: Codable {
+        let sku: String
+        let title: String
+        let unitPrice: Int64
+        let available: Int64
+        let reserved: Int64
+
+        static let columns = "sku, title, unit_price, available, reserved"
+
+        init(row: PostgresRow) throws {
+            sku = try row.decode(String.self, at: 0)
+            title = try row.decode(String.self, at: 1)
+            unitPrice = try row.decode(Int64.self, at: 2)
+            available = try row.decode(Int64.self, at: 3)
+            reserved = try row.decode(Int64.self, at: 4)
+        }
+    }
+
+    struct Products: Encodable {
+        let products: [Product]
+        let next: String?
+    }
+
+    struct NewProduct: Decodable {
+        let title: String
+        let unitPrice: Int64
+        let available: Int64
+
+        func check() throws {
+            try Check.length("title", title, 1...200)
+            try Check.range("unitPrice", unitPrice, in: 0...1_000_000_000)
+            try Check.range("available", available, in: 0...1_000_000_000_000)
+        }
+    }
+
+    let database: PostgresDatabase
+
+    func add(to open: ServiceRoutes, guarded: ServiceRoutes) {
+        open.get("products") { request, _ in
+            let limit = try request.queryInteger("limit", in: 1...1000, default: 1000)
+            return try Response.json(try await list(after: try request.queryString("after"), limit: limit))
+        }
+        open.get("products/:sku") { _, context in
+            try Response.json(try await find(try context.pathParameter("sku")))
+        }
+        guarded.put("products/:sku") { request, context in
+            let sku = try context.pathParameter("sku")
+            try Check.length("sku", sku, 1...64)
+            let body = try await requireJSON(NewProduct.self, from: request, context: context)
+            try body.check()
+            let isNew = try await put(sku, body)
+            return try Response.json(try await find(sku), status: isNew ? .created : .ok)
+        }
+        guarded.post("quotes") { request, context in
+            let body = try await requireJSON(QuoteRequest.self, from: request, context: context)
+            return try Response.json(QuoteAnswer(quotes: try await quotes(body.skus)))
+        }
+    }
+
+    private func list(after sku: String?, limit: Int) async throws -> Products {
+        let rows = try await database.query(
+            """
+            SELECT \(Product.columns) FROM product WHERE sku > coalesce($1, '') ORDER BY sku LIMIT $2
+            """, [sku.map { .text($0) } ?? .null, .int(limit)])
+        let products = try rows.map(Product.init(row:))
+        return Products(products: products, next: products.count == limit ? products.last?.sku : nil)
+    }
+
+    private func find(_ sku: String) async throws -> Product {
+        let rows = try await database.query(
+            "SELECT \(Product.columns) FROM product WHERE sku = $1", [.text(sku)])
+        guard let row = rows.first else { throw Problem.notFound("there is no such product") }
+        return try Product(row: row)
+    }
+
+    /// False when it existed. What is reserved stays so.
+    private func put(_ sku: String, _ product: NewProduct) async throws -> Bool {
+        let rows = try await database.query(
+            """
+            INSERT INTO product (sku, title, unit_price, available) VALUES ($1, $2, $3, $4)
+            ON CONFLICT (sku) DO UPDATE SET
+                title = excluded.title, unit_price = excluded.unit_price, available = excluded.available
+            RETURNING xmax = 0
+            """, [.text(sku), .text(product.title), .int64(product.unitPrice), .int64(product.available)])
+        return try rows.first?.decode(Bool.self, at: 0) ?? false
+    }
+
+    private func quotes(_ skus: [String]) async throws -> [Quote] {
+        let rows = try await database.query(
+            "SELECT sku, unit_price FROM product WHERE sku = ANY($1::text[])", [.texts(skus)])
+        return try rows.map {
+            Quote(sku: try $0.decode(String.self, at: 0), unitPrice: try $0.decode(Int64.self, at: 1))
+        }
+    }
+}

@@ -1,0 +1,51 @@
+import Foundation
+import Postgres
+import Settle
+import ShopContract
+
+/// A change of stock as the statements take it.
+struct StockLogEntry: Sendable {
+    let orderId: String
+    let items: String
+
+    init(_ change: StockChange) throws {
+        orderId = change.orderId
+        items = String(decoding: try JSONEncoder().encode(change.items), as: UTF8.self)
+    }
+
+    static func parameters(_ entries: [StockLogEntry]) -> [PostgresValue] {
+        [.texts(entries.map(\.orderId)), .texts(entries.map(\.items))]
+    }
+
+    /// From the columns: logged now, rejected now, logged before with the same items, rejected before.
+    static func outcomes(of rows: PostgresRows) throws -> [TaskOutcome?] {
+        try rows.map { row in
+            if try row.decode(Bool.self, at: 0) {
+                return try row.decode(String?.self, at: 1).map { .rejected(reason: $0) } ?? .applied
+            }
+            switch try row.decode(Bool?.self, at: 2) {
+            case .none: return nil
+            case .some(false): return .conflict(reason: "the order's stock was decided for other items")
+            case .some(true):
+                return .duplicate(try row.decode(String?.self, at: 3).map { .rejected(reason: $0) } ?? .finished)
+            }
+        }
+    }
+}
+
+extension StockChange {
+    /// Throws `UnreadableMessage` when the values make no sense.
+    func check() throws {
+        guard (1...255).contains(orderId.unicodeScalars.count), !orderId.unicodeScalars.contains("\0") else {
+            throw UnreadableMessage(description: "orderId must have 1 to 255 characters")
+        }
+        guard (1...100).contains(items.count), Set(items.map(\.sku)).count == items.count else {
+            throw UnreadableMessage(description: "items must be 1 to 100 different products")
+        }
+        for item in items {
+            guard (1...1_000_000).contains(item.quantity), !item.sku.unicodeScalars.contains("\0") else {
+                throw UnreadableMessage(description: "an item has an impossible sku or quantity")
+            }
+        }
+    }
+}

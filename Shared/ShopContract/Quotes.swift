@@ -1,0 +1,35 @@
+/// What order asks stock at `POST /quotes`: the prices of these products.
+public struct QuoteRequest: Codable, Sendable {
+    /// Which products.
+    public let skus: [String]
+
+    /// A question for the prices of `skus`.
+    public init(skus: [String]) {
+        self.skus = skus
+    }
+}
+
+/// What stock answers: a quote for each product that there is.
+public struct QuoteAnswer: Codable, Sendable {
+    /// In no order.
+    public let quotes: [Quote]
+
+    /// An answer.
+    public init(quotes: [Quote]) {
+        self.quotes = quotes
+    }
+}
+
+/// A product's price.
+public struct Quote: Codable, Sendable, Equatable {
+    /// Which product.
+    public let sku: String
+    /// The price of one.
+    public let unitPrice: Int64
+
+    /// A product's price.
+    public init(sku: String, unitPrice: Int64) {
+        self.sku = sku
+        self.unitPrice = unitPrice
+    }
+}
