@@ -1,0 +1,55 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2016,SC2034,SC2154  # jq expands; variables are shared with `e2e`
+section "From 201 to settled"
+
+# A curl process takes longer to start than an order takes to settle, so this asks over one open connection.
+# get HOST PORT PATH: the body of the answer, by descriptor 9.
+get() {
+    local line length=0
+    printf 'GET %s HTTP/1.1\r\nHost: %s:%s\r\n\r\n' "$3" "$1" "$2" >&9
+    while IFS= read -r -t 10 line <&9; do
+        line="${line%$'\r'}"
+        [[ -n "$line" ]] || break
+        [[ "${line,,}" != content-length:* ]] || length="${line##*[: ]}"
+    done
+    ((length == 0)) || read -r -t 10 -N "$length" answer <&9
+}
+
+now() { printf '%s' "${EPOCHREALTIME/[.,]/}"; }
+
+# median FILE: of numbers, one a line.
+median() { sort -n "$1" | awk '{v[NR] = $1} END {print NR ? v[int((NR + 1) / 2)] : "none"}'; }
+
+user="$run-latency" sku="$run-latency"
+make_user "$user" 0
+make_product "$sku" 1 10000
+rest="${order_url#*://}"
+host="${rest%%:*}" port="${rest##*:}"
+: >"$work/seen-ms"
+: >"$work/server-ms"
+for _ in {1..40}; do
+    place "$user" message "$sku" 1
+    began="$(now)"
+    answer=""
+    if [[ "$order_url" =~ ^http://[^/:]+:[0-9]+$ ]] && exec 9<>"/dev/tcp/$host/$port"; then
+        while [[ "$answer" != *settled* && $(($(now) - began)) -lt 10000000 ]]; do get "$host" "$port" "/orders/$id"; done
+        ended="$(now)"
+        exec 9>&-
+    else
+        await_order "$id"
+        ended="$(now)"
+        answer="$(cat "$work/body")"
+    fi
+    awk "BEGIN {printf \"%.1f\\n\", ($ended - $began) / 1000}" >>"$work/seen-ms"
+    # The same by the servers' clocks: from the order's creation to the archive of its last task.
+    jq -r '(.createdAt | capture("^(?<whole>[^.Z+]+)(?<part>\\.[0-9]+)?")
+            | ((.whole + "Z" | fromdateiso8601) + ((.part // ".0") | "0" + . | tonumber)) * 1000) as $created
+        | ([.tasks[].deleteTime] | max) - $created | floor' <<<"$answer" >>"$work/server-ms" 2>/dev/null || true
+done
+seen_ms="$(median "$work/seen-ms")" server_ms="$(median "$work/server-ms")"
+printf '     40 orders, one after the other: p50 %s ms as seen here, %s ms by the servers (creation to archive)\n' \
+    "$seen_ms" "$server_ms"
+is "every order settled" 40 "$(orders_of "$user" settled)"
+is "p50 is under 50 ms" yes "$(awk "BEGIN {print ($seen_ms < 50) ? \"yes\" : \"no: $seen_ms ms\"}")"
+is "p50 by the servers is under 50 ms" yes \
+    "$(awk "BEGIN {m = \"$server_ms\"; print (m != \"none\" && m >= 0 && m < 50) ? \"yes\" : \"no: \" m \" ms\"}")"
