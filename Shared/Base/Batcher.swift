@@ -33,6 +33,9 @@ public final class Batcher<Item: Sendable, Outcome: Sendable>: Sendable {
         self.perform = perform
     }
 
+    /// How many items gather for the next batch.
+    var waitingCount: Int { state.withLock { $0.waiting.count } }
+
     /// Does `item` with whatever gathers beside it. A cancelled caller still waits: its batch is already on its way.
     public func submit(_ item: Item) async throws -> Outcome {
         try await withCheckedThrowingContinuation { continuation in

@@ -6,6 +6,11 @@ public final class Mailbox<Element: Sendable>: Sendable {
         var elements: [Element] = []
         var waiter: CheckedContinuation<Void, Never>?
         var isClosed = false
+
+        mutating func takeWaiter() -> CheckedContinuation<Void, Never>? {
+            defer { waiter = nil }
+            return waiter
+        }
     }
 
     private let capacity: Int
@@ -69,12 +74,5 @@ public final class Mailbox<Element: Sendable>: Sendable {
             state.isClosed = true
             return state.takeWaiter()
         }?.resume()
-    }
-}
-
-extension Mailbox.State {
-    fileprivate mutating func takeWaiter() -> CheckedContinuation<Void, Never>? {
-        defer { waiter = nil }
-        return waiter
     }
 }

@@ -1,0 +1,114 @@
+import Synchronization
+import Testing
+
+@testable import Base
+
+@Suite("Batcher", .timeLimit(.minutes(1)))
+struct BatcherTests {
+    /// Batches stop here until they are let go, and are remembered.
+    private final class Gate: Sendable {
+        private let batches = Mutex<[[Int]]>([])
+        private let arrivals = Mailbox<Void>(capacity: .max)
+        private let passes = Mailbox<Void>(capacity: .max)
+
+        var seen: [[Int]] { batches.withLock { $0 } }
+
+        func enter(_ batch: [Int]) async -> [Int] {
+            batches.withLock { $0.append(batch) }
+            arrivals.offer(())
+            _ = await passes.take(atMost: 1)
+            return batch.map { $0 * 10 }
+        }
+
+        func arrival() async { _ = await arrivals.take(atMost: 1) }
+        func open() { passes.offer(()) }
+    }
+
+    @Test("an item alone leaves at once; what comes meanwhile leaves together, in order")
+    func naturalBatching() async throws {
+        let gate = Gate()
+        let batcher = Batcher<Int, Int>(limit: 100) { await gate.enter($0) }
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            group.addTask { try await batcher.submit(0) }
+            await gate.arrival()
+            for item in 1...9 { group.addTask { try await batcher.submit(item) } }
+            while batcher.waitingCount < 9 { await Task.yield() }
+            gate.open()
+            await gate.arrival()
+            gate.open()
+            let outcomes = try await group.reduce(into: []) { $0.append($1) }
+            #expect(outcomes.sorted() == (0...9).map { $0 * 10 })
+        }
+        #expect(gate.seen.map(\.count) == [1, 9])
+    }
+
+    @Test("no batch holds more than the limit")
+    func limit() async throws {
+        let gate = Gate()
+        let batcher = Batcher<Int, Int>(limit: 4) { await gate.enter($0) }
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            group.addTask { try await batcher.submit(0) }
+            await gate.arrival()
+            for item in 1...10 { group.addTask { try await batcher.submit(item) } }
+            while batcher.waitingCount < 10 { await Task.yield() }
+            for _ in 0..<4 { gate.open() }
+            for try await _ in group {}
+        }
+        #expect(gate.seen.map(\.count) == [1, 4, 4, 2])
+    }
+
+    @Test("so many batches are on their way at once as there are lanes")
+    func lanes() async throws {
+        let running = Mutex((now: 0, most: 0))
+        let batcher = Batcher<Int, Int>(limit: 1, lanes: 3) { batch in
+            running.withLock { $0 = ($0.now + 1, max($0.most, $0.now + 1)) }
+            for _ in 0..<20 { await Task.yield() }
+            running.withLock { $0.now -= 1 }
+            return batch
+        }
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            for item in 0..<200 { group.addTask { try await batcher.submit(item) } }
+            let sum = try await group.reduce(0, +)
+            #expect(sum == 199 * 100)
+        }
+        #expect(running.withLock { $0.most } <= 3)
+        #expect(running.withLock { $0.now } == 0)
+    }
+
+    @Test("what a batch throws, each of its items throws, and the next batch is not touched by it")
+    func failure() async throws {
+        struct Broken: Error {}
+        let batcher = Batcher<Int, Int>(limit: 1) { batch in
+            guard batch != [3] else { throw Broken() }
+            return batch
+        }
+        await withTaskGroup { group in
+            for item in 0..<6 {
+                group.addTask {
+                    if item == 3 {
+                        await #expect(throws: Broken.self) { try await batcher.submit(item) }
+                    } else {
+                        await #expect(throws: Never.self) { try await batcher.submit(item) }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("each caller gets its own outcome")
+    func ownOutcome() async throws {
+        let batcher = Batcher<Int, Int>(limit: 7, lanes: 2) { batch in
+            await Task.yield()
+            return batch.map { $0 + 1 }
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for item in 0..<2_000 {
+                group.addTask {
+                    let outcome = try await batcher.submit(item)
+                    #expect(outcome == item + 1)
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+}
