@@ -1,0 +1,112 @@
+import Foundation
+public import HTTPTypes
+import Instrumentation
+
+/// Calls to one service: base address, token, JSON both ways, the current trace. A cheap value.
+public struct ServiceClient: Sendable {
+    private let name: String
+    private let baseURL: String
+    private let token: String?
+    private let outbound: OutboundHTTP
+    private let timeout: Duration
+    private let headers: @Sendable () -> [String: String]
+
+    /// - Parameters:
+    ///   - name: of the service that is called, for errors.
+    ///   - baseURL: what paths are appended to.
+    ///   - token: sent as the bearer token.
+    ///   - timeout: for calls that give none of their own.
+    ///   - headers: asked for every call, in the caller's task; for what travels in task-local values.
+    public init(
+        _ name: String, baseURL: String, token: String?, over outbound: OutboundHTTP, timeout: Duration = .seconds(5),
+        headers: @escaping @Sendable () -> [String: String] = { [:] }
+    ) {
+        self.name = name
+        self.baseURL = baseURL.hasSuffix("/") ? String(baseURL.dropLast()) : baseURL
+        self.token = token
+        self.outbound = outbound
+        self.timeout = timeout
+        self.headers = headers
+    }
+
+    /// A value as one part of a path, percent-encoded.
+    public static func segment(_ value: String) -> String {
+        // Unreserved characters of RFC 3986; everything else is encoded, slashes too.
+        let allowed = CharacterSet(charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+        // Cannot be nil: a Swift string is valid Unicode.
+        return value.addingPercentEncoding(withAllowedCharacters: allowed) ?? ""
+    }
+
+    /// Asks for a document.
+    public func get<Answer: Decodable>(
+        _ path: String, headers: [String: String] = [:], timeout: Duration? = nil, as: Answer.Type = Answer.self
+    ) async throws(ServiceClientError) -> Answer {
+        try decode(try await send(.get, path, headers: headers, timeout: timeout))
+    }
+
+    /// Sends a document with POST and reads the answer.
+    public func post<Answer: Decodable>(
+        _ path: String, _ body: some Encodable, headers: [String: String] = [:], timeout: Duration? = nil,
+        as: Answer.Type = Answer.self
+    ) async throws(ServiceClientError) -> Answer {
+        try decode(try await send(.post, path, json: try encode(body), headers: headers, timeout: timeout))
+    }
+
+    /// Sends a document with PUT and reads the answer.
+    public func put<Answer: Decodable>(
+        _ path: String, _ body: some Encodable, headers: [String: String] = [:], timeout: Duration? = nil,
+        as: Answer.Type = Answer.self
+    ) async throws(ServiceClientError) -> Answer {
+        try decode(try await send(.put, path, json: try encode(body), headers: headers, timeout: timeout))
+    }
+
+    /// One call; an answer of any status is returned.
+    public func send(
+        _ method: HTTPRequest.Method, _ path: String, json: [UInt8]? = nil, headers: [String: String] = [:],
+        timeout: Duration? = nil
+    ) async throws(ServiceClientError) -> ServiceAnswer {
+        var fields = self.headers().merging(headers) { $1 }
+        if let context = ServiceContext.current {
+            InstrumentationSystem.instrument.inject(context, into: &fields, using: DictionaryInjector())
+        }
+        if let token { fields["Authorization"] = "Bearer \(token)" }
+        if json != nil { fields["Content-Type"] = "application/json" }
+        return try await outbound.exchange(
+            method: method.rawValue, url: baseURL + path, headers: fields.map { ($0.key, $0.value) }, body: json,
+            timeout: timeout ?? self.timeout)
+    }
+
+    private func encode(_ body: some Encodable) throws(ServiceClientError) -> [UInt8] {
+        do {
+            return Array(try JSONCoding.encoder.encode(body))
+        } catch {
+            throw .unavailable(reason: "the body for \(name) cannot be encoded: \(error)", isUnsent: true)
+        }
+    }
+
+    private func decode<Answer: Decodable>(_ answer: ServiceAnswer) throws(ServiceClientError) -> Answer {
+        guard (200..<300).contains(answer.status) else { throw Self.error(answer) }
+        do {
+            return try JSONCoding.decoder.decode(Answer.self, from: Data(answer.body))
+        } catch {
+            throw .invalidAnswer("\(name): \(error)")
+        }
+    }
+
+    private struct ProblemBody: Decodable {
+        let type: String?
+        let detail: String?
+    }
+
+    private static func error(_ answer: ServiceAnswer) -> ServiceClientError {
+        // An error page of a proxy is no problem document: the status alone says enough then.
+        let problem = try? JSONCoding.decoder.decode(ProblemBody.self, from: Data(answer.body))
+        return .status(
+            answer.status, problemType: problem?.type, detail: problem?.detail,
+            retryAfter: answer.header("Retry-After").flatMap { Int($0) })
+    }
+}
+
+private struct DictionaryInjector: Injector {
+    func inject(_ value: String, forKey key: String, into carrier: inout [String: String]) { carrier[key] = value }
+}

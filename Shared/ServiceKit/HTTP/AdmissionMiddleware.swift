@@ -1,0 +1,30 @@
+import Hummingbird
+import Synchronization
+
+/// Says no early: too many requests in flight, a body that announces itself as too long, a service not ready to serve.
+final class AdmissionMiddleware: RouterMiddleware {
+    typealias Context = ServiceRequestContext
+
+    private let limits: HTTPLimits
+    private let isOpen: @Sendable () -> Bool
+    private let inFlight = Atomic(0)
+
+    init(limits: HTTPLimits, isOpen: @escaping @Sendable () -> Bool) {
+        self.limits = limits
+        self.isOpen = isOpen
+    }
+
+    func handle(
+        _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        guard isOpen() else { throw Problem.unavailable("the service is starting") }
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > HTTPLimits.maxBodyBytes {
+            throw Problem.contentTooLarge
+        }
+        defer { inFlight.subtract(1, ordering: .relaxed) }
+        guard inFlight.add(1, ordering: .relaxed).newValue <= limits.maxInFlight else {
+            throw Problem.unavailable("too many requests at once")
+        }
+        return try await next(request, context)
+    }
+}

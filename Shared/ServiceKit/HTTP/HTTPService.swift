@@ -1,0 +1,55 @@
+public import Hummingbird
+import Logging
+public import ServiceLifecycle
+
+/// The HTTP side of a service: its routes with health, metrics, tracing, limits and problem documents around them.
+///
+/// Listed last, it stops first: no new connections, requests in flight are finished.
+public struct HTTPService: Service {
+    /// Answers requests; for tests that need no socket.
+    public let responder: RouterResponder<ServiceRequestContext>
+    private let host: String
+    private let port: Int
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - problems: how errors of the layers below are answered; any other is a 500 that is logged.
+    ///   - middlewares: around the service's own routes, the first one outermost.
+    ///   - isOpen: while it is false the service's own routes answer 503; health and metrics are served.
+    ///   - routes: adds the service's routes; those of its second argument need the bearer token.
+    public init(
+        _ bootstrap: Bootstrap, checks: [HealthCheck], problems: [ProblemMapping] = [],
+        middlewares: [any MiddlewareProtocol<Request, Response, ServiceRequestContext>] = [],
+        isOpen: @escaping @Sendable () -> Bool = { true }, limits: HTTPLimits = HTTPLimits(),
+        routes: (_ open: ServiceRoutes, _ internal: ServiceRoutes) -> Void
+    ) {
+        let router = ServiceRouter(context: ServiceRequestContext.self, options: .autoGenerateHeadEndpoints)
+        let table = RouteTable()
+        // Middleware applies to the routes added after it.
+        router.add(middleware: TraceMiddleware())
+        router.add(middleware: RequestMetrics(factory: bootstrap.metrics))
+        router.add(middleware: ProblemMiddleware(mappings: problems, routes: table))
+        HealthRoutes(checks: checks).add(to: router)
+        MetricsRoute(metrics: bootstrap.metrics).add(to: router)
+        router.add(middleware: AdmissionMiddleware(limits: limits, isOpen: isOpen))
+        for middleware in middlewares { router.add(middleware: middleware) }
+        routes(router.group(), router.group().add(middleware: BearerToken(bootstrap.settings.token)))
+        table.set(router.routes.map { ($0.path.description, $0.method.rawValue) })
+        responder = router.buildResponder()
+        host = bootstrap.settings.httpHost
+        port = bootstrap.settings.httpPort
+        logger = bootstrap.logger
+    }
+
+    /// Serves until a graceful shutdown; throws when it cannot listen.
+    public func run() async throws {
+        let application = Application(
+            responder: responder,
+            configuration: ApplicationConfiguration(address: .hostname(host, port: port), backlog: 1024),
+            onServerRunning: { [logger] channel in
+                logger.info("listening", metadata: ["address": "\(channel.localAddress.map { "\($0)" } ?? "unknown")"])
+            },
+            logger: logger)
+        try await application.run()
+    }
+}

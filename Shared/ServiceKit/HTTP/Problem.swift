@@ -1,0 +1,49 @@
+import Foundation
+public import Hummingbird
+
+/// An error as a client sees it: `application/problem+json` of RFC 9457.
+///
+/// `detail` reaches the client: it names fields and rules, never SQL, server text or what an internal error says.
+public struct Problem: Error, HTTPResponseError, Equatable {
+    /// The HTTP status.
+    public var status: HTTPResponse.Status
+    /// What `type` ends in, such as `insufficient-stock`; clients tell problems apart by it.
+    public var code: String
+    /// The same for every problem of this type.
+    public var title: String
+    /// What is wrong with this request.
+    public var detail: String?
+    /// Sent along, such as `Retry-After`.
+    public var headers: HTTPFields
+
+    /// - Parameter retryAfter: seconds after which it makes sense to try again.
+    public init(
+        _ status: HTTPResponse.Status, code: String, title: String, detail: String? = nil, retryAfter: Int? = nil,
+        headers: HTTPFields = [:]
+    ) {
+        self.status = status
+        self.code = code
+        self.title = title
+        self.detail = detail
+        self.headers = headers
+        if let retryAfter { self.headers[.retryAfter] = String(retryAfter) }
+    }
+
+    /// The URI that names the kind of problem.
+    public var type: String { "urn:settle:problems/\(code)" }
+
+    /// The answer to the client.
+    public func response(from request: Request, context: some RequestContext) throws -> Response {
+        let body = Body(type: type, title: title, status: status.code, detail: detail)
+        var response = try Response.json(body, status: status, headers: headers)
+        response.headers[.contentType] = "application/problem+json"
+        return response
+    }
+
+    private struct Body: Encodable {
+        let type: String
+        let title: String
+        let status: Int
+        let detail: String?
+    }
+}

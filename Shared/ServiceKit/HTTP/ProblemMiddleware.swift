@@ -1,0 +1,53 @@
+import Hummingbird
+import Logging
+import NIOCore
+
+/// Every error that a handler throws, and every path or method without a handler, becomes a problem document here.
+struct ProblemMiddleware: RouterMiddleware {
+    typealias Context = ServiceRequestContext
+
+    let mappings: [ProblemMapping]
+    let routes: RouteTable
+
+    func handle(
+        _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        do {
+            return try await next(request, context)
+        } catch {
+            return try problem(for: error, request, context).response(from: request, context: context)
+        }
+    }
+
+    private func problem(for error: any Error, _ request: Request, _ context: Context) -> Problem {
+        if let known = known(error, request) {
+            if known.status == .serviceUnavailable {
+                context.logger.warning("request refused", metadata: Self.metadata(error, request, context))
+            }
+            return known
+        }
+        context.logger.error("request failed", metadata: Self.metadata(error, request, context))
+        return .internalError
+    }
+
+    private func known(_ error: any Error, _ request: Request) -> Problem? {
+        if let problem = error as? Problem { return problem }
+        for mapping in mappings {
+            if let problem = mapping.map(error) { return problem }
+        }
+        switch error {
+        case let error as ServiceClientError: return error.problem
+        case is NIOTooManyBytesError: return .contentTooLarge
+        case is CancellationError: return .unavailable("the service is stopping")
+        case let error as HTTPError where error.status == .notFound:
+            return routes.problem(method: request.method.rawValue, path: request.uri.path)
+        case let error as HTTPError where (400..<500).contains(error.status.code):
+            return Problem(error.status, code: "bad-request", title: error.status.reasonPhrase)
+        default: return nil
+        }
+    }
+
+    private static func metadata(_ error: any Error, _ request: Request, _ context: Context) -> Logger.Metadata {
+        ["error": "\(error)", "method": "\(request.method)", "route": "\(context.endpointPath ?? request.uri.path)"]
+    }
+}

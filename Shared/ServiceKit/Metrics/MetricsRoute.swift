@@ -1,0 +1,14 @@
+import Hummingbird
+
+/// `GET /metrics`.
+struct MetricsRoute {
+    let metrics: PrometheusMetrics
+
+    func add(to router: ServiceRouter) {
+        router.get("metrics") { _, _ in
+            Response(
+                status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
+                body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.render())))
+        }
+    }
+}
