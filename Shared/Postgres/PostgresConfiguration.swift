@@ -1,0 +1,35 @@
+/// Where the database is and how its connections behave.
+public struct PostgresConfiguration: Sendable {
+    /// How many connections, each with its own thread. More is slower: a server core does one thing at a time.
+    public var connections = 8
+    /// How many jobs may wait for a connection before `.overloaded` is answered at once.
+    public var maxWaiting = 4096
+    /// How long a job may wait for a connection before `.overloaded` is answered.
+    public var waitTimeout: Duration = .seconds(5)
+    /// How long one attempt to connect may take (libpq's `connect_timeout`: whole seconds, at least two).
+    public var connectTimeout: Duration = .seconds(5)
+    /// How long the server lets one statement run; zero turns the limit off.
+    public var statementTimeout: Duration = .seconds(30)
+    /// How long the server lets a transaction stand open without a statement; zero turns the limit off.
+    public var idleInTransactionTimeout: Duration = .seconds(30)
+    /// How long the server lets a statement wait for one lock; `nil` leaves it to `statementTimeout`.
+    public var lockTimeout: Duration?
+    /// Shown in `pg_stat_activity`, unless the URL names another.
+    public var applicationName = "settle"
+
+    /// The URL's settings, taken apart by libpq.
+    let settings: ConnectionSettings
+
+    /// Reads a PostgreSQL URL: `postgresql://user:password@host:port/database?sslmode=verify-full`, with any of
+    /// libpq's parameters.
+    public init(url: String) throws(PostgresConfigurationError) {
+        settings = try ConnectionSettings(url: url)
+    }
+}
+
+extension PostgresConfiguration: CustomStringConvertible, CustomDebugStringConvertible {
+    /// The host, port, database and user; never the password.
+    public var description: String { settings.description }
+    /// The same as `description`.
+    public var debugDescription: String { description }
+}

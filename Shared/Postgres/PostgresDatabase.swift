@@ -1,0 +1,136 @@
+import Base
+public import Logging
+public import ServiceLifecycle
+import Synchronization
+
+/// A PostgreSQL database: a fixed number of connections, each on its own thread, behind one bounded queue.
+///
+/// A call waits for a connection at most `waitTimeout`; it fails at once while no connection is up. A cancelled task
+/// leaves the queue with `CancellationError`; what has begun is finished.
+public final class PostgresDatabase: Service, Sendable {
+    let configuration: PostgresConfiguration
+    private let queue: JobQueue
+    private let logger: Logger
+    private let hasRun = Atomic(false)
+
+    /// Nothing is opened before `run()`; calls made before it wait.
+    public init(_ configuration: PostgresConfiguration, logger: Logger) {
+        self.configuration = configuration
+        self.logger = logger
+        queue = JobQueue(maxWaiting: configuration.maxWaiting, waitTimeout: configuration.waitTimeout)
+    }
+
+    /// Whether at least one connection is up.
+    public var isUp: Bool { queue.isUp }
+
+    /// Keeps the connections open until a graceful shutdown, at which new calls are refused as `.closed`, those
+    /// accepted are finished and the connections closed; cancellation closes them at once. To be called once.
+    public func run() async throws {
+        guard !hasRun.exchange(true, ordering: .acquiringAndReleasing) else {
+            throw PostgresError(.closed, "run() was called before")
+        }
+        let count = max(1, configuration.connections)
+        let ended = Latch(count: count)
+        for number in 1...count {
+            DedicatedThread.start(name: "postgres-\(number)") { [configuration, queue, logger] in
+                ConnectionWorker(configuration, queue: queue, logger: logger).run()
+                ended.countDown()
+            }
+        }
+        await withTaskCancellationHandler {
+            await withGracefulShutdownHandler {
+                await withTaskGroup { group in
+                    group.addTask { await self.expireWaiting() }
+                    await ended.wait()
+                    group.cancelAll()
+                }
+            } onGracefulShutdown: {
+                self.queue.stop()
+            }
+        } onCancel: {
+            queue.abort()
+        }
+    }
+
+    /// Runs one statement on its own, committed when this returns: one round trip.
+    ///
+    /// - Throws: `PostgresError`, or `CancellationError` when the task was cancelled while it waited.
+    public func query(_ sql: String, _ parameters: [PostgresValue] = []) async throws -> PostgresRows {
+        let statement = Statement(sql, parameters)
+        try statement.validate()
+        return try await submit { worker in
+            // What is not plain may commit on its own while it runs.
+            let commitPoint = statement.isPlain ? 1 : 0
+            let exchange = try worker.exchange([statement], commitPoint: commitPoint, isFirst: true)
+            if let error = exchange.error(commitPoint: commitPoint) { throw error }
+            guard let result = exchange.results[0] else {
+                throw PostgresError(.commitUnknown, "no result", statement: sql)
+            }
+            return PostgresRows(result: result)
+        }
+    }
+
+    /// Runs a text of several statements separated by semicolons, in one transaction unless it holds its own. For
+    /// trusted texts such as migrations.
+    public func script(_ sql: String) async throws {
+        try Statement(sql).validate()
+        try await submit { worker in
+            do throws(PostgresError) {
+                try worker.script(sql, isFirst: true)
+            } catch {
+                throw error.kind == .connectionLost ? error.asKind(.commitUnknown) : error
+            }
+        }
+    }
+
+    /// Runs a transaction: `body` on a connection's thread, then COMMIT (or PREPARE TRANSACTION).
+    ///
+    /// One that only adds statements is one round trip. When `body` throws, the transaction is rolled back and the
+    /// error thrown on. `body` must not block for anything but the transaction's own calls.
+    ///
+    /// - Throws: what `body` throws, `PostgresError`, or `CancellationError` when the task was cancelled while it
+    ///   waited. After `.commitUnknown` the transaction is either committed or not.
+    public func transaction<R: Sendable>(
+        ending: PostgresEnding = .commit, _ body: @escaping @Sendable (borrowing PostgresTransaction) throws -> R
+    ) async throws -> R {
+        try await submit { worker in
+            let context = TransactionContext(worker)
+            do {
+                let value = try body(PostgresTransaction(context: context))
+                try context.finish(ending)
+                return value
+            } catch {
+                worker.rollBack()
+                throw error
+            }
+        }
+    }
+
+    private func submit<R: Sendable>(_ body: @escaping @Sendable (ConnectionWorker) throws -> R) async throws -> R {
+        let job = Job(body)
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                job.waits(continuation)
+                if Task.isCancelled {
+                    // The handler below may have run before there was a continuation to resume.
+                    job.fail(CancellationError())
+                } else if let refusal = queue.append(job) {
+                    job.fail(refusal)
+                }
+            }
+        } onCancel: {
+            job.fail(CancellationError())
+            queue.remove(job)
+        }
+    }
+
+    /// Refuses jobs that wait too long, until cancelled.
+    private func expireWaiting() async {
+        let interval = max(configuration.waitTimeout / 20, .milliseconds(10))
+        while !Task.isCancelled {
+            queue.expire()
+            // Throws on cancellation only, which the loop sees.
+            try? await Task.sleep(for: interval)
+        }
+    }
+}

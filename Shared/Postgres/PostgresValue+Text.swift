@@ -1,0 +1,76 @@
+import Foundation
+
+extension PostgresValue {
+    /// Appends PostgreSQL's text form.
+    func write(to bytes: inout [UInt8]) {
+        switch self {
+        case .null: break
+        case .text(let text): bytes.append(contentsOf: text.utf8)
+        case .int64(let value): bytes.append(contentsOf: String(value).utf8)
+        case .bool(let value): bytes.append(UInt8(ascii: value ? "t" : "f"))
+        case .double(let value): bytes.append(contentsOf: String(value).utf8)
+        case .bytes(let value): HexText.append(value, to: &bytes)
+        case .uuid(let value): bytes.append(contentsOf: value.uuidString.utf8)
+        case .date(let value): bytes.append(contentsOf: TimestampText.text(of: value).utf8)
+        case .texts(let values): ArrayText.append(values, to: &bytes)
+        case .ints(let values):
+            ArrayText.append(values, to: &bytes) { $0.map { String($0) } ?? "NULL" }
+        case .bools(let values): ArrayText.append(values, to: &bytes) { $0 ? "t" : "f" }
+        case .uuids(let values): ArrayText.append(values, to: &bytes) { $0.uuidString }
+        }
+    }
+
+    /// Whether a text in it holds a NUL byte, which libpq would take for the text's end.
+    var holdsNUL: Bool {
+        switch self {
+        case .text(let text): text.utf8.contains(0)
+        case .texts(let values): values.contains { $0?.utf8.contains(0) ?? false }
+        default: false
+        }
+    }
+
+    /// About how many bytes its text takes, never less than half of it.
+    var roughSize: Int {
+        switch self {
+        case .text(let text): text.utf8.count
+        case .bytes(let value): 2 * value.count
+        case .texts(let values): values.reduce(0) { $0 + 3 + ($1?.utf8.count ?? 4) }
+        case .ints(let values): 20 * values.count
+        case .bools(let values): 2 * values.count
+        case .uuids(let values): 37 * values.count
+        default: 36
+        }
+    }
+}
+
+/// The text form of arrays (PostgreSQL documentation, 8.15.6).
+enum ArrayText {
+    /// Elements that need no quotes.
+    static func append<Element>(_ values: [Element], to bytes: inout [UInt8], text: (Element) -> String) {
+        bytes.append(UInt8(ascii: "{"))
+        for (index, value) in values.enumerated() {
+            if index > 0 { bytes.append(UInt8(ascii: ",")) }
+            bytes.append(contentsOf: text(value).utf8)
+        }
+        bytes.append(UInt8(ascii: "}"))
+    }
+
+    /// Texts: always quoted, so that an empty one, a brace or the word NULL stays what it is.
+    static func append(_ values: [String?], to bytes: inout [UInt8]) {
+        bytes.append(UInt8(ascii: "{"))
+        for (index, value) in values.enumerated() {
+            if index > 0 { bytes.append(UInt8(ascii: ",")) }
+            guard let value else {
+                bytes.append(contentsOf: "NULL".utf8)
+                continue
+            }
+            bytes.append(UInt8(ascii: "\""))
+            for byte in value.utf8 {
+                if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { bytes.append(UInt8(ascii: "\\")) }
+                bytes.append(byte)
+            }
+            bytes.append(UInt8(ascii: "\""))
+        }
+        bytes.append(UInt8(ascii: "}"))
+    }
+}

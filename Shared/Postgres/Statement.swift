@@ -1,0 +1,69 @@
+/// One SQL statement with its parameters, on its way into a pipeline.
+struct Statement: Sendable {
+    let sql: String
+    let parameters: [PostgresValue]
+    /// Whether the server shall keep it prepared: worth it only for a text that comes again.
+    let isPrepared: Bool
+
+    init(_ sql: String, _ parameters: [PostgresValue] = [], isPrepared: Bool = true) {
+        self.sql = sql
+        self.parameters = parameters
+        self.isPrepared = isPrepared
+    }
+
+    static let begin = Statement("BEGIN")
+    static let commit = Statement("COMMIT")
+    static let rollback = Statement("ROLLBACK")
+
+    static func prepareTransaction(gid: String) -> Statement {
+        // The command takes no parameters; E'' makes the escapes mean the same whatever the server's settings.
+        let escaped = gid.replacing("\\", with: "\\\\").replacing("'", with: "\\'")
+        return Statement("PREPARE TRANSACTION E'\(escaped)'", isPrepared: false)
+    }
+
+    /// The protocol counts parameters in 16 bits and the server takes messages of up to 1 GiB; half of that, since
+    /// the size is an estimate.
+    private static let maxParameters = 65_535
+    private static let maxBytes = 512 * 1024 * 1024
+
+    /// Refuses, as `.invalidParameter`, what cannot be sent; after it, sending fails with the connection only.
+    func validate() throws(PostgresError) {
+        guard parameters.count <= Self.maxParameters else {
+            throw invalid("a statement takes at most \(Self.maxParameters) parameters")
+        }
+        guard !sql.utf8.contains(0) else { throw invalid("the statement holds a NUL byte") }
+        var size = sql.utf8.count
+        for (index, parameter) in parameters.enumerated() {
+            guard !parameter.holdsNUL else { throw invalid("the text of $\(index + 1) holds a NUL byte") }
+            size += parameter.roughSize
+        }
+        guard size <= Self.maxBytes else { throw invalid("a statement and its parameters take at most 512 MiB") }
+    }
+
+    private func invalid(_ message: String) -> PostgresError {
+        PostgresError(.invalidParameter, message, statement: sql)
+    }
+
+    /// Whether the server surely does it inside the surrounding transaction and commits nothing on its own, which
+    /// holds for queries and row changes but not for `CALL`, `DO`, `VACUUM`, `COMMIT PREPARED` or `SAVEPOINT`.
+    /// Anything that does not start with one of these words (a comment, say) counts as not plain.
+    var isPlain: Bool {
+        let utf8 = sql.utf8.drop { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\t") }
+        return Self.plainWords.contains { word in
+            var rest = utf8[...]
+            for letter in word.utf8 {
+                // Setting the sixth bit turns an upper case letter into its lower case one.
+                guard let next = rest.popFirst(), next | 0x20 == letter else { return false }
+            }
+            guard let after = rest.first else { return false }
+            return after | 0x20 < UInt8(ascii: "a") || after | 0x20 > UInt8(ascii: "z")
+        }
+    }
+
+    private static let plainWords: [StaticWord] = ["select", "insert", "update", "delete", "with"].map(StaticWord.init)
+
+    private struct StaticWord {
+        let utf8: [UInt8]
+        init(_ word: String) { utf8 = Array(word.utf8) }
+    }
+}
