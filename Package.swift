@@ -94,7 +94,7 @@ let package = Package(
 
         tests("Base", []),
         tests("Postgres", ["Postgres", lifecycle]),
-        tests("RabbitMQ", ["RabbitMQ", lifecycle]),
+        tests("RabbitMQ", ["Base", "RabbitMQ", lifecycle]),
         tests("Redis", ["Redis", lifecycle]),
         tests("Settle", ["Base", "Postgres", "RabbitMQ", "Redis", "SettleSchema", lifecycle]),
         tests(

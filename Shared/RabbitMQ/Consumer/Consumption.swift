@@ -1,0 +1,66 @@
+import Base
+
+/// One subscription on its channel.
+struct Consumption {
+    let subscription: Subscription
+    let channel: UInt16
+    /// Chosen here, so that a cancel can name it without having waited for the broker's answer.
+    let consumerTag: String
+
+    var assembler: DeliveryAssembler
+    var batcher: DeliveryBatcher
+    /// The handler that runs, to cancel it.
+    var task: Task<Void, Never>?
+
+    private let backoff: Backoff
+    private(set) var isChannelOpen = false
+    private(set) var isSubscribed = false
+    private(set) var subscribeAt: ContinuousClock.Instant?
+    private var failures = 0
+
+    init(_ subscription: Subscription, index: Int, _ configuration: RabbitMQConfiguration) {
+        self.subscription = subscription
+        channel = UInt16(index) + 2
+        consumerTag = "\(configuration.connectionName)-\(index + 1)"
+        backoff = configuration.backoff
+        assembler = DeliveryAssembler(queue: subscription.queue, maxMessage: configuration.maxMessage)
+        batcher = DeliveryBatcher(backoff: configuration.backoff)
+    }
+
+    mutating func channelOpened() {
+        isChannelOpen = true
+        assembler = DeliveryAssembler(queue: assembler.queue, maxMessage: assembler.maxMessage)
+    }
+
+    mutating func subscribed() {
+        isSubscribed = true
+        subscribeAt = nil
+    }
+
+    /// A batch was acknowledged: the subscription works.
+    mutating func acknowledged() {
+        failures = 0
+    }
+
+    /// The channel lives but delivers no more; subscribe again after a while.
+    mutating func unsubscribed(at now: ContinuousClock.Instant) {
+        isSubscribed = false
+        failures += 1
+        subscribeAt = now + backoff.delay(attempt: failures)
+    }
+
+    /// The channel is gone, with all that was not acknowledged.
+    mutating func channelClosed(at now: ContinuousClock.Instant) {
+        isChannelOpen = false
+        batcher.disconnected()
+        unsubscribed(at: now)
+    }
+
+    /// The connection is gone; the next one starts afresh.
+    mutating func disconnected() {
+        isChannelOpen = false
+        isSubscribed = false
+        subscribeAt = nil
+        batcher.disconnected()
+    }
+}
