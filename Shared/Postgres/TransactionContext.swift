@@ -48,8 +48,11 @@ final class TransactionContext {
     /// Runs a text of several statements, after all that is queued.
     func script(_ sql: String) throws(PostgresError) {
         try flush(isBegin: true)
-        do {
+        do throws(PostgresError) {
             try worker.connection.script(sql)
+            guard worker.connection.isInTransaction else {
+                throw PostgresError(.server, "the text ended the transaction it ran in")
+            }
         } catch {
             failure = error
             throw error
