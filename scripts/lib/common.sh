@@ -30,6 +30,8 @@ alive() {
     [[ "$line" == *"$2"* ]]
 }
 
+# gone PID: for a child of ours.
+gone() { ! kill -0 "$1" 2>/dev/null; }
 not_alive() { ! alive "$@"; }
 
 # end_process PID MARK SIGNAL SECONDS: signals, waits, and after the time is over kills. Fails only if even that did not help.

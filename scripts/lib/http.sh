@@ -64,7 +64,7 @@ answered() {
     if [[ "$code" == "$expected" ]] && { (($# == 0)) || jq -e "$@" "$work/body" >/dev/null 2>&1; }; then
         ok "$description"
     else
-        bad "$description" "expected $expected${1:+ with ${*: -1}}, saw $(seen)"
+        bad "$description" "saw $(seen); expected $expected${1:+ with $(tr -s ' \n' ' ' <<<"${*: -1}")}"
     fi
 }
 
@@ -81,7 +81,7 @@ refused() {
         jq -e "$@" "$work/body" >/dev/null 2>&1; then
         ok "$description → $code"
     else
-        bad "$description" "expected ${codes//|/ }as application/problem+json, saw $type $(seen)"
+        bad "$description" "saw $type $(seen); expected${codes//|/ }as application/problem+json with ${*: -1}"
     fi
 }
 

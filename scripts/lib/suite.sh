@@ -51,10 +51,13 @@ start_service() {
         SETTLE_TOKEN="$(suite_token)" \
         setsid "$executable" </dev/null >"$run/log/$name.log" 2>&1 &
     printf '%s %s\n' "$!" "$executable" >"$run/pid/$name"
+    # Until the new process has become the executable it cannot be told from one that has ended.
+    wait_until 5 service_launched "$name" "$!" || true
 }
+service_launched() { service_running "$1" || gone "$2"; }
 
 service_ready() {
-    [[ "$(curl -s -m 2 -o /dev/null -w '%{http_code}' "$(service_url "$1")/health/ready" || true)" == 200 ]]
+    service_running "$1" && [[ "$(curl -s -m 2 -o /dev/null -w '%{http_code}' "$(service_url "$1")/health/ready" || true)" == 200 ]]
 }
 service_ready_or_dead() { service_ready "$1" || ! service_running "$1"; }
 
