@@ -12,7 +12,7 @@ public func requireJSON<T: Decodable>(
 ) async throws -> T {
     try JSONBody.checkContentType(request.headers[.contentType])
     let body = try await request.body.collect(upTo: context.maxUploadSize)
-    return try JSONBody.decode(type, from: Data(body.readableBytesView))
+    return try JSONBody.decode(type, from: Array(body.readableBytesView))
 }
 
 /// The pure part of ``requireJSON(_:from:context:)``.
@@ -24,50 +24,46 @@ enum JSONBody {
         guard type == "application/json" else { throw .unsupportedMediaType }
     }
 
-    static func decode<T: Decodable>(_ type: T.Type, from data: Data) throws(Problem) -> T {
-        let value: T
+    static func decode<T: Decodable>(_ type: T.Type, from bytes: [UInt8]) throws(Problem) -> T {
+        let (isValid, holdsNull) = JSONSyntax.check(bytes)
+        guard isValid else { throw malformed }
+        let data = Data(bytes)
         do {
-            value = try JSONCoding.decoder.decode(type, from: data)
+            let value = try JSONCoding.decoder.decode(type, from: data)
+            if holdsNull { throw nullProblem(data) }
+            return value
         } catch let error as DecodingError {
-            throw problem(error)
+            throw problem(error, bytes)
         } catch let error as Problem {
+            // Of the null above, or of a type that checks its own values.
             throw error
         } catch {
-            throw .badRequest("the body is not valid JSON")
+            throw malformed
         }
-        if mayHoldNull(data) { try refuseNull(data) }
-        return value
     }
 
-    private static func problem(_ error: DecodingError) -> Problem {
+    private static let malformed = Problem.badRequest("the body is not valid JSON")
+
+    private static func problem(_ error: DecodingError, _ bytes: [UInt8]) -> Problem {
         switch error {
         case .keyNotFound(let key, let context):
-            return .unprocessable("\(name(context.codingPath + [key])) is missing")
+            return .unprocessable("\(JSONPath(context.codingPath + [key])) is missing")
         case .valueNotFound(_, let context):
-            return .unprocessable("\(name(context.codingPath)) must not be null")
+            return .unprocessable("\(JSONPath(context.codingPath)) must not be null")
         case .typeMismatch(let type, let context):
-            return .unprocessable("\(name(context.codingPath)) must be \(noun(type))")
+            return .unprocessable("\(JSONPath(context.codingPath)) must be \(noun(type))")
         case .dataCorrupted(let context):
-            // A document that cannot be parsed has no path, or the parser's own error below it.
-            if context.codingPath.isEmpty || context.underlyingError != nil {
-                return .badRequest("the body is not valid JSON")
-            }
-            return .unprocessable("\(name(context.codingPath)) is not valid or out of range")
-        @unknown default: return .badRequest("the body is not valid JSON")
+            return .unprocessable("\(place(context, bytes)) is not valid or out of range")
+        @unknown default: return malformed
         }
     }
 
-    /// `items[0].quantity`; the document itself is "the body".
-    private static func name(_ path: [any CodingKey]) -> String {
-        var name = ""
-        for key in path {
-            if let index = key.intValue {
-                name += "[\(index)]"
-            } else {
-                name += (name.isEmpty ? "" : ".") + key.stringValue
-            }
-        }
-        return name.isEmpty ? "the body" : name
+    /// Foundation does not say where a number is that does not fit, only which one.
+    private static func place(_ context: DecodingError.Context, _ bytes: [UInt8]) -> JSONPath {
+        guard context.codingPath.isEmpty else { return JSONPath(context.codingPath) }
+        let numbers = JSONSyntax.unusualNumbers(bytes)
+        let message = "\(context)"
+        return (numbers.first { message.contains($0.text) } ?? numbers.first)?.path ?? JSONPath()
     }
 
     private static func noun(_ type: any Any.Type) -> String {
@@ -82,33 +78,27 @@ enum JSONBody {
         }
     }
 
-    /// In valid JSON U+0000 can only be written as an escape; an escaped backslash before `u0000` is a false alarm
-    /// that the walk below settles.
-    private static func mayHoldNull(_ data: Data) -> Bool { data.range(of: Data(#"\u0000"#.utf8)) != nil }
-
-    private static func refuseNull(_ data: Data) throws(Problem) {
-        let document: Any
+    /// Only now is it worth finding out where it is.
+    private static func nullProblem(_ data: Data) -> Problem {
         do {
-            document = try JSONSerialization.jsonObject(with: data, options: .fragmentsAllowed)
+            let document = try JSONSerialization.jsonObject(with: data, options: .fragmentsAllowed)
+            return .unprocessable("\(pathOfNull(document, JSONPath()) ?? JSONPath()) must not contain U+0000")
         } catch {
-            throw .badRequest("the body is not valid JSON")
-        }
-        if let path = pathOfNull(document, "") {
-            throw .unprocessable("\(path.isEmpty ? "the body" : path) must not contain U+0000")
+            return malformed
         }
     }
 
-    private static func pathOfNull(_ value: Any, _ path: String) -> String? {
+    private static func pathOfNull(_ value: Any, _ path: JSONPath) -> JSONPath? {
         switch value {
         case let text as String: return text.unicodeScalars.contains("\0") ? path : nil
         case let array as [Any]:
             for (index, element) in array.enumerated() {
-                if let found = pathOfNull(element, "\(path)[\(index)]") { return found }
+                if let found = pathOfNull(element, path.appending(index: index)) { return found }
             }
         case let object as [String: Any]:
             for (key, element) in object {
                 if key.unicodeScalars.contains("\0") { return path }
-                if let found = pathOfNull(element, path.isEmpty ? key : "\(path).\(key)") { return found }
+                if let found = pathOfNull(element, path.appending(key)) { return found }
             }
         default: break
         }

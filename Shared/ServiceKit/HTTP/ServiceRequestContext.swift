@@ -1,3 +1,4 @@
+import Foundation
 public import Hummingbird
 
 /// What travels with one request through middleware and handlers.
@@ -15,7 +16,8 @@ public struct ServiceRequestContext: RequestContext {
     ///
     /// - Throws: ``Problem`` 404 when it is empty, longer than `maxLength` scalars or holds U+0000: nothing has such a name.
     public func pathParameter(_ name: String, maxLength: Int = 255) throws(Problem) -> String {
-        guard let value = parameters.get(name), !value.isEmpty, value.unicodeScalars.count <= maxLength,
+        guard let value = parameters.get(name)?.removingPercentEncoding, !value.isEmpty,
+            value.unicodeScalars.count <= maxLength,
             !value.unicodeScalars.contains("\0")
         else { throw .notFound("there is nothing under this path") }
         return value

@@ -33,7 +33,7 @@ enum PrometheusCell: Sendable {
         if case .histogram(let histogram) = self {
             histogram
         } else {
-            PrometheusHistogram(bounds: PrometheusHistogram.countBounds, scale: 1)
+            PrometheusHistogram(bounds: PrometheusHistogram.countBounds, divisor: 1)
         }
     }
 }

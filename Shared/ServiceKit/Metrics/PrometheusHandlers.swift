@@ -52,27 +52,30 @@ final class PrometheusHistogram: RecorderHandler, TimerHandler {
     ]
 
     let bounds: [Double]
-    private let scale: Double
+    private let divisor: Double
     private let mutex: Mutex<State>
 
-    /// - Parameter scale: what a recorded value is multiplied by to be in the unit that is shown.
-    init(bounds: [Double], scale: Double) {
+    /// - Parameter divisor: what a recorded value is divided by to be in the unit that is shown.
+    init(bounds: [Double], divisor: Double) {
         self.bounds = bounds
-        self.scale = scale
+        self.divisor = divisor
         mutex = Mutex(State(counts: Array(repeating: 0, count: bounds.count + 1)))
     }
 
     var state: State { mutex.withLock { $0 } }
 
+    /// In the unit that is shown. Divided once: a sum of rounded quotients drifts.
+    func sum(_ state: State) -> Double { state.sum / divisor }
+
     func record(_ value: Int64) { record(Double(value)) }
 
     func record(_ value: Double) {
         guard value.isFinite else { return }
-        let scaled = value * scale
-        let index = bounds.firstIndex { scaled <= $0 } ?? bounds.count
+        let shown = value / divisor
+        let index = bounds.firstIndex { shown <= $0 } ?? bounds.count
         mutex.withLock { state in
             state.counts[index] += 1
-            state.sum += scaled
+            state.sum += value
         }
     }
 

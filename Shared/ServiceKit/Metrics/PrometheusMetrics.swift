@@ -55,10 +55,10 @@ public final class PrometheusMetrics: MetricsFactory, Sendable {
     }
 
     private func histogram(
-        _ label: String, suffix: String, _ dimensions: [(String, String)], _ bounds: [Double], scale: Double
+        _ label: String, suffix: String, _ dimensions: [(String, String)], _ bounds: [Double], divisor: Double
     ) -> PrometheusHistogram {
         cell(.histogram, label, suffix: suffix, dimensions) {
-            .histogram(PrometheusHistogram(bounds: bounds, scale: scale))
+            .histogram(PrometheusHistogram(bounds: bounds, divisor: divisor))
         }.asHistogram
     }
 }
@@ -84,12 +84,12 @@ extension PrometheusMetrics {
     /// A histogram when it aggregates, else a gauge.
     public func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
         if !aggregate { return gauge(label, dimensions) }
-        return histogram(label, suffix: "", dimensions, PrometheusHistogram.countBounds, scale: 1)
+        return histogram(label, suffix: "", dimensions, PrometheusHistogram.countBounds, divisor: 1)
     }
 
     /// A histogram in seconds.
     public func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
-        histogram(label, suffix: "_seconds", dimensions, PrometheusHistogram.secondBounds, scale: 1e-9)
+        histogram(label, suffix: "_seconds", dimensions, PrometheusHistogram.secondBounds, divisor: 1e9)
     }
 
     // A handler is shared by all who asked for the same name and labels, and a counter must not go back to zero while

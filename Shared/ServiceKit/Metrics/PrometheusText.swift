@@ -28,7 +28,7 @@ struct PrometheusText {
             total += count
             sample("\(name)_bucket", "\(prefix)le=\"\(Self.number(bound))\"", Double(total))
         }
-        sample("\(name)_sum", labels, state.sum)
+        sample("\(name)_sum", labels, histogram.sum(state))
         sample("\(name)_count", labels, Double(total))
     }
 

@@ -1,0 +1,124 @@
+import Foundation
+import Hummingbird
+import Testing
+
+@testable import ServiceKit
+
+@Suite("JSON bodies")
+struct JSONBodyTests {
+    struct Item: Decodable {
+        let sku: String
+        let quantity: Int
+    }
+
+    struct Order: Decodable {
+        let userName: String
+        let items: [Item]
+        let spendPoints: Int?
+        let isGift: Bool?
+        let weight: Double?
+        let at: Date?
+    }
+
+    private static func decode(_ json: String) throws(Problem) -> Order {
+        try JSONBody.decode(Order.self, from: Array(json.utf8))
+    }
+
+    @Test("a valid one, with unknown fields ignored")
+    func valid() throws {
+        let order = try Self.decode(
+            #"{"userName":"é\\u0000 \"","items":[{"sku":"tea","quantity":9223372036854775807}],"later":null,"at":"2026-01-02T03:04:05.678Z"}"#
+        )
+        #expect(order.userName == #"é\u0000 ""#)
+        #expect(order.items.first?.quantity == .max)
+        #expect(order.at?.timeIntervalSince1970 == 1767323045.678)
+    }
+
+    @Test(
+        "malformed is 400",
+        arguments: [
+            "", " ", "{", "nonsense", #"{"userName": "alice""#, #"{"userName": 'alice', "items": []}"#,
+            #"{"userName":"alice","items":[],}"#, "{\"userName\":\"a\0b\",\"items\":[]}", "\u{FEFF}{}", "01", "1.",
+            ".5", "1e", "+1", "-", "NaN", "tru", "nulll", "{} {}",
+            #"{"a"}"#, #"{"a":}"#, #"{1:2}"#, "[1,,2]", "[,]", "[1 2]", #""\x""#, #""\u12g4""#, #""\u12"#, #""open"#,
+            "\"a\nb\"",
+        ])
+    func malformed(json: String) {
+        let problem = #expect(throws: Problem.self) { try Self.decode(json) }
+        #expect(problem?.status == .badRequest)
+    }
+
+    @Test("bytes that are not UTF-8 are 400")
+    func notUTF8() {
+        let bytes = Array(#"{"userName":""#.utf8) + [0xC3, 0x28] + Array(#"","items":[]}"#.utf8)
+        let problem = #expect(throws: Problem.self) { try JSONBody.decode(Order.self, from: bytes) }
+        #expect(problem?.status == .badRequest)
+    }
+
+    @Test(
+        "a field that is missing, of the wrong type or out of range is 422 and named",
+        arguments: [
+            (#"{"items":[]}"#, "userName is missing"),
+            (#"{"userName":null,"items":[]}"#, "userName must not be null"),
+            (#"{"userName":7,"items":[]}"#, "userName must be a string"),
+            (#"{"userName":"a"}"#, "items is missing"),
+            (#"{"userName":"a","items":{}}"#, "items must be an array"),
+            (#"{"userName":"a","items":[{"sku":"tea"}]}"#, "items[0].quantity is missing"),
+            (#"{"userName":"a","items":[{"sku":"t","quantity":1},7]}"#, "items[1] must be an object"),
+            (#"{"userName":"a","items":[{"sku":"tea","quantity":"2"}]}"#, "items[0].quantity must be a whole number"),
+            (
+                #"{"userName":"a","items":[{"sku":"tea","quantity":1.5}]}"#,
+                "items[0].quantity is not valid or out of range"
+            ),
+            (
+                #"{"userName":"a","items":[{"sku":"tea","quantity":9223372036854775808}]}"#,
+                "items[0].quantity is not valid or out of range"
+            ),
+            (
+                #"{"userName":"a","items":[{"sku":"tea","quantity":-99999999999999999999999}]}"#,
+                "items[0].quantity is not valid or out of range"
+            ),
+            (#"{"userName":"a","items":[],"spendPoints":1e999}"#, "spendPoints is not valid or out of range"),
+            (#"{"userName":"a","items":[],"isGift":1}"#, "isGift must be true or false"),
+            (#"{"userName":"a","items":[],"weight":"x"}"#, "weight must be a number"),
+            (#"{"userName":"a","items":[],"at":"yesterday"}"#, "at is not valid or out of range"),
+            ("[]", "the body must be an object"), ("7", "the body must be an object"),
+            (#""text""#, "the body must be an object"), ("null", "the body must not be null"),
+        ])
+    func unprocessable(json: String, detail: String) {
+        let problem = #expect(throws: Problem.self) { try Self.decode(json) }
+        #expect(problem?.status == .unprocessableContent)
+        #expect(problem?.detail == detail)
+    }
+
+    @Test(
+        "U+0000 is 422 and named, even where nothing reads it",
+        arguments: [
+            (#"{"userName":"a\u0000","items":[]}"#, "userName must not contain U+0000"),
+            (#"{"userName":"\\\u0000","items":[]}"#, "userName must not contain U+0000"),
+            (#"{"userName":"a","items":[{"sku":"\u0000","quantity":1}]}"#, "items[0].sku must not contain U+0000"),
+            (#"{"userName":"a","items":[],"note":"\u0000"}"#, "note must not contain U+0000"),
+        ])
+    func null(json: String, detail: String) {
+        let problem = #expect(throws: Problem.self) { try Self.decode(json) }
+        #expect(problem?.status == .unprocessableContent)
+        #expect(problem?.detail == detail)
+    }
+
+    @Test("very deep nesting is refused, not a crash")
+    func deep() {
+        let json = String(repeating: "[", count: 100_000) + String(repeating: "]", count: 100_000)
+        let problem = #expect(throws: Problem.self) { try Self.decode(json) }
+        #expect(problem?.status == .badRequest)
+    }
+
+    @Test("the content type, whatever its case and parameters")
+    func contentType() throws {
+        try JSONBody.checkContentType("application/json")
+        try JSONBody.checkContentType("Application/JSON ; charset=utf-8")
+        try JSONBody.checkContentType(nil)
+        for other in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""] {
+            #expect(throws: Problem.unsupportedMediaType) { try JSONBody.checkContentType(other) }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+import Foundation
+import Hummingbird
+import HummingbirdTesting
+import Instrumentation
+import Logging
+import ServiceKit
+
+/// A small service with a route of each kind, for the tests.
+enum TestService {
+    static let token = "test-token"
+    static let authorization: HTTPFields = [.authorization: "Bearer \(token)"]
+    static let json: HTTPFields = [.contentType: "application/json"]
+
+    static var quiet: Logger { Logger(label: "test") { _ in SwiftLogNoOpLogHandler() } }
+
+    struct Body: Codable, Equatable {
+        let name: String
+        let count: Int
+    }
+
+    struct Away: Error {}
+
+    static func bootstrap(port: Int = 0) throws -> Bootstrap {
+        let reader = SettingsReader(
+            flags: ["http-port": "\(port)"],
+            environment: SettingsTests.required.merging(["SETTLE_TOKEN": token]) { $1 })
+        return Bootstrap(
+            name: "test", settings: try Settings(reader, defaultPort: port), reader: reader, logger: quiet,
+            metrics: PrometheusMetrics())
+    }
+
+    static func make(
+        port: Int = 0, checks: [HealthCheck] = [], limits: HTTPLimits = HTTPLimits(),
+        isOpen: @escaping @Sendable () -> Bool = { true },
+        more: (ServiceRoutes) -> Void = { _ in }
+    ) throws -> HTTPService {
+        HTTPService(
+            try bootstrap(port: port), checks: checks,
+            problems: [ProblemMapping { $0 is Away ? .unavailable("the database is away", retryAfter: 3) : nil }],
+            isOpen: isOpen, limits: limits
+        ) { open, internalRoutes in
+            open.get("things/:name") { request, context in
+                let name = try context.pathParameter("name")
+                return try Response.json(
+                    Body(name: name, count: try request.queryInteger("limit", in: 1...200, default: 50)))
+            }
+            open.post("things") { request, context in
+                let body = try await requireJSON(Body.self, from: request, context: context)
+                try Check.length("name", body.name, 1...64)
+                return try Response.json(body, status: .created, headers: [.location: "/things/\(body.name)"])
+            }
+            open.get("numbers/:id") { _, context in try Response.json(["id": try context.pathInteger("id")]) }
+            open.get("away") { _, _ -> Response in throw Away() }
+            open.get("broken") { _, _ -> Response in throw CocoaError(.fileNoSuchFile) }
+            open.get("taken") { _, _ -> Response in throw Problem.conflict("insufficient-stock", "only 2 left") }
+            open.get("trace") { _, _ in
+                try Response.json(["traceparent": ServiceContext.current?.traceParent?.description ?? "none"])
+            }
+            internalRoutes.put("things/:name") { _, _ in Response.empty(.noContent) }
+            more(open)
+        }
+    }
+
+    /// The members of a problem document that every one must have.
+    struct Document: Decodable {
+        let type: String
+        let title: String
+        let status: Int
+        let detail: String?
+    }
+}
+
+extension TestResponse {
+    func thing() throws -> TestService.Body {
+        try JSONDecoder().decode(TestService.Body.self, from: Data(String(buffer: body).utf8))
+    }
+
+    func problem() throws -> TestService.Document {
+        try JSONDecoder().decode(TestService.Document.self, from: Data(String(buffer: body).utf8))
+    }
+}
