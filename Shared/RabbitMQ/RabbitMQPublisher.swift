@@ -47,13 +47,15 @@ public final class RabbitMQPublisher: Service, Sendable {
 
     /// Publishes `messages` in order and returns once each has an outcome, in the same order.
     ///
-    /// Never longer than the confirm timeout after the last one is sent. Cancelling the task does not end the wait:
+    /// That takes no longer than the confirm timeout twice: once to be sent, once to be confirmed. Cancelling the task does not end the wait:
     /// what is on its way cannot be called back.
     public func publish(_ messages: [OutboundMessage]) async -> [PublishOutcome] {
         let outcomes = messages.map { $0.refusal(maxMessage: configuration.maxMessage) }
         guard outcomes.contains(nil) else { return outcomes.compactMap(\.self) }
         return await withCheckedContinuation { continuation in
-            let request = PublishRequest(messages: messages, outcomes: outcomes, continuation: continuation)
+            let request = PublishRequest(
+                messages: messages, outcomes: outcomes, sendBy: .now + configuration.confirmTimeout,
+                continuation: continuation)
             guard let reason = inbox.offer(request) else { return }
             continuation.resume(returning: outcomes.map { $0 ?? .lost(reason: reason) })
         }

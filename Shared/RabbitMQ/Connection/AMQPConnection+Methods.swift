@@ -57,6 +57,22 @@ extension AMQPConnection {
         try closeChannel(channel)
     }
 
+    /// Asks on a channel of its own, as `declare` does.
+    func exchangeExists(_ name: String, on channel: UInt16) throws(AMQPError) -> Bool {
+        try openChannel(channel)
+        do throws(AMQPError) {
+            try call(channel, "looking for exchange \(name)") {
+                // Its kind does not matter when it is only looked for.
+                _ = unsafe amqp_exchange_declare(
+                    handle, channel, arena.bytes(name), arena.bytes("direct"), 1, 0, 0, 0, amqp_table_t())
+            }
+        } catch .channelClosed(404, _) {
+            return false
+        }
+        try closeChannel(channel)
+        return true
+    }
+
     private func call(_ channel: UInt16, _ what: String, _ body: () -> Void) throws(AMQPError) {
         writing(body)
         arena.reset()

@@ -20,9 +20,17 @@ final class AMQPConnection {
     init(_ configuration: RabbitMQConfiguration, breaker: SocketBreaker) throws(AMQPError) {
         guard let handle = unsafe amqp_new_connection() else { throw .library("out of memory", during: "connecting") }
         var isReady = false
-        defer { if !isReady { _ = unsafe amqp_destroy_connection(handle) } }
-
+        defer {
+            if !isReady {
+                breaker.close()
+                _ = unsafe amqp_destroy_connection(handle)
+            }
+        }
         try unsafe Self.openSocket(on: handle, configuration)
+        // Before the login, so that this too can be broken off.
+        guard let descriptor = breaker.open(socket: unsafe amqp_get_sockfd(handle)) else {
+            throw .library(AMQPError.systemText(), during: "connecting")
+        }
         var timeout = configuration.operationTimeout.timeval
         // Both only refuse a null handle or no memory for a number.
         _ = unsafe amqp_set_handshake_timeout(handle, &timeout)
@@ -33,9 +41,6 @@ final class AMQPConnection {
             handle, endpoint.virtualHost, AMQP_DEFAULT_FRAME_SIZE, heartbeat, configuration.connectionName,
             endpoint.user, endpoint.password)
         try unsafe Self.check(login, during: "logging in")
-        guard let descriptor = breaker.open(socket: unsafe amqp_get_sockfd(handle)) else {
-            throw .library(AMQPError.systemText(), during: "connecting")
-        }
         isReady = true
         unsafe self.handle = handle
         self.descriptor = descriptor

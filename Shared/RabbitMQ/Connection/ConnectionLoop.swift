@@ -27,16 +27,18 @@ struct ConnectionLoop {
     private func keepUp(_ role: some ConnectionRole) {
         var failures = 0
         while !role.isStopping {
-            let start = ContinuousClock.now
+            var upSince: ContinuousClock.Instant?
             do throws(AMQPError) {
-                try session(role)
+                try session(role, &upSince)
                 return
             } catch {
                 role.closed(error)
-                failures = start.duration(to: .now) >= Self.goodSession ? 1 : failures + 1
+                if role.isStopping { return }
+                let wasGood = upSince.map { $0.duration(to: .now) >= Self.goodSession } ?? false
+                failures = wasGood ? 1 : failures + 1
                 let delay = configuration.backoff.delay(attempt: failures)
                 logger.warning(
-                    "RabbitMQ connection lost; trying again",
+                    "no RabbitMQ connection; trying again",
                     metadata: [
                         "reason": "\(error.reason)", "broker": "\(configuration)", "attempt": "\(failures)",
                         "delay": "\(delay)",
@@ -46,9 +48,12 @@ struct ConnectionLoop {
         }
     }
 
-    private func session(_ role: some ConnectionRole) throws(AMQPError) {
+    private func session(
+        _ role: some ConnectionRole, _ upSince: inout ContinuousClock.Instant?
+    ) throws(AMQPError) {
         let connection = try AMQPConnection(configuration, breaker: breaker)
         try role.opened(connection)
+        upSince = .now
         logger.info("RabbitMQ connection up", metadata: ["broker": "\(configuration)"])
         while true {
             let isDrained = try read(from: connection, role)

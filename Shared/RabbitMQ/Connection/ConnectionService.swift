@@ -12,6 +12,8 @@ struct ConnectionService {
 
     /// How often a write in progress is looked at.
     private static let watchInterval: Duration = .milliseconds(250)
+    /// For the broker to answer that the connection closes.
+    private static let goodbye: Duration = .seconds(3)
 
     /// - Parameters:
     ///   - stop: tells the role to be finished by a time; called at a graceful shutdown, and with a time that is past
@@ -42,11 +44,13 @@ struct ConnectionService {
                 // A detached task, or the cancellation that it is to survive would end the wait.
                 await Task.detached { for await _ in ended {} }.value
             } onGracefulShutdown: {
-                stop(.now + patience)
+                let deadline = ContinuousClock.now + patience
+                stop(deadline)
+                breaker.end(by: deadline + Self.goodbye)
             }
         } onCancel: {
             stop(.now)
-            breaker.breakNow()
+            breaker.end(by: .now)
         }
         watch.cancel()
     }

@@ -60,9 +60,9 @@ enum FrameReader {
     }
 
     private static func texts(_ table: amqp_table_t) -> [String: String] {
-        let entries = unsafe UnsafeBufferPointer(start: table.entries, count: Int(table.num_entries))
         var texts: [String: String] = [:]
-        for unsafeentry in unsafe entries {
+        for index in 0..<Int(unsafe table.num_entries) {
+            let entry = unsafe table.entries[index]
             unsafe texts[string(entry.key)] = text(entry.value)
         }
         return texts

@@ -10,11 +10,13 @@ final class SocketBreaker: Sendable {
         var descriptor: Int32?
         /// When the write in progress becomes too late.
         var deadline: ContinuousClock.Instant?
+        /// When the shutdown is over.
+        var endBy: ContinuousClock.Instant?
     }
 
     private let state = Mutex(State())
 
-    /// Takes the socket over; false when the process has no descriptor left.
+    /// Takes the socket in; returns the duplicate, or nil when the process has no descriptor left.
     func open(socket: Int32) -> Int32? {
         let copy = fcntl(socket, F_DUPFD_CLOEXEC, 0)
         guard copy >= 0 else { return nil }
@@ -25,7 +27,7 @@ final class SocketBreaker: Sendable {
     func close() {
         state.withLock { state in
             if let descriptor = state.descriptor { _ = Foundation.close(descriptor) }
-            state = State()
+            (state.descriptor, state.deadline) = (nil, nil)
         }
     }
 
@@ -37,21 +39,19 @@ final class SocketBreaker: Sendable {
         state.withLock { $0.deadline = nil }
     }
 
-    /// Ends the connection when a write is late at `now`: the blocked call then returns an error.
+    /// Ends every connection from `time` on.
+    func end(by time: ContinuousClock.Instant) {
+        state.withLock { $0.endBy = time }
+        breakIfLate(at: .now)
+    }
+
+    /// Ends the connection when a write is late at `now`, or the shutdown: the blocked call then returns an error.
     func breakIfLate(at now: ContinuousClock.Instant) {
         state.withLock { state in
-            guard let deadline = state.deadline, deadline <= now else { return }
-            Self.shutDown(state.descriptor)
+            let isLate = [state.deadline, state.endBy].contains { $0.map { $0 <= now } ?? false }
+            guard isLate, let descriptor = state.descriptor else { return }
+            // It fails only on a socket that is down already.
+            _ = shutdown(descriptor, Int32(SHUT_RDWR))
         }
-    }
-
-    /// Ends the connection, whatever it does.
-    func breakNow() {
-        state.withLock { Self.shutDown($0.descriptor) }
-    }
-
-    private static func shutDown(_ descriptor: Int32?) {
-        // It fails only on a socket that is down already.
-        if let descriptor { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
     }
 }

@@ -6,6 +6,8 @@ final class ConsumerInbox: Sendable {
     struct Result: Sendable {
         /// The place of its subscription.
         var index: Int
+        /// How many messages its batch had.
+        var messages: Int
         var succeeded: Bool
     }
 

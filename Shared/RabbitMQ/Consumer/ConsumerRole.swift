@@ -8,6 +8,7 @@ final class ConsumerRole: ConnectionRole {
     private let inbox: ConsumerInbox
     private let logger: Logger
     private var consumptions: [Consumption]
+    private var isConnected = false
     private var isCancelled = false
 
     init(
@@ -28,7 +29,7 @@ final class ConsumerRole: ConnectionRole {
     }
 
     func opened(_ connection: AMQPConnection) throws(AMQPError) {
-        isCancelled = false
+        (isConnected, isCancelled) = (true, false)
         try connection.declare(topology, on: Self.declaring)
         for index in consumptions.indices { try subscribe(index, on: connection) }
         showState()
@@ -76,6 +77,7 @@ final class ConsumerRole: ConnectionRole {
     }
 
     func closed(_ error: AMQPError) {
+        isConnected = false
         for index in consumptions.indices {
             consumptions[index].disconnected()
             if isFinished { consumptions[index].task?.cancel() }
@@ -103,7 +105,12 @@ final class ConsumerRole: ConnectionRole {
     /// What to acknowledge now that a handler has ended.
     private func settle(_ result: ConsumerInbox.Result) -> UInt64? {
         consumptions[result.index].task = nil
-        if result.succeeded { return consumptions[result.index].batcher.succeeded() }
+        let (metrics, count) = (consumptions[result.index].metrics, result.messages)
+        if result.succeeded {
+            metrics.handled(messages: count)
+            return consumptions[result.index].batcher.succeeded()
+        }
+        metrics.failedBatch()
         consumptions[result.index].batcher.failed(at: .now)
         return nil
     }
@@ -115,7 +122,7 @@ final class ConsumerRole: ConnectionRole {
         consumptions[index].task = Task {
             do {
                 try await subscription.handler(batch)
-                inbox.handled(.init(index: index, succeeded: true))
+                inbox.handled(.init(index: index, messages: batch.count, succeeded: true))
             } catch {
                 logger.error(
                     "a batch of messages could not be handled; trying it again",
@@ -123,13 +130,13 @@ final class ConsumerRole: ConnectionRole {
                         "queue": "\(subscription.queue)", "messages": "\(batch.count)",
                         "error": "\(String(reflecting: error))",
                     ])
-                inbox.handled(.init(index: index, succeeded: false))
+                inbox.handled(.init(index: index, messages: batch.count, succeeded: false))
             }
         }
     }
 
     private func showState() {
-        inbox.setUp(consumptions.allSatisfy(\.isSubscribed))
+        inbox.setUp(isConnected && consumptions.allSatisfy(\.isSubscribed))
     }
 }
 

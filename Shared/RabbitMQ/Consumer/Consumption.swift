@@ -6,6 +6,7 @@ struct Consumption {
     let channel: UInt16
     /// Chosen here, so that a cancel can name it without having waited for the broker's answer.
     let consumerTag: String
+    let metrics: ConsumptionMetrics
 
     var assembler: DeliveryAssembler
     var batcher: DeliveryBatcher
@@ -22,6 +23,7 @@ struct Consumption {
         self.subscription = subscription
         channel = UInt16(index) + 2
         consumerTag = "\(configuration.connectionName)-\(index + 1)"
+        metrics = ConsumptionMetrics(queue: subscription.queue)
         backoff = configuration.backoff
         assembler = DeliveryAssembler(queue: subscription.queue, maxMessage: configuration.maxMessage)
         batcher = DeliveryBatcher(backoff: configuration.backoff)

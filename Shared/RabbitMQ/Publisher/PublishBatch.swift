@@ -3,6 +3,8 @@ struct PublishRequest: Sendable {
     var messages: [OutboundMessage]
     /// What is known before anything is sent: nil for a message that can be.
     var outcomes: [PublishOutcome?]
+    /// What is not sent by then never will be.
+    var sendBy: ContinuousClock.Instant
     var continuation: CheckedContinuation<[PublishOutcome], Never>
 
     /// How many are to be sent.
@@ -12,6 +14,7 @@ struct PublishRequest: Sendable {
 /// A request on the connection's thread: outcomes gather here until the last one resumes the caller.
 final class PublishBatch {
     let messages: [OutboundMessage]
+    let sendBy: ContinuousClock.Instant
     private var outcomes: [PublishOutcome?]
     private var missing: Int
     private var next = 0
@@ -19,6 +22,7 @@ final class PublishBatch {
 
     init(_ request: PublishRequest) {
         messages = request.messages
+        sendBy = request.sendBy
         outcomes = request.outcomes
         continuation = request.continuation
         missing = outcomes.count { $0 == nil }
@@ -38,16 +42,5 @@ final class PublishBatch {
         outcomes[index] = outcome
         missing -= 1
         if missing == 0 { continuation.resume(returning: outcomes.compactMap(\.self)) }
-    }
-
-    /// What is not sent yet never will be; returns how many that are.
-    @discardableResult
-    func loseUnsent(_ reason: String) -> Int {
-        var count = 0
-        while let index = takeNext() {
-            settle(index, .lost(reason: reason))
-            count += 1
-        }
-        return count
     }
 }

@@ -90,6 +90,7 @@ final class PublishInbox: Sendable {
         }
     }
 
+    /// `count` of the messages wait no longer.
     func sent(_ count: Int) {
         state.withLock { $0.waiting -= count }
     }
@@ -106,7 +107,6 @@ final class PublishInbox: Sendable {
     func down(reason: String) -> [PublishRequest] {
         state.withLock { state in
             state.status = .down(reason: reason)
-            state.waiting = 0
             defer { state.requests = [] }
             return state.requests
         }

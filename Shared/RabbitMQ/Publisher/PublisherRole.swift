@@ -21,6 +21,8 @@ final class PublisherRole: ConnectionRole {
     /// Fetched from the inbox and not sent in full; the first is in progress.
     private var queue = FIFO<PublishBatch>()
     private var isBlocked = false
+    private var missing = MissingExchanges()
+    private let metrics = PublisherMetrics()
     private var returnInProgress: (code: Int, text: String)?
     private var unwritableSince: ContinuousClock.Instant?
 
@@ -72,10 +74,12 @@ final class PublisherRole: ConnectionRole {
     func work(on connection: AMQPConnection) throws(AMQPError) -> NextWork {
         for request in inbox.take() { queue.append(PublishBatch(request)) }
         if isBlocked { loseUnsent("blocked by the broker") }
+        loseLate()
         var next = try send(on: connection)
         let limit = ContinuousClock.now - configuration.confirmTimeout
         settle(tracker.expired(sentBy: limit, reason: "no confirm within \(configuration.confirmTimeout)"))
-        let wakeUps = [tracker.oldest.map { $0 + configuration.confirmTimeout }, inbox.stopBy, next.at]
+        let expiry = tracker.oldest.map { $0 + configuration.confirmTimeout }
+        let wakeUps = [expiry, queue.first?.sendBy, inbox.stopBy, next.at]
         next.at = wakeUps.compactMap(\.self).min()
         return next
     }
@@ -85,10 +89,7 @@ final class PublisherRole: ConnectionRole {
     func closed(_ error: AMQPError) {
         for request in inbox.down(reason: error.reason) { queue.append(PublishBatch(request)) }
         settle(tracker.lost(reason: error.reason))
-        while let batch = queue.first {
-            batch.loseUnsent(error.reason)
-            queue.removeFirst()
-        }
+        loseUnsent(error.reason)
         isBlocked = false
         returnInProgress = nil
         unwritableSince = nil
@@ -104,21 +105,49 @@ final class PublisherRole: ConnectionRole {
         let error = AMQPError.channelClosed(code: code, text: text)
         logger.error("RabbitMQ closed the publishing channel", metadata: ["reason": "\(error.reason)"])
         try connection.agreeToClose(Self.publishing)
-        settle(tracker.lost(reason: error.reason))
+        let lost = tracker.lost(reason: error.reason)
+        settle(lost)
         returnInProgress = nil
         try connection.declare(topology, on: Self.declaring)
+        try look(for: Set(lost.map { $0.token.batch.messages[$0.token.index].exchange }), on: connection)
         try openChannel(connection)
     }
 
+    /// Remembers which of the exchanges are missing; the ones of the topology and the default one are not.
+    private func look(for exchanges: Set<String>, on connection: AMQPConnection) throws(AMQPError) {
+        let strangers = exchanges.subtracting(topology.exchanges.map(\.name)).subtracting([""])
+        for exchange in strangers where try !connection.exchangeExists(exchange, on: Self.declaring) {
+            missing.add(exchange, at: .now)
+        }
+    }
+
     private func settle(_ settled: [ConfirmTracker<Token>.Settled]) {
-        for (token, outcome) in settled { token.batch.settle(token.index, outcome) }
+        for (token, outcome) in settled { settle(token.batch, token.index, outcome) }
+    }
+
+    private func settle(_ batch: PublishBatch, _ index: Int, _ outcome: PublishOutcome) {
+        metrics.settled(outcome)
+        batch.settle(index, outcome)
     }
 
     private func loseUnsent(_ reason: String) {
-        while let batch = queue.first {
-            inbox.sent(batch.loseUnsent(reason))
-            queue.removeFirst()
+        while let batch = queue.first { loseUnsent(batch, reason) }
+    }
+
+    /// What could not even be sent in the time that a confirm may take.
+    private func loseLate() {
+        while let batch = queue.first, batch.sendBy <= .now {
+            loseUnsent(batch, "not sent within \(configuration.confirmTimeout)")
         }
+    }
+
+    /// - Parameter batch: the first of the queue.
+    private func loseUnsent(_ batch: PublishBatch, _ reason: String) {
+        while let index = batch.takeNext() {
+            inbox.sent(1)
+            settle(batch, index, .lost(reason: reason))
+        }
+        queue.removeFirst()
     }
 
     /// Sends while the window has room and the socket takes data, up to a round's worth.
@@ -136,9 +165,13 @@ final class PublisherRole: ConnectionRole {
                 continue
             }
             let message = batch.messages[index]
+            inbox.sent(1)
+            if let outcome = missing.outcome(for: message.exchange, at: .now) {
+                settle(batch, index, outcome)
+                continue
+            }
             // Noted first: a message that fails half-way may have arrived.
             tracker.sent((batch, index), messageID: message.messageID, at: .now)
-            inbox.sent(1)
             try connection.publish(Self.publishing, message)
             unchecked += message.body.count + message.exchange.utf8.count + message.routingKey.utf8.count + 512
             sent += 1
