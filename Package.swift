@@ -66,7 +66,7 @@ let package = Package(
         .target(
             name: "ServiceKit",
             dependencies: [
-                "Base", "Settle", logging, metrics, tracing, lifecycle,
+                "Base", "Postgres", "RabbitMQ", "Redis", "Settle", logging, metrics, tracing, lifecycle,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Configuration", package: "swift-configuration"),

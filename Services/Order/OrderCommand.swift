@@ -40,7 +40,7 @@ struct OrderCommand: AsyncParsableCommand {
                 ServiceClient("stock", baseURL: boot.settings.stockURL, token: boot.settings.token, over: http))
             let store = OrderStore(database: database, tasks: scheduler.store)
             let writer = OrderWriter(database: database, outbox: scheduler.outbox, faults: messaging.faults)
-            let server = try HTTPService(
+            let server = HTTPService(
                 boot, checks: infrastructure.checks + [messaging.check(consumer)], problems: [.postgres],
                 isOpen: { infrastructure.migration.isDone }
             ) { open, guarded in

@@ -94,9 +94,9 @@ private struct InsertOrders: Sendable {
                             $8::text[]) AS o (id, user_name, total, spend_points, mode, created, key, fingerprint)
                 """,
                 [
-                    .uuids(orders.map(\.id)), .texts(orders.map(\.userName)), .ints(orders.map(\.total)),
-                    .ints(orders.map(\.spendPoints)), .texts(orders.map(\.mode)),
-                    .ints(orders.map(\.createdMilliseconds)),
+                    .uuids(orders.map(\.id)), .texts(orders.map(\.userName)), .int64s(orders.map(\.total)),
+                    .int64s(orders.map(\.spendPoints)), .texts(orders.map(\.mode)),
+                    .int64s(orders.map(\.createdMilliseconds)),
                     .texts(orders.map(\.idempotencyKey)), .texts(orders.map(\.fingerprint)),
                 ])
             let lines = orders.flatMap { order in order.items.map { (order.id, $0) } }
@@ -106,11 +106,12 @@ private struct InsertOrders: Sendable {
                 SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[])
                 """,
                 [
-                    .uuids(lines.map(\.0)), .texts(lines.map(\.1.sku)), .ints(lines.map(\.1.quantity)),
-                    .ints(lines.map(\.1.unitPrice)),
+                    .uuids(lines.map(\.0)), .texts(lines.map(\.1.sku)), .int64s(lines.map(\.1.quantity)),
+                    .int64s(lines.map(\.1.unitPrice)),
                 ])
+            // Before the tasks are handed over: a process that dies here has published nothing.
+            transaction.afterCommit { _ in faults.reachCommitted("order.committed") }
             outbox.add(orders.map(\.firstTask), in: transaction)
-            transaction.afterCommit { _ in try faults.reach("order.committed") }
         }
     }
 }

@@ -1,5 +1,6 @@
 import Logging
 import ServiceKit
+import ShopContract
 
 /// Places an order: the use case behind `POST /orders`.
 struct PlaceOrder: Sendable {

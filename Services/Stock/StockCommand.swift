@@ -27,7 +27,7 @@ struct StockCommand: AsyncParsableCommand {
                 messaging.inbox(ShopRoutes.deductStock, applier: DeductStockApplier(database: database)),
                 messaging.inbox(ShopRoutes.restock, applier: RestockApplier(database: database)),
             ])
-            let http = try HTTPService(
+            let http = HTTPService(
                 boot, checks: infrastructure.checks + [messaging.check(consumer)], problems: [.postgres],
                 isOpen: { infrastructure.migration.isDone }
             ) { open, guarded in

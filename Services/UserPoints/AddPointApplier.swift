@@ -73,7 +73,7 @@ struct AddPointApplier: TaskApplier {
             LEFT JOIN point_refusal refusal ON refusal.order_id = input.order_id
             ORDER BY n
             """,
-            [.texts(bodies.map(\.orderId)), .texts(bodies.map(\.userName)), .ints(bodies.map(\.point))])
+            [.texts(bodies.map(\.orderId)), .texts(bodies.map(\.userName)), .int64s(bodies.map(\.point))])
         return try rows.map(verdict)
     }
 
@@ -107,7 +107,7 @@ struct AddPointApplier: TaskApplier {
                   AND NOT EXISTS (SELECT FROM point_log l WHERE l.order_id = i.order_id)
                 ORDER BY order_id ON CONFLICT DO NOTHING RETURNING order_id
                 """,
-                [.texts(bodies.map(\.orderId)), .texts(bodies.map(\.userName)), .ints(bodies.map(\.point))])
+                [.texts(bodies.map(\.orderId)), .texts(bodies.map(\.userName)), .int64s(bodies.map(\.point))])
             return Set(try transaction.rows(of: ticket).map { try $0.decode(String.self, at: 0) })
         }
         return bodies.map { body in

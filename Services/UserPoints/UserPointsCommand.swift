@@ -25,7 +25,7 @@ struct UserPointsCommand: AsyncParsableCommand {
             let consumer = messaging.consumer([
                 messaging.inbox(ShopRoutes.addPoint, applier: AddPointApplier(database: database))
             ])
-            let http = try HTTPService(
+            let http = HTTPService(
                 boot, checks: infrastructure.checks + [messaging.check(consumer)], problems: [.postgres],
                 isOpen: { infrastructure.migration.isDone }
             ) { open, guarded in

@@ -35,11 +35,21 @@ public struct PostgresRow: Sendable {
         guard let number = result.column(named: column) else {
             throw PostgresError(.decoding, "there is no column \(column)")
         }
-        let value = unsafe result.withText(row: index, column: number) { text in
-            unsafe T.decode(text, type: result.type(column: number))
+        return try decode(type, at: number)
+    }
+
+    /// The value of the column at `index`, counted from 0; cheaper than by name, for statements that name their columns.
+    ///
+    /// - Throws: as by name.
+    public func decode<T: PostgresDecodable>(_ type: T.Type = T.self, at index: Int) throws -> T {
+        guard (0..<result.columnCount).contains(index) else {
+            throw PostgresError(.decoding, "there is no column \(index)")
+        }
+        let value = unsafe result.withText(row: self.index, column: index) { text in
+            unsafe T.decode(text, type: result.type(column: index))
         }
         guard let value else {
-            throw PostgresError(.decoding, "column \(column) does not hold a \(T.self)")
+            throw PostgresError(.decoding, "column \(result.columnName(index)) does not hold a \(T.self)")
         }
         return value
     }

@@ -33,6 +33,9 @@ public enum PostgresValue: Sendable, Hashable {
     /// A whole number.
     public static func int(_ value: Int) -> PostgresValue { .int64(Int64(value)) }
 
+    /// `bigint[]`, for `unnest`.
+    public static func int64s(_ values: [Int64]) -> PostgresValue { .ints(values.map { Int($0) }) }
+
     /// A JSON text for `json` or `jsonb`.
     public static func json(_ text: String) -> PostgresValue { .text(text) }
 }

@@ -68,4 +68,11 @@ public final class Faults: Sendable {
         case .fail: throw Injected(point: point)
         }
     }
+
+    /// The same where nothing can be thrown any more, after a commit for instance: `throw` does nothing here.
+    public func reachCommitted(_ point: String) {
+        guard !plans.isEmpty, let plan = plans[point], plan.action == .kill else { return }
+        let visit = visits.next(at: point)
+        if plan.visit == nil || plan.visit == visit { kill(getpid(), SIGKILL) }
+    }
 }

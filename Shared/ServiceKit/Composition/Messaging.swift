@@ -1,7 +1,6 @@
 public import ArgumentParser
 import Foundation
 public import RabbitMQ
-public import ServiceLifecycle
 public import Settle
 
 /// The flags of a service that sends or receives tasks.
@@ -40,7 +39,7 @@ public struct Messaging: Sendable {
         self.boot = boot
         self.infrastructure = infrastructure
         let queueType = try boot.setting("QUEUE_TYPE") {
-            try QueueType(setting: try boot.reader.string("queue-type", default: "classic"))
+            try Topology.Queue.Kind(setting: try boot.reader.string("queue-type", default: "classic"))
         }
         configuration = try boot.setting("AMQP_URL") {
             var configuration = try RabbitMQConfiguration(url: boot.settings.amqpURL)
@@ -75,7 +74,7 @@ public struct Messaging: Sendable {
     }
 }
 
-extension QueueType {
+extension Topology.Queue.Kind {
     fileprivate init(setting: String) throws {
         switch setting {
         case "classic": self = .classic

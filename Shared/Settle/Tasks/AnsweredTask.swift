@@ -1,4 +1,4 @@
-public import Postgres
+import Postgres
 
 /// A task that was answered just now, for what follows from it.
 public struct AnsweredTask: Sendable {

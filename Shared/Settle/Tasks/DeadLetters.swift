@@ -1,6 +1,6 @@
 public import Logging
 import Metrics
-public import RabbitMQ
+import RabbitMQ
 
 /// A delivery that nobody can make sense of, and why.
 public struct DeadLetter: Sendable {

@@ -1,4 +1,5 @@
 import Base
+import Logging
 public import Postgres
 
 /// Writes tasks inside business transactions and, once those are committed, hands them to this process's scheduler.
@@ -7,8 +8,10 @@ public import Postgres
 public struct Outbox: Sendable {
     let committed: Mailbox<OutgoingTask>
     private let leaseMilliseconds: Int
+    private let logger: Logger
 
-    init(settings: TaskSettings) {
+    init(settings: TaskSettings, logger: Logger) {
+        self.logger = logger
         committed = Mailbox(capacity: settings.handoverCapacity)
         leaseMilliseconds = settings.lease.milliseconds
     }
@@ -37,8 +40,12 @@ public struct Outbox: Sendable {
                 .texts(drafts.map(\.route.exchange)), .texts(drafts.map(\.route.routingKey)),
                 .texts(drafts.map(\.requestBody)), .texts(drafts.map(\.traceParent)), .int(leaseMilliseconds),
             ])
-        transaction.afterCommit { [committed] results in
-            committed.offer(contentsOf: try results.rows(of: ticket).map(OutgoingTask.init(row:)))
+        transaction.afterCommit { [committed, logger] results in
+            do {
+                committed.offer(contentsOf: try results.rows(of: ticket).map(OutgoingTask.init(row:)))
+            } catch {
+                logger.error("committed tasks could not be handed over; they are due later", metadata: ["error": "\(error)"])
+            }
         }
     }
 }

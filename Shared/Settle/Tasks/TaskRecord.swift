@@ -1,4 +1,4 @@
-public import Postgres
+import Postgres
 
 /// A task as operators and clients see it, live or archived.
 public struct TaskRecord: Codable, Sendable, Equatable {

@@ -42,18 +42,18 @@ public struct DeadLetterRoute: Sendable, Hashable {
 extension Topology {
     /// All that the routes need, declared by sender and receiver alike: whichever comes first, nothing is unroutable.
     public static func tasks(
-        _ routes: [TaskRoute], deadLetters: DeadLetterRoute, queueType: QueueType = .classic
+        _ routes: [TaskRoute], deadLetters: DeadLetterRoute, queueType: Topology.Queue.Kind = .classic
     ) -> Topology {
         var topology = Topology(
             exchanges: [Exchange(name: deadLetters.exchange, kind: .fanout)],
-            queues: [Queue(name: deadLetters.queue, type: queueType)],
+            queues: [Queue(name: deadLetters.queue, kind: queueType)],
             bindings: [Binding(queue: deadLetters.queue, exchange: deadLetters.exchange, routingKey: "")])
         for route in routes {
-            topology.merge(
+            topology = topology.merging(
                 Topology(
                     exchanges: [Exchange(name: route.exchange, kind: .direct)],
                     queues: [
-                        Queue(name: route.queue, type: queueType), Queue(name: route.answerQueue, type: queueType),
+                        Queue(name: route.queue, kind: queueType), Queue(name: route.answerQueue, kind: queueType),
                     ],
                     bindings: [
                         Binding(queue: route.queue, exchange: route.exchange, routingKey: route.routingKey),

@@ -33,7 +33,7 @@ public final class TaskScheduler: Service {
         self.settings = settings
         self.publisher = publisher
         self.logger = logger
-        outbox = Outbox(settings: settings)
+        outbox = Outbox(settings: settings, logger: logger)
         store = TaskStore(database: database, settings: settings)
     }
 

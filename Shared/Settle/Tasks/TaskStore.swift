@@ -1,4 +1,5 @@
-public import Postgres
+import Base
+import Postgres
 
 /// The statements over `task` and `task_his`.
 public struct TaskStore: Sendable {
@@ -49,7 +50,7 @@ public struct TaskStore: Sendable {
                                              * interval '1 millisecond'
             FROM held WHERE task.id = held.id
             """,
-            [.ints(ids), .int(settings.republishAfter.milliseconds), .int(settings.republishCap.milliseconds)])
+            [.int64s(ids), .int(settings.republishAfter.milliseconds), .int(settings.republishCap.milliseconds)])
     }
 
     /// The broker would not take these: says why in the row, and when they are tried again.
@@ -63,8 +64,8 @@ public struct TaskStore: Sendable {
             FROM held WHERE task.id = held.id
             """,
             [
-                .ints(refusals.map(\.id)), .texts(refusals.map(\.reason)),
-                .ints(refusals.map { Int64(settings.refusedBackoff.delay(attempt: $0.attempts).milliseconds) }),
+                .int64s(refusals.map(\.id)), .texts(refusals.map(\.reason)),
+                .ints(refusals.map { settings.refusedBackoff.delay(attempt: $0.attempts).milliseconds }),
             ])
     }
 
@@ -91,7 +92,7 @@ public struct TaskStore: Sendable {
                       extract(epoch FROM clock_timestamp() - create_time)::float8
             """,
             [
-                .ints(answers.map(\.id)), .texts(answers.map(\.taskType)), .texts(answers.map(\.status.rawValue)),
+                .int64s(answers.map(\.id)), .texts(answers.map(\.taskType)), .texts(answers.map(\.status.rawValue)),
                 .texts(answers.map(\.errormsg)),
             ])
         return try rows.map(AnsweredTask.init(row:))
