@@ -90,6 +90,7 @@ public final class PostgresDatabase: Service, Sendable {
     ///
     /// - Throws: what `body` throws, `PostgresError`, or `CancellationError` when the task was cancelled while it
     ///   waited. After `.commitUnknown` the transaction is either committed or not.
+    @discardableResult
     public func transaction<R: Sendable>(
         ending: PostgresEnding = .commit, _ body: @escaping @Sendable (borrowing PostgresTransaction) throws -> R
     ) async throws -> R {

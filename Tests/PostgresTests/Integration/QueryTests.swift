@@ -1,0 +1,167 @@
+import Foundation
+import Postgres
+import Testing
+
+@Suite("Queries", .enabled(if: TestServer.isAvailable))
+struct QueryTests {
+    @Test("every kind of value comes back as it went")
+    func values() async throws {
+        try await withDatabase { database in
+            let id = UUID()
+            let text = "O'Reilly \\ \"quoted\" {curly} NULL – Grüße 🫖\n\t"
+            let bytes = [UInt8](0...255)
+            let date = Date(timeIntervalSince1970: 1_700_000_000.123456)
+            let rows = try await database.query(
+                """
+                SELECT $1::text AS text, $2::bigint AS number, $3::boolean AS truth, $4::float8 AS real, $5::uuid AS id,
+                    $6::bytea AS bytes, $7::timestamptz AS date, $8::jsonb->>'a' AS json, $9::int AS nothing
+                """,
+                [
+                    .text(text), .int(.min), true, 0.1, .uuid(id), .bytes(bytes), .date(date), .json(#"{"a": "b"}"#),
+                    nil,
+                ])
+            let row = try #require(rows.first)
+            #expect(rows.count == 1 && rows.affected == 1)
+            #expect(try row.decode(String.self, "text") == text)
+            #expect(try row.decode(Int.self, "number") == .min)
+            #expect(try row.decode(Bool.self, "truth"))
+            #expect(try row.decode(Double.self, "real") == 0.1)
+            #expect(try row.decode(UUID.self, "id") == id)
+            #expect(try row.decode([UInt8].self, "bytes") == bytes)
+            #expect(abs(try row.decode(Date.self, "date").timeIntervalSince(date)) < 0.000_001)
+            #expect(try row.decode(String.self, "json") == "b")
+            #expect(try row.decode(Int?.self, "nothing") == nil)
+            #expect(try row.decode(Int64?.self, "number") == .min)
+        }
+    }
+
+    @Test(
+        "special numbers come back",
+        arguments: [Double.infinity, -.infinity, .leastNonzeroMagnitude, .greatestFiniteMagnitude, -0.0])
+    func doubles(value: Double) async throws {
+        try await withDatabase { database in
+            let rows = try await database.query("SELECT $1::float8 AS value", [.double(value)])
+            #expect(try rows[0].decode(Double.self, "value") == value)
+            let nan = try await database.query("SELECT $1::float8 AS value", [.double(.nan)])
+            #expect(try nan[0].decode(Double.self, "value").isNaN)
+        }
+    }
+
+    @Test("arrays keep quotes, backslashes, NULL, unicode and emptiness")
+    func arrays() async throws {
+        try await withDatabase { database in
+            let texts: [String?] = [
+                "plain", "", nil, "NULL", "\"", "\\", "{}", "a,b", "Größe 🫖", " padded ", "line\nbreak",
+            ]
+            let rows = try await database.query(
+                "SELECT * FROM unnest($1::text[]) WITH ORDINALITY AS t(value, place) ORDER BY place", [.texts(texts)])
+            #expect(try rows.map { try $0.decode(String?.self, "value") } == texts)
+            let numbers: [Int?] = [.min, nil, 0, .max]
+            let more = try await database.query("SELECT unnest($1::bigint[]) AS value", [.ints(numbers)])
+            #expect(try more.map { try $0.decode(Int?.self, "value") } == numbers)
+            let truths = try await database.query("SELECT unnest($1::bool[]) AS value", [.bools([true, false])])
+            #expect(try truths.map { try $0.decode(Bool.self, "value") } == [true, false])
+            let ids = [UUID(), UUID()]
+            let uuids = try await database.query("SELECT unnest($1::uuid[]) AS value", [.uuids(ids)])
+            #expect(try uuids.map { try $0.decode(UUID.self, "value") } == ids)
+            for empty in [PostgresValue.texts([]), .ints([]), .bools([]), .uuids([])] {
+                #expect(try await database.query("SELECT unnest($1::text[])", [empty]).isEmpty)
+            }
+        }
+    }
+
+    @Test("a text with a NUL byte is refused, not cut short")
+    func nul() async throws {
+        try await withDatabase { (database) async throws in
+            for value in [PostgresValue.text("a\0b"), .texts(["fine", "\0"])] {
+                let refused = try await failure { try await database.query("SELECT $1", [value]) }
+                #expect(refused.kind == .invalidParameter)
+            }
+            #expect(try await failure { try await database.query("SELECT 1\0") }.kind == .invalidParameter)
+            // In JSON the escape is text to us; jsonb refuses it itself.
+            let json = try await failure { try await database.query("SELECT $1::jsonb", [.json(#""\u0000""#)]) }
+            #expect(json.kind == .server && json.sqlState == "22P05")
+        }
+    }
+
+    @Test("too many parameters are refused before anything is sent")
+    func tooMany() async throws {
+        try await withDatabase { (database) async throws in
+            let values = [PostgresValue](repeating: 1, count: 65_536)
+            #expect(try await failure { try await database.query("SELECT 1", values) }.kind == .invalidParameter)
+            #expect(try await database.query("SELECT 1").count == 1)
+        }
+    }
+
+    @Test("what does not fit the type asked for is a decoding error")
+    func decoding() async throws {
+        try await withDatabase { database in
+            let rows = try await database.query("SELECT 'x' AS word, NULL::int AS nothing, 9223372036854775808 AS big")
+            for column in ["word", "nothing", "big", "missing"] {
+                let error = #expect(throws: PostgresError.self) { try rows[0].decode(Int.self, column) }
+                #expect(error?.kind == .decoding && error?.isUnavailable == false)
+            }
+            #expect(try rows[0].decode(Double.self, "big") == 9_223_372_036_854_775_808)
+        }
+    }
+
+    @Test("a server's error keeps its code, constraint, detail and statement")
+    func serverError() async throws {
+        try await withDatabase { database in
+            try await database.script("CREATE TABLE t (id int CONSTRAINT t_key PRIMARY KEY); INSERT INTO t VALUES (1)")
+            let error = try await failure { try await database.query("INSERT INTO t VALUES ($1)", [1]) }
+            #expect(error.kind == .server && error.sqlState == "23505" && error.constraint == "t_key")
+            #expect(error.detail == "Key (id)=(1) already exists." && error.statement == "INSERT INTO t VALUES ($1)")
+            #expect(!error.isUnavailable && !error.isSerializationConflict)
+        }
+    }
+
+    @Test("a deferred constraint fails an autocommitted statement at its commit")
+    func deferred() async throws {
+        try await withDatabase { database in
+            try await database.script(
+                """
+                CREATE TABLE parent (id int PRIMARY KEY);
+                CREATE TABLE child (parent int CONSTRAINT fk REFERENCES parent DEFERRABLE INITIALLY DEFERRED)
+                """)
+            let error = try await failure { try await database.query("INSERT INTO child VALUES (1)") }
+            #expect(error.kind == .server && error.sqlState == "23503" && error.constraint == "fk")
+            let transaction = try await failure {
+                try await database.transaction { $0.add("INSERT INTO child VALUES (1)") }
+            }
+            #expect(transaction.sqlState == "23503")
+            #expect(try await database.query("SELECT * FROM child").isEmpty)
+        }
+    }
+
+    @Test(
+        "dates: the calendar's edges",
+        arguments: [
+            ("1970-01-01 00:00:00+00", 0.0), ("1969-12-31 23:59:59.5+00", -0.5),
+            ("2000-02-29 12:00:00+05:30", 951_805_800),
+            ("0001-01-01 00:00:00+00", -62_135_596_800), ("0044-03-15 00:00:00+00 BC", -63_517_824_000),
+            ("12024-01-01 00:00:00+00", 317_273_587_200),
+        ])
+    func dates(text: String, seconds: Double) async throws {
+        try await withDatabase { database in
+            let rows = try await database.query(
+                "SELECT $1::timestamptz AS read, $2::timestamptz = $1::timestamptz AS same",
+                [.text(text), .date(Date(timeIntervalSince1970: seconds))])
+            #expect(try rows[0].decode(Date.self, "read") == Date(timeIntervalSince1970: seconds))
+            #expect(try rows[0].decode(Bool.self, "same"))
+        }
+    }
+
+    @Test("a transaction opened by hand does not catch the next job")
+    func strayBegin() async throws {
+        try await withDatabase { database in
+            _ = try await database.query("BEGIN")
+            _ = try await database.query("CREATE TABLE t (id int)")
+            // One connection only, so a transaction left open would be seen as such.
+            let rows = try await database.query(
+                "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
+            )
+            #expect(try rows[0].decode(Int.self, "n") == 0)
+        }
+    }
+}
