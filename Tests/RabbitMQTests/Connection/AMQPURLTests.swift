@@ -1,0 +1,57 @@
+import Testing
+
+@testable import RabbitMQ
+
+@Suite struct AMQPURLTests {
+    @Test func everythingHasADefaultButTheHost() throws {
+        let endpoint = try AMQPURL("amqp://broker").endpoint
+        #expect(
+            endpoint
+                == BrokerEndpoint(
+                    host: "broker", port: 5672, user: "guest", password: "guest", virtualHost: "/", tls: nil))
+        #expect(try AMQPURL("amqp://broker/").endpoint == endpoint)
+    }
+
+    @Test func partsAreDecoded() throws {
+        let endpoint = try AMQPURL("amqp://us%40er:p%2Fw%3A@[::1]:1234/a%2Fb").endpoint
+        #expect(
+            endpoint
+                == BrokerEndpoint(
+                    host: "::1", port: 1234, user: "us@er", password: "p/w:", virtualHost: "a/b", tls: nil))
+    }
+
+    @Test func tlsVerifiesUnlessToldOtherwise() throws {
+        let plain = try AMQPURL("amqps://broker").endpoint
+        #expect(plain.port == 5671)
+        #expect(plain.tls == BrokerTLS(verifiesPeer: true))
+        let url = "amqps://broker?cacertfile=/ca.pem&certfile=/c.pem&keyfile=/k.pem&verify=verify_none"
+        #expect(
+            try AMQPURL(url).endpoint.tls
+                == BrokerTLS(authorities: "/ca.pem", certificate: "/c.pem", key: "/k.pem", verifiesPeer: false))
+    }
+
+    @Test func timesAreTaken() throws {
+        let configuration = try RabbitMQConfiguration(url: "amqp://broker?heartbeat=3&connection_timeout=250")
+        #expect(configuration.heartbeat == .seconds(3))
+        #expect(configuration.connectTimeout == .milliseconds(250))
+    }
+
+    @Test(arguments: [
+        "", "broker", "http://broker", "amqp://", "amqp://broker:99999", "amqp://broker/a/b", "amqp://broker?heartbeat=0",
+        "amqp://broker?nonsense=1", "amqps://broker?verify=maybe", "amqps://broker?certfile=/c.pem",
+        "amqp://user:secret%00@broker",
+    ])
+    func whatCannotBeUsedIsRefused(url: String) {
+        #expect(throws: RabbitMQConfigurationError.self) { try RabbitMQConfiguration(url: url) }
+    }
+
+    @Test func aPasswordIsNeverShown() throws {
+        let configuration = try RabbitMQConfiguration(url: "amqp://user:secret@broker")
+        #expect(!"\(configuration)".contains("secret"))
+        #expect(!String(reflecting: configuration).contains("secret"))
+        let error = #expect(throws: RabbitMQConfigurationError.self) {
+            try RabbitMQConfiguration(url: "amqp://user:secret@broker?x=1")
+        }
+        #expect(error?.description.contains("secret") == false)
+    }
+}

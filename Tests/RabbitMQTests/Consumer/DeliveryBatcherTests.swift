@@ -1,0 +1,103 @@
+import Base
+import Testing
+
+@testable import RabbitMQ
+
+@Suite struct DeliveryBatcherTests {
+    private let now = ContinuousClock.now
+    private let backoff = Backoff(initial: .seconds(1), cap: .seconds(4), jitter: 0)
+
+    private func batcher(_ tags: ClosedRange<Int>) -> DeliveryBatcher {
+        var batcher = DeliveryBatcher(backoff: backoff)
+        gather(tags, &batcher)
+        return batcher
+    }
+
+    private func gather(_ tags: ClosedRange<Int>, _ batcher: inout DeliveryBatcher) {
+        for tag in tags { batcher.gather(delivery(tag), tag: UInt64(tag)) }
+    }
+
+    private func delivery(_ number: Int) -> Delivery {
+        Delivery(queue: "q", exchange: "e", routingKey: "k", messageID: "\(number)", body: [])
+    }
+
+    @Test func whatGathersMeanwhileIsTheNextBatch() {
+        var batcher = batcher(1...3)
+        #expect(batcher.next(at: now) == (1...3).map(delivery))
+        gather(4...5, &batcher)
+        #expect(batcher.next(at: now) == nil)
+        #expect(batcher.succeeded() == 3)
+        #expect(batcher.next(at: now) == (4...5).map(delivery))
+        #expect(batcher.succeeded() == 5)
+        #expect(batcher.next(at: now) == nil)
+    }
+
+    @Test func aFailedBatchComesAgainUnchangedAfterABackOffThatGrows() {
+        var batcher = batcher(1...2)
+        for (tries, delay) in [1, 2, 4, 4].enumerated() {
+            let time = now + .seconds(100 * tries)
+            #expect(batcher.next(at: time) == (1...2).map(delivery))
+            gather(10 + tries...10 + tries, &batcher)
+            batcher.failed(at: time)
+            #expect(!batcher.isRunning)
+            #expect(batcher.retryAt == time + .seconds(delay))
+            #expect(batcher.next(at: time + .seconds(delay) - .milliseconds(1)) == nil)
+        }
+        #expect(batcher.next(at: now + .seconds(1000)) == (1...2).map(delivery))
+        #expect(batcher.succeeded() == 2)
+        #expect(batcher.next(at: now) == (10...13).map(delivery))
+        batcher.failed(at: now)
+        #expect(batcher.retryAt == now + .seconds(1), "success starts the back-off anew")
+    }
+
+    @Test func nothingOfALostConnectionIsAcknowledged() {
+        var batcher = batcher(1...2)
+        _ = batcher.next(at: now)
+        gather(3...3, &batcher)
+        batcher.disconnected()
+        gather(1...1, &batcher)
+        #expect(batcher.next(at: now) == nil, "one handler at a time, also across connections")
+        #expect(batcher.isRunning)
+        #expect(batcher.succeeded() == nil)
+        #expect(batcher.next(at: now) == [delivery(1)])
+        #expect(batcher.succeeded() == 1)
+    }
+
+    @Test func aFailureOnALostConnectionIsNotTriedAgain() {
+        var batcher = batcher(1...2)
+        _ = batcher.next(at: now)
+        batcher.disconnected()
+        batcher.failed(at: now)
+        #expect(batcher.retryAt == nil)
+        #expect(batcher.next(at: now + .seconds(10)) == nil)
+    }
+
+    @Test func aBatchThatWaitsIsDroppedWithItsConnection() {
+        var batcher = batcher(1...2)
+        _ = batcher.next(at: now)
+        batcher.failed(at: now)
+        batcher.disconnected()
+        #expect(batcher.next(at: now + .seconds(10)) == nil)
+    }
+
+    @Test func stoppingBeginsNothingAndLetsWhatRunsEnd() {
+        var batcher = batcher(1...2)
+        _ = batcher.next(at: now)
+        gather(3...4, &batcher)
+        batcher.stop()
+        gather(5...5, &batcher)
+        #expect(batcher.isRunning)
+        #expect(batcher.succeeded() == 2)
+        #expect(!batcher.isRunning)
+        #expect(batcher.next(at: now) == nil)
+    }
+
+    @Test func stoppingDropsABatchThatFailed() {
+        var batcher = batcher(1...2)
+        _ = batcher.next(at: now)
+        batcher.stop()
+        batcher.failed(at: now)
+        #expect(batcher.retryAt == nil)
+        #expect(batcher.next(at: now + .seconds(10)) == nil)
+    }
+}
