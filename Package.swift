@@ -95,13 +95,18 @@ let package = Package(
         tests("Base", []),
         tests("Postgres", ["Postgres", lifecycle]),
         tests("RabbitMQ", ["Base", "RabbitMQ", lifecycle]),
-        tests("Redis", ["Redis", lifecycle]),
+        tests("Redis", [lifecycle]),
         tests("Settle", ["Base", "Postgres", "RabbitMQ", "Redis", "SettleSchema", lifecycle]),
         tests(
             "ServiceKit",
             [
-                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                "Base", metrics, tracing, lifecycle,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         .testTarget(
             name: "SuiteTests", dependencies: ["Base", "Postgres", "RabbitMQ", "Redis", lifecycle, logging],
