@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Foundation
 public import Logging
 import NIOCore
 import NIOHTTP1
@@ -94,12 +95,17 @@ public final class OutboundHTTP: Service, Sendable {
         .emptyScheme,
     ]
 
+    private static let unreachable = [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH]
+
     private static func error(_ error: any Error) -> ServiceClientError {
         switch error {
         case let error as HTTPClientError where timeouts.contains(error): .timeout
         case let error as HTTPClientError: .unavailable(reason: "\(error)", isUnsent: unsent.contains(error))
         case is NIOTooManyBytesError: .invalidAnswer("the answer is too long")
         case is NIOConnectionError: .unavailable(reason: "\(error)", isUnsent: true)
+        // An address given as numbers is connected to without the resolver, whose error the one above is.
+        case let error as IOError where unreachable.contains(error.errnoCode):
+            .unavailable(reason: "\(error)", isUnsent: true)
         default: .unavailable(reason: "\(error)", isUnsent: false)
         }
     }
