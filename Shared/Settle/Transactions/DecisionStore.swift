@@ -1,0 +1,108 @@
+import Postgres
+
+/// The statements over `settle.global_transaction`.
+struct DecisionStore: Sendable {
+    struct Unacknowledged: Sendable {
+        let xid: XID
+        let participants: [String]
+    }
+
+    let database: PostgresDatabase
+    let settings: TransactionSettings
+
+    /// Decides for `transactions` in the caller's transaction. Fails on the key of one that was declared aborted before.
+    func add(_ transactions: [GlobalTransaction], in transaction: borrowing PostgresTransaction) {
+        transaction.add(
+            """
+            INSERT INTO settle.global_transaction (xid, decision, participants, due_time)
+            SELECT xid, 'commit', string_to_array(participants, ' '), now() + $3 * interval '1 millisecond'
+            FROM unnest($1::text[], $2::text[]) AS t (xid, participants)
+            """,
+            [
+                .texts(transactions.map(\.xid.rawValue)),
+                .texts(transactions.map { $0.participants.joined(separator: " ") }), .int(settings.lease.milliseconds),
+            ])
+    }
+
+    /// What was decided, of those where anything was.
+    func decisions(on xids: [XID]) async throws -> [XID: Decision] {
+        let rows = try await database.query(
+            "SELECT xid, decision FROM settle.global_transaction WHERE xid = ANY($1::text[])",
+            [.texts(xids.map(\.rawValue))])
+        return try decode(rows)
+    }
+
+    /// Declares `xids` aborted unless they are decided already; returns what is decided then.
+    ///
+    /// The insert is what makes "no row" certain. If the initiating transaction is open, it waits for its end; if that
+    /// transaction has not reached its own insert yet, it will now fail there.
+    func settle(_ xids: [XID]) async throws -> [XID: Decision] {
+        let rows = try await database.transaction { [settings] transaction in
+            transaction.add(
+                "SELECT set_config('lock_timeout', $1, true)", [.text("\(settings.outcomeWait.milliseconds)ms")])
+            transaction.add(
+                """
+                INSERT INTO settle.global_transaction (xid, decision)
+                SELECT xid, 'abort' FROM unnest($1::text[]) AS xid ORDER BY xid ON CONFLICT DO NOTHING
+                """, [.texts(xids.map(\.rawValue))])
+            // A statement of its own, and so a later snapshot: it sees what the insert waited for.
+            return try transaction.query(
+                "SELECT xid, decision FROM settle.global_transaction WHERE xid = ANY($1::text[])",
+                [.texts(xids.map(\.rawValue))])
+        }
+        return try decode(rows)
+    }
+
+    /// Leases up to a batch of commit decisions whose participants have not all confirmed.
+    func claim() async throws -> [Unacknowledged] {
+        let rows = try await database.query(
+            """
+            WITH due AS (
+                SELECT xid FROM settle.global_transaction
+                WHERE decision = 'commit' AND acknowledged_at IS NULL AND due_time <= now()
+                ORDER BY due_time LIMIT $1 FOR UPDATE SKIP LOCKED)
+            UPDATE settle.global_transaction g SET
+                attempts = attempts + 1,
+                due_time = now() + least(60000, 1000 * 2 ^ least(attempts, 10)) * (0.75 + random() * 0.5)
+                                 * interval '1 millisecond'
+            FROM due WHERE g.xid = due.xid
+            RETURNING g.xid, array_to_string(participants, ' ')
+            """, [.int(settings.batchSize)])
+        return try rows.compactMap { row in
+            guard let xid = XID(rawValue: try row.decode(String.self, at: 0)) else { return nil }
+            return Unacknowledged(
+                xid: xid, participants: try row.decode(String.self, at: 1).split(separator: " ").map(String.init))
+        }
+    }
+
+    /// Every participant of these has confirmed.
+    func acknowledge(_ xids: [XID]) async throws {
+        _ = try await database.query(
+            """
+            WITH done AS (
+                SELECT xid FROM settle.global_transaction
+                WHERE xid = ANY($1::text[]) AND acknowledged_at IS NULL ORDER BY xid FOR UPDATE)
+            UPDATE settle.global_transaction g SET acknowledged_at = now() FROM done WHERE g.xid = done.xid
+            """, [.texts(xids.map(\.rawValue))])
+    }
+
+    /// Forgets a small batch of what ended long ago; returns how many.
+    func purge() async throws -> Int {
+        try await database.query(
+            """
+            DELETE FROM settle.global_transaction WHERE xid IN (
+                SELECT xid FROM settle.global_transaction
+                WHERE created_at < now() - $1 * interval '1 millisecond'
+                  AND (decision = 'abort' OR acknowledged_at IS NOT NULL)
+                LIMIT $2 FOR UPDATE SKIP LOCKED)
+            """, [.int(settings.retention.milliseconds), .int(settings.batchSize)]
+        ).affected
+    }
+
+    private func decode(_ rows: PostgresRows) throws -> [XID: Decision] {
+        try rows.reduce(into: [:]) { decisions, row in
+            guard let xid = XID(rawValue: try row.decode(String.self, at: 0)) else { return }
+            decisions[xid] = Decision(rawValue: try row.decode(String.self, at: 1))
+        }
+    }
+}

@@ -1,0 +1,62 @@
+import Postgres
+
+/// The transactions that mode `xa` has prepared in PostgreSQL and not ended yet.
+///
+/// A prepared transaction is invisible but for its name, so the name says all that recovery needs:
+/// `settle:` + XID + `:` + initiator.
+struct PreparedTransactions: Sendable {
+    struct Prepared: Sendable {
+        let gid: String
+        let xid: XID
+        let initiator: String
+    }
+
+    let database: PostgresDatabase
+
+    static func gid(_ context: BranchContext) -> String {
+        "settle:\(context.xid):\(context.initiator)"
+    }
+
+    /// Those of `xids` that are prepared.
+    func find(_ xids: [XID]) async throws -> [Prepared] {
+        try await query("split_part(gid, ':', 2) = ANY($1::text[])", [.texts(xids.map(\.rawValue))])
+    }
+
+    /// Those that have waited for at least `age`, oldest first.
+    func waiting(longerThan age: Duration, limit: Int) async throws -> [Prepared] {
+        try await query(
+            "prepared < now() - $1 * interval '1 millisecond' ORDER BY prepared LIMIT $2",
+            [.int(age.milliseconds), .int(limit)])
+    }
+
+    /// Ends one. It may be gone already: another replica, or an earlier try, was faster.
+    func end(_ prepared: Prepared, commit: Bool) async throws {
+        do {
+            // The statement takes no parameters; the name is quoted as the SQL standard says.
+            let name = prepared.gid.replacing("'", with: "''")
+            _ = try await database.query("\(commit ? "COMMIT" : "ROLLBACK") PREPARED '\(name)'")
+        } catch let error as PostgresError where error.sqlState == "42704" {
+            return
+        }
+    }
+
+    /// Whether the server allows them at all (`max_prepared_transactions`).
+    func isPossible() async throws -> Bool {
+        let rows = try await database.query("SELECT current_setting('max_prepared_transactions')::int > 0")
+        return try rows.first?.decode(Bool.self, at: 0) ?? false
+    }
+
+    private func query(_ condition: String, _ parameters: [PostgresValue]) async throws -> [Prepared] {
+        try await database.query(
+            """
+            SELECT gid FROM pg_prepared_xacts
+            WHERE database = current_database() AND gid LIKE 'settle:%' AND \(condition)
+            """, parameters
+        ).compactMap { row in
+            let gid = try row.decode(String.self, at: 0)
+            let parts = gid.split(separator: ":", maxSplits: 2).map(String.init)
+            guard parts.count == 3, let xid = XID(rawValue: parts[1]) else { return nil }
+            return Prepared(gid: gid, xid: xid, initiator: parts[2])
+        }
+    }
+}

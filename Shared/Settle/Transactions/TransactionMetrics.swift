@@ -1,0 +1,42 @@
+import Metrics
+
+/// What an operator watches of an initiator.
+struct InitiatorMetrics: Sendable {
+    private let committedCounter = Counter(label: "settle_transactions_total", dimensions: [("decision", "commit")])
+    private let abortedCounter = Counter(label: "settle_transactions_total", dimensions: [("decision", "abort")])
+    private let acknowledgedCounter = Counter(label: "settle_transactions_acknowledged_total")
+
+    func committed(_ count: Int) { committedCounter.increment(by: count) }
+    func rolledBack() { abortedCounter.increment() }
+    func acknowledged(_ count: Int) { acknowledgedCounter.increment(by: count) }
+}
+
+/// What an operator watches of a participant.
+struct ParticipantMetrics: Sendable {
+    private let performed = Counter(label: "settle_branches_total", dimensions: [("event", "performed")])
+    private let repeated = Counter(label: "settle_branches_total", dimensions: [("event", "repeated")])
+    private let refused = Counter(label: "settle_branches_total", dimensions: [("event", "refused")])
+    private let locked = Counter(label: "settle_branches_total", dimensions: [("event", "locked")])
+    private let committed = Counter(label: "settle_branches_total", dimensions: [("event", "committed")])
+    private let rolledBack = Counter(label: "settle_branches_total", dimensions: [("event", "rolled_back")])
+    private let checkBacks = Counter(label: "settle_check_backs_total")
+    private let stuck = Gauge(label: "settle_branches_stuck")
+
+    enum Event { case performed, repeated, refused, locked }
+
+    func event(_ event: Event) {
+        switch event {
+        case .performed: performed.increment()
+        case .repeated: repeated.increment()
+        case .refused: refused.increment()
+        case .locked: locked.increment()
+        }
+    }
+
+    func ended(_ count: Int, commit: Bool) {
+        (commit ? committed : rolledBack).increment(by: count)
+    }
+
+    func checkedBack(_ count: Int) { checkBacks.increment(by: count) }
+    func stuck(_ count: Int) { stuck.record(count) }
+}

@@ -1,0 +1,28 @@
+public import Base
+
+/// How patient initiators and participants of global transactions are.
+public struct TransactionSettings: Sendable, Equatable {
+    /// How long a global transaction may take until its decision.
+    public var deadline: Duration = .seconds(30)
+    /// How long phase 2 belongs to the process that decided; after that, any replica does it.
+    public var lease: Duration = .seconds(5)
+    /// How often decisions that were not acknowledged, and branches that were not decided, are looked for.
+    public var scanInterval: Duration = .seconds(1)
+    /// When a participant first asks about a branch of which it has heard nothing.
+    public var checkAfter: Duration = .seconds(3)
+    /// How long it waits after each time that the initiator could not be asked or could not say.
+    public var checkBackoff = Backoff(initial: .seconds(1), cap: .seconds(30))
+    /// How long a branch waits for a row that another global transaction holds.
+    public var lockTimeout: Duration = .seconds(2)
+    /// How long a caller waits for the rollback of what it began; afterwards it goes on without the caller.
+    public var rollbackWait: Duration = .seconds(2)
+    /// How long an outcome waits for an initiating transaction that is still open.
+    public var outcomeWait: Duration = .milliseconds(500)
+    /// How long decisions and branches are kept after their end, to recognise late copies.
+    public var retention: Duration = .seconds(24 * 3600)
+    /// How many XIDs one message or statement holds at most.
+    public var batchSize = 500
+
+    /// The defaults.
+    public init() {}
+}
