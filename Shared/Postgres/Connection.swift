@@ -11,11 +11,10 @@ final class Connection {
     private static let slice: Int32 = 100
     /// After this many bytes queued, what is queued is sent before more is added.
     private static let sendBatch = 256 * 1024
-    /// How much longer than the server's own limit a reply may take before the server counts as hung.
-    private static let patience: Duration = .seconds(10)
 
     private let parameters: [String: String]
     private let statementTimeout: Duration
+    private let patience: Duration
     private let isAborted: () -> Bool
     /// Safe: opened and closed by this class alone and never handed out.
     private var handle: OpaquePointer?
@@ -28,6 +27,7 @@ final class Connection {
     init(_ configuration: PostgresConfiguration, isAborted: @escaping () -> Bool) {
         parameters = configuration.settings.parameters(for: configuration)
         statementTimeout = configuration.statementTimeout
+        patience = configuration.patience
         self.isAborted = isAborted
     }
 
@@ -258,7 +258,7 @@ extension Connection {
 extension Connection {
     /// Waits until the socket is ready, at most as long as the server may need for so many replies.
     private func wait(for events: Int16, replies: Int) throws(PostgresError) -> Int16 {
-        let limit = statementTimeout > .zero && replies > 0 ? statementTimeout * replies + Self.patience : nil
+        let limit = statementTimeout > .zero && replies > 0 ? statementTimeout * replies + patience : nil
         var waited = Duration.zero
         while true {
             let ready = unsafe poll(PQsocket(handle), events, Self.slice)
@@ -287,7 +287,7 @@ extension Connection {
     }
 
     private var lastMessage: String {
-        unsafe handle.map { unsafe String(cString: PQerrorMessage($0)) } ?? "not connected"
+        unsafe handle.map { unsafe String(cString: PQerrorMessage($0)).onOneLine } ?? "not connected"
     }
 
     private func lost() -> PostgresError {

@@ -17,6 +17,9 @@ public struct PostgresConfiguration: Sendable {
     /// Shown in `pg_stat_activity`, unless the URL names another.
     public var applicationName = "settle"
 
+    /// How much longer than the server's own limits a reply may take before the server counts as hung.
+    var patience: Duration = .seconds(10)
+
     /// The URL's settings, taken apart by libpq.
     let settings: ConnectionSettings
 

@@ -55,7 +55,7 @@ final class ResultHandle: @unchecked Sendable {
         return unsafe try body(UnsafeRawBufferPointer(start: PQgetvalue(result, row, column), count: length))
     }
 
-    var errorMessage: String { unsafe String(cString: PQresultErrorMessage(result)) }
+    var errorMessage: String { unsafe String(cString: PQresultErrorMessage(result)).onOneLine }
 
     /// The code of the server's error; `nil` when the error is libpq's own.
     var sqlState: String? { errorField("C") }
@@ -71,5 +71,12 @@ final class ResultHandle: @unchecked Sendable {
     /// One field of the server's error report (PostgreSQL documentation, 55.8).
     private func errorField(_ code: Unicode.Scalar) -> String? {
         unsafe PQresultErrorField(result, Int32(code.value)).map { unsafe String(cString: $0) }
+    }
+}
+
+extension String {
+    /// libpq's messages span lines and end with one.
+    var onOneLine: String {
+        split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: "; ")
     }
 }

@@ -32,8 +32,13 @@ func running<R>(_ database: PostgresDatabase, _ body: () async throws -> R) asyn
     return try result.get()
 }
 
+/// So many tests at once use the server, which has a hundred connections.
+private let turns = Turns(4)
+
 /// Runs `body` with a database of its own name, dropped afterwards.
 func withNewDatabase<R>(_ body: (String) async throws -> R) async throws -> R {
+    await turns.take()
+    defer { turns.giveBack() }
     var configuration = try TestServer.configuration(database: "postgres")
     configuration.connections = 1
     let admin = PostgresDatabase(configuration, logger: quiet)

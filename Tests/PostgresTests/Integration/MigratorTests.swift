@@ -1,0 +1,86 @@
+import Foundation
+import Postgres
+import Testing
+
+@Suite("Migrations", .enabled(if: TestServer.isAvailable))
+struct MigratorTests {
+    private let first = Migration(
+        name: "0001_first", sql: "CREATE TABLE a (id int);\n-- two; statements\nINSERT INTO a VALUES (1);")
+    private let second = Migration(name: "0002_second", sql: "INSERT INTO a VALUES (2); SET search_path TO nowhere")
+
+    private func sum(_ database: PostgresDatabase) async throws -> Int {
+        try await database.query("SELECT sum(id) AS sum FROM public.a")[0].decode(Int.self, "sum")
+    }
+
+    @Test("each is applied once and recorded, and leaves the session as it was")
+    func once() async throws {
+        try await withDatabase { database in
+            #expect(try await PostgresMigrator.apply([first], set: "s", on: database) == ["0001_first"])
+            #expect(try await PostgresMigrator.apply([first, second], set: "s", on: database) == ["0002_second"])
+            #expect(try await PostgresMigrator.apply([first, second], set: "s", on: database).isEmpty)
+            #expect(try await sum(database) == 3)
+            let path = try await database.query("SHOW search_path")
+            #expect(try path[0].decode(String.self, "search_path").contains("public"))
+            let records = try await database.query(
+                #"SELECT checksum FROM settle.migration WHERE "set" = 's' ORDER BY name"#)
+            #expect(try records.map { try $0.decode(String.self, "checksum") } == [first.checksum, second.checksum])
+        }
+    }
+
+    @Test("four processes at once, each with its own connections")
+    func concurrent() async throws {
+        try await withNewDatabase { name in
+            let migrations = [first, second]
+            try await withThrowingTaskGroup { group in
+                for _ in 1...4 {
+                    group.addTask {
+                        let database = try PostgresDatabase(TestServer.configuration(database: name), logger: quiet)
+                        try await running(database) {
+                            try await PostgresMigrator.apply(migrations, set: "s", on: database)
+                            #expect(try await sum(database) == 3)
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
+    @Test("one that was changed is refused by name, before any other is applied")
+    func changed() async throws {
+        try await withDatabase { database in
+            try await PostgresMigrator.apply([first], set: "s", on: database)
+            let altered = Migration(name: first.name, sql: first.sql + " ")
+            let error = await #expect(throws: PostgresMigrationError.self) {
+                try await PostgresMigrator.apply([altered, second], set: "s", on: database)
+            }
+            #expect(error?.description.contains("0001_first") == true)
+            #expect(try await sum(database) == 1)
+            // Another set may use the same names.
+            try await PostgresMigrator.apply([Migration(name: first.name, sql: "SELECT 1")], set: "t", on: database)
+        }
+    }
+
+    @Test("one that fails is undone as a whole and stops those behind it")
+    func failing() async throws {
+        try await withDatabase { database in
+            let broken = Migration(name: "0002_broken", sql: "INSERT INTO a VALUES (5); SELECT 1/0")
+            let error = await #expect(throws: PostgresMigrationError.self) {
+                try await PostgresMigrator.apply([first, broken, second], set: "s", on: database)
+            }
+            guard case .failed("s", "0002_broken", let cause) = error else {
+                throw Unexpected("\(String(describing: error))")
+            }
+            #expect(cause.sqlState == "22012")
+            #expect(try await sum(database) == 1)
+            for sql in ["COMMIT", "ROLLBACK", "INSERT INTO a VALUES (7); COMMIT; SELECT 1"] {
+                await #expect(throws: PostgresMigrationError.self) {
+                    try await PostgresMigrator.apply([Migration(name: "ends", sql: sql)], set: "s", on: database)
+                }
+            }
+            await #expect(throws: PostgresMigrationError.self) {
+                try await PostgresMigrator.apply([first, first], set: "u", on: database)
+            }
+        }
+    }
+}
