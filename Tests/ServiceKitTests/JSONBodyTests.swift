@@ -105,6 +105,12 @@ struct JSONBodyTests {
         #expect(problem?.detail == detail)
     }
 
+    @Test("dates are written with milliseconds, in UTC")
+    func dates() throws {
+        let data = try JSONCoding.encoder.encode([Date(timeIntervalSince1970: 1_767_323_045.678)])
+        #expect(String(decoding: data, as: UTF8.self) == #"["2026-01-02T03:04:05.678Z"]"#)
+    }
+
     @Test("very deep nesting is refused, not a crash")
     func deep() {
         let json = String(repeating: "[", count: 100_000) + String(repeating: "]", count: 100_000)

@@ -46,9 +46,6 @@ public struct HTTPService: Service {
         let application = Application(
             responder: responder,
             configuration: ApplicationConfiguration(address: .hostname(host, port: port), backlog: 1024),
-            onServerRunning: { [logger] channel in
-                logger.info("listening", metadata: ["address": "\(channel.localAddress.map { "\($0)" } ?? "unknown")"])
-            },
             logger: logger)
         try await application.run()
     }

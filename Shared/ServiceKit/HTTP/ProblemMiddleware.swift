@@ -22,7 +22,8 @@ struct ProblemMiddleware: RouterMiddleware {
     private func problem(for error: any Error, _ request: Request, _ context: Context) -> Problem {
         if let known = known(error, request) {
             if known.status == .serviceUnavailable {
-                context.logger.warning("request refused", metadata: Self.metadata(error, request, context))
+                // What is away says so itself, once: a line for each request refused would flood the log.
+                context.logger.debug("request refused", metadata: Self.metadata(error, request, context))
             }
             return known
         }
