@@ -8,7 +8,8 @@ enum JSONCoding {
         encoder.outputFormatting = [.withoutEscapingSlashes]
         encoder.dateEncodingStrategy = .custom { date, encoder in
             var container = encoder.singleValueContainer()
-            try container.encode(date.formatted(dateStyle))
+            // The style cuts off, and most milliseconds are a little less as a Double: .678 would be written .677.
+            try container.encode(date.addingTimeInterval(0.0005).formatted(dateStyle))
         }
         return encoder
     }()
