@@ -104,18 +104,33 @@ struct RedisClientTests {
 
     @Test("an idle client finds out by itself, and comes back")
     func idle() async throws {
-        try await withClient { killer in
-            try await withClient(adjust: { $0.idleCheck = .milliseconds(20) }) { client in
-                let before = try await Self.connection(of: client)
-                let killed = try await killer.send([Self.kill(before)])
+        // A database that no other test selects, so that the other client can tell whose connection it sees.
+        var parts = try #require(URLComponents(string: url))
+        parts.path = "/9"
+        let own = try #require(parts.string)
+        try await withClient { watcher in
+            try await TestRedis.withClient(own, adjust: { $0.idleCheck = .milliseconds(20) }) { _ in
+                var before = 0
+                let isThere = try await TestRedis.eventually {
+                    before = try await Self.connection(database: 9, seenBy: watcher) ?? 0
+                    return before != 0
+                }
+                try #require(isThere)
+                let killed = try await watcher.send([Self.kill(Int64(before))])
                 #expect(killed == [.integer(1)])
-                let isDown = try await TestRedis.eventually { !client.isUp }
-                #expect(isDown)
-                let isUpAgain = try await TestRedis.eventually { client.isUp }
-                #expect(isUpAgain)
-                #expect(try await Self.connection(of: client) != before)
+                let isReplaced = try await TestRedis.eventually {
+                    let now = try await Self.connection(database: 9, seenBy: watcher)
+                    return now != nil && now != before
+                }
+                #expect(isReplaced)
             }
         }
+    }
+
+    private static func connection(database: Int, seenBy watcher: RedisClient) async throws -> Int? {
+        let list = try await watcher.send([RedisCommand(["CLIENT", "LIST"])]).first?.text ?? ""
+        let line = list.split(separator: "\n").first { $0.contains(" db=\(database) ") }
+        return line?.split(separator: " ").first.flatMap { Int($0.dropFirst("id=".count)) }
     }
 
     private static func connection(of client: RedisClient) async throws -> Int64? {

@@ -21,7 +21,6 @@ struct RedisInboxTests {
         let inbox = RedisInbox(maxWaiting: 1)
         inbox.setUp(true)
         async let waiting = Self.add([.ping], to: inbox)
-        // The first job holds the only place as soon as a job of no place for it is refused.
         var refused = await Self.add([.ping, .ping], to: inbox)
         #expect(refused == .failure(.overloaded))
         inbox.setUp(false)
