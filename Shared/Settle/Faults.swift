@@ -44,7 +44,8 @@ public final class Faults: Sendable {
         for part in specification.split(separator: ",") {
             let sides = part.split(separator: "=", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
             guard sides.count == 2 else { throw Unreadable(description: "a fault is POINT=ACTION, not '\(part)'") }
-            let words = sides[1].split(separator: "@", maxSplits: 1).map(String.init)
+            let words = sides[1].split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
+                .map(String.init)
             let visit = words.count == 2 ? Int(words[1]) : nil
             guard words.count == 1 || (visit ?? 0) > 0 else {
                 throw Unreadable(description: "'@\(words[1])' in '\(part)' is not a count from 1")

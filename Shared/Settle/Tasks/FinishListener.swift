@@ -48,7 +48,9 @@ public final class FinishListener: Sendable {
                 poison.append(DeadLetter(delivery, reason: "not an answer: \(error)"))
             }
         }
-        try await isolatingFailures(of: answers, logger: logger) { try await self.archive($0.map(\.answer)) } onPoison: {
+        try await isolatingFailures(of: answers, logger: logger) {
+            try await self.archive($0.map(\.answer))
+        } onPoison: {
             poison.append(DeadLetter($0.delivery, reason: $1))
         }
         try await deadLetters.send(poison)

@@ -7,13 +7,13 @@ public import Postgres
 /// The hand-over is in memory and may fail: the row in `task` is the truth, and comes due when its lease ends.
 public struct Outbox: Sendable {
     let committed: Mailbox<OutgoingTask>
-    private let leaseMilliseconds: Int
+    private let lease: Duration
     private let logger: Logger
 
     init(settings: TaskSettings, logger: Logger) {
         self.logger = logger
         committed = Mailbox(capacity: settings.handoverCapacity)
-        leaseMilliseconds = settings.lease.milliseconds
+        lease = settings.lease
     }
 
     /// Adds one task to `transaction`.
@@ -38,13 +38,16 @@ public struct Outbox: Sendable {
             [
                 .texts(drafts.map(\.route.taskType)), .texts(drafts.map(\.businessKey)),
                 .texts(drafts.map(\.route.exchange)), .texts(drafts.map(\.route.routingKey)),
-                .texts(drafts.map(\.requestBody)), .texts(drafts.map(\.traceParent)), .int(leaseMilliseconds),
+                .texts(drafts.map(\.requestBody)), .texts(drafts.map(\.traceParent)), .int(lease.milliseconds),
             ])
-        transaction.afterCommit { [committed, logger] results in
+        transaction.afterCommit { [committed, logger, lease] results in
+            let leaseEnd = ContinuousClock.now + lease
             do {
-                committed.offer(contentsOf: try results.rows(of: ticket).map(OutgoingTask.init(row:)))
+                committed.offer(
+                    contentsOf: try results.rows(of: ticket).map { try OutgoingTask(row: $0, leaseEnd: leaseEnd) })
             } catch {
-                logger.error("committed tasks could not be handed over; they are due later", metadata: ["error": "\(error)"])
+                logger.error(
+                    "committed tasks could not be handed over; they are due later", metadata: ["error": "\(error)"])
             }
         }
     }

@@ -8,11 +8,14 @@ struct OutgoingTask: Sendable {
     let businessKey: String
     let attempts: Int
     let traceParent: String?
+    /// Until then nobody else sends it.
+    let leaseEnd: ContinuousClock.Instant
 
     var id: Int64 { message.id }
 
     /// From the columns that `Outbox.add` and `TaskStore.claim` return, in their order.
-    init(row: PostgresRow) throws {
+    init(row: PostgresRow, leaseEnd: ContinuousClock.Instant) throws {
+        self.leaseEnd = leaseEnd
         let created = try row.decode(Int64.self, at: 1)
         message = TaskMessage(
             id: try row.decode(Int64.self, at: 0), createTime: created, updateTime: created,

@@ -66,7 +66,9 @@ public final class TaskScheduler: Service {
         while true {
             let tasks = await outbox.committed.take(atMost: settings.batchSize)
             guard !tasks.isEmpty else { return }
-            await publish(tasks)
+            // Those that waited here for too long are due in the table: sending them as well would only add to the
+            // load that made them wait.
+            await publish(tasks.filter { $0.leaseEnd > .now })
         }
     }
 
@@ -84,7 +86,6 @@ public final class TaskScheduler: Service {
         var scans = 0
         while await !scanSignal.take().isEmpty {
             do {
-                try await postponeHeld()
                 try await publishDue()
                 if scans % 5 == 0 { metrics.backlog(try await store.backlog()) }
             } catch {
@@ -96,12 +97,15 @@ public final class TaskScheduler: Service {
 
     /// One batched UPDATE for all tasks whose lease is about to end and that the broker has.
     private func postponeHeld() async throws {
-        let deadline = ContinuousClock.now + settings.scanInterval * 2
-        let held = unanswered.withLock { $0.takeEnding(before: deadline) }
+        let now = ContinuousClock.now
+        let held = unanswered.withLock { $0.takeEnding(before: now + settings.scanInterval * 2, now: now) }
         if !held.isEmpty { try await store.postpone(held) }
     }
 
     private func publishDue() async throws {
+        // Between any two batches, too: were a long backlog sent in one go, the leases of its first tasks would end on
+        // the way, and it would be sent all over again.
+        try await postponeHeld()
         // Without a broker a claim would only use up attempts.
         while publisher.isUp, !Task.isCancelled {
             let (tasks, parked) = try await store.claim(limit: settings.batchSize)
@@ -112,6 +116,7 @@ public final class TaskScheduler: Service {
             }
             await publish(tasks)
             guard tasks.count + parked.count == settings.batchSize else { return }
+            try await postponeHeld()
         }
     }
 
@@ -127,7 +132,7 @@ public final class TaskScheduler: Service {
             logger.critical("a task cannot be encoded", metadata: ["error": "\(error)"])
             return
         }
-        unanswered.withLock { $0.sending(tasks.map(\.id), leaseEnd: .now + settings.lease) }
+        unanswered.withLock { $0.sending(tasks.map { ($0.id, $0.leaseEnd) }) }
         metrics.sending(tasks)
         let outcomes = await publisher.publish(messages)
         var refusals: [Refusal] = []

@@ -10,6 +10,7 @@ public struct TaskStore: Sendable {
     ///
     /// SKIP LOCKED lets any number of schedulers claim side by side.
     func claim(limit: Int) async throws -> (tasks: [OutgoingTask], parked: [ParkedTask]) {
+        let begin = ContinuousClock.now
         let rows = try await database.query(
             """
             WITH due AS (
@@ -25,10 +26,11 @@ public struct TaskStore: Sendable {
                       mq_routingkey, request_body, attempts, traceparent, status = 'parked', errormsg
             """,
             [.int(limit), .int(settings.lease.milliseconds), .int(settings.maxAttempts)])
+        let leaseEnd = begin + settings.lease
         var claimed: [OutgoingTask] = []
         var parked: [ParkedTask] = []
         for row in rows {
-            let task = try OutgoingTask(row: row)
+            let task = try OutgoingTask(row: row, leaseEnd: leaseEnd)
             if try row.decode(Bool.self, at: 9) {
                 parked.append(ParkedTask(task: task, errormsg: try row.decode(String?.self, at: 10)))
             } else {

@@ -12,8 +12,8 @@ struct UnansweredTasks: Sendable {
     var count: Int { entries.count }
 
     /// Before publishing: an answer may overtake the broker's confirm.
-    mutating func sending(_ ids: some Sequence<Int64>, leaseEnd: ContinuousClock.Instant) {
-        for id in ids { entries[id] = Entry(leaseEnd: leaseEnd, isConfirmed: false) }
+    mutating func sending(_ tasks: some Sequence<(id: Int64, leaseEnd: ContinuousClock.Instant)>) {
+        for task in tasks { entries[task.id] = Entry(leaseEnd: task.leaseEnd, isConfirmed: false) }
     }
 
     /// The broker has the message, durably.
@@ -26,15 +26,18 @@ struct UnansweredTasks: Sendable {
         for id in ids { entries[id] = nil }
     }
 
-    /// Takes out what has a lease that ends before `deadline`; returns the tasks that the broker has.
+    /// Takes out the tasks that the broker has and whose lease ends before `deadline`, and returns them.
     ///
-    /// The others need nothing: they are due when their lease ends.
-    mutating func takeEnding(before deadline: ContinuousClock.Instant) -> [Int64] {
+    /// The others need nothing, for they are due when their lease ends; they are watched until then, should the broker
+    /// confirm late.
+    mutating func takeEnding(
+        before deadline: ContinuousClock.Instant, now: ContinuousClock.Instant
+    ) -> [Int64] {
         var held: [Int64] = []
         var ended: [Int64] = []
         for (id, entry) in entries where entry.leaseEnd <= deadline {
-            ended.append(id)
             if entry.isConfirmed { held.append(id) }
+            if entry.isConfirmed || entry.leaseEnd <= now { ended.append(id) }
         }
         for id in ended { entries[id] = nil }
         return held.sorted()

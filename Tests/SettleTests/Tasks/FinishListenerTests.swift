@@ -1,0 +1,178 @@
+import Foundation
+import Postgres
+import RabbitMQ
+import Synchronization
+import Testing
+
+@testable import Settle
+
+@Suite("Finish listener", .serialized, .enabled(if: Testbed.postgresURL != nil), .timeLimit(.minutes(1)))
+struct FinishListenerTests {
+    private let route = TestRoute()
+    private let publisher = ScriptedPublisher()
+
+    private func listener(
+        _ pool: PostgresDatabase, faults: Faults = .none, handler: @escaping AnswerHandler
+    ) -> FinishListener {
+        let scheduler = TaskScheduler(database: pool, publisher: publisher, logger: Testbed.quiet)
+        return FinishListener(
+            scheduler: scheduler,
+            deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: Testbed.quiet),
+            faults: faults, logger: Testbed.quiet, handler: handler)
+    }
+
+    /// Each task that is answered for the first time makes a row, so that a second time shows.
+    private static let note: AnswerHandler = { transaction, answered in
+        transaction.add(
+            "INSERT INTO ledger SELECT key, 1 FROM unnest($1::text[]) AS key",
+            [.texts(answered.map(\.businessKey))])
+        transaction.add("UPDATE balance SET amount = amount + $1", [.int(answered.count)])
+    }
+
+    private func state(_ database: TestDatabase) async throws -> [Int] {
+        [
+            try await database.number("SELECT count(*) FROM task"),
+            try await database.number("SELECT count(*) FROM task_his"),
+            try await database.number("SELECT count(*) FROM ledger"),
+            try await database.number("SELECT amount FROM balance"),
+        ]
+    }
+
+    private func finished(_ id: Int) -> Delivery {
+        route.answer(#"{"id":\#(id),"taskType":"add","status":"finished"}"#)
+    }
+
+    @Test("a hundred answers to one task, together, one by one and all at once, have one effect")
+    func copies() async throws {
+        try await TestDatabase.with { database in
+            try await database.insertTasks(["a", "b"], route: route)
+            let listener = listener(database.pool, handler: Self.note)
+            try await listener.handle(Array(repeating: finished(1), count: 100))
+            #expect(try await state(database) == [1, 1, 1, 1])
+            for _ in 0..<10 { try await listener.handle([finished(1)]) }
+            #expect(try await state(database) == [1, 1, 1, 1])
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<100 { group.addTask { try await listener.handle([finished(2)]) } }
+                try await group.waitForAll()
+            }
+            #expect(try await state(database) == [0, 2, 2, 2])
+        }
+    }
+
+    @Test("what follows is told what the receiver said, once for each task")
+    func handler() async throws {
+        try await TestDatabase.with { database in
+            try await database.insertTasks(["a", "b", "c"], route: route)
+            let answered = Mailboxed()
+            let listener = listener(database.pool) { _, tasks in answered.add(tasks) }
+            try await listener.handle([
+                finished(1), route.answer(#"{"id":2,"taskType":"add","status":"rejected","errormsg":"no"}"#),
+                // The task itself, echoed, with a field of the peer's own.
+                route.answer(#"{"id":3,"taskType":"add","status":"pending","requestBody":"{}","peer":{"v":1}}"#),
+                finished(77),
+            ])
+            let tasks = answered.tasks.sorted { $0.id < $1.id }
+            #expect(tasks.map(\.businessKey) == ["a", "b", "c"])
+            #expect(tasks.map(\.answer) == [.finished, .rejected(reason: "no"), .finished])
+            #expect(tasks.first?.requestBody.contains(#""key" : "a""#) == true)
+            let statuses = try await database.pool.query("SELECT status, errormsg FROM task_his ORDER BY id")
+            #expect(try statuses.map { try $0.decode(String.self, at: 0) } == ["finished", "rejected", "finished"])
+            #expect(try statuses.map { try $0.decode(String?.self, at: 1) } == [nil, "no", nil])
+        }
+    }
+
+    @Test("an answer to another type of task is not ours")
+    func otherType() async throws {
+        try await TestDatabase.with { database in
+            try await database.insertTasks(["a"], route: route)
+            let listener = listener(database.pool, handler: Self.note)
+            try await listener.handle([route.answer(#"{"id":1,"taskType":"other","status":"finished"}"#)])
+            #expect(try await state(database) == [1, 0, 0, 0])
+        }
+    }
+
+    @Test("what cannot be read goes to the dead letters, with the reason; its neighbours are archived")
+    func poison() async throws {
+        try await TestDatabase.with { database in
+            try await database.insertTasks((0..<5).map(String.init), route: route)
+            let listener = listener(database.pool, handler: Self.note)
+            try await listener.handle([
+                finished(1), route.answer("not JSON", messageID: "m"), finished(2),
+                route.answer(#"{"status":"finished"}"#),
+                route.answer(#"{"id":3,"status":"unheard of"}"#), finished(4),
+                route.answer(#"{"id":5,"status":"rejected","errormsg":"a NUL: \u0000"}"#),
+            ])
+            #expect(try await state(database) == [2, 3, 3, 3])
+            let letters = publisher.messages
+            #expect(letters.count == 4)
+            #expect(letters.allSatisfy { $0.exchange == route.deadLetters.exchange })
+            #expect(letters.first?.body == Array("not JSON".utf8))
+            #expect(letters.first?.messageID == "m")
+            #expect(letters.first?.headers["x-queue"] == route.task.answerQueue)
+            #expect(letters.first?.headers["x-reason"]?.isEmpty == false)
+        }
+    }
+
+    @Test("a batch that fails for what is in one answer isolates that one; its task stays")
+    func isolation() async throws {
+        try await TestDatabase.with { database in
+            try await database.insertTasks((1...10).map(String.init), route: route)
+            let listener = listener(database.pool) { transaction, answered in
+                try Self.note(transaction, answered)
+                transaction.add(
+                    "SELECT 1 / count(*) FROM unnest($1::text[]) AS key WHERE key <> '7'",
+                    [.texts(answered.map(\.businessKey).contains("7") ? ["7"] : ["fine"])])
+            }
+            try await listener.handle((1...10).map(finished))
+            #expect(try await state(database) == [1, 9, 9, 9])
+            #expect(try await database.number("SELECT business_key::int FROM task") == 7)
+            #expect(publisher.messages.count == 1)
+            #expect(publisher.messages.first?.headers["x-reason"]?.contains("22012") == true)
+        }
+    }
+
+    @Test("with the database away the batch must come again")
+    func databaseAway() async throws {
+        // Port 1 on loopback: refused at once.
+        let away = try TestDatabase.connect("postgres://u@127.0.0.1:1/d", connections: 1)
+        try await Testbed.serving([away]) {
+            let listener = listener(away, handler: Self.note)
+            await #expect(throws: PostgresError.self) { try await listener.handle([finished(1)]) }
+            #expect(publisher.messages.isEmpty)
+        }
+    }
+
+    @Test("with a dead letter unconfirmed the batch must come again")
+    func unconfirmed() async throws {
+        try await TestDatabase.with { database in
+            try await database.insertTasks(["a"], route: route)
+            let listener = listener(database.pool, handler: Self.note)
+            publisher.answer { _ in .nacked }
+            let batch = [finished(1), route.answer("not JSON")]
+            await #expect(throws: NotConfirmed.self) { try await listener.handle(batch) }
+            publisher.answer { _ in .confirmed }
+            try await listener.handle(batch)
+            #expect(try await state(database) == [0, 1, 1, 1])
+        }
+    }
+
+    @Test("failing before or after its commit, it has its effect once when it is handled again")
+    func faults() async throws {
+        for point in ["finish.beforeCommit", "finish.committed"] {
+            try await TestDatabase.with { database in
+                try await database.insertTasks(["a", "b"], route: route)
+                let listener = listener(database.pool, faults: try Faults("\(point)=throw@1"), handler: Self.note)
+                await #expect(throws: Faults.Injected.self) { try await listener.handle([finished(1), finished(2)]) }
+                try await listener.handle([finished(1), finished(2)])
+                #expect(try await state(database) == [0, 2, 2, 2])
+            }
+        }
+    }
+}
+
+/// What a handler was called with.
+private final class Mailboxed: Sendable {
+    private let all = Mutex<[AnsweredTask]>([])
+    var tasks: [AnsweredTask] { all.withLock { $0 } }
+    func add(_ tasks: [AnsweredTask]) { all.withLock { $0 += tasks } }
+}

@@ -1,0 +1,238 @@
+import Foundation
+import RabbitMQ
+import Redis
+import Testing
+
+@testable import Postgres
+@testable import Settle
+
+@Suite(
+    "Inbox", .serialized, .enabled(if: Testbed.postgresURL != nil && Testbed.redisURL != nil), .timeLimit(.minutes(1)))
+struct InboxTests {
+    private let route = TestRoute()
+    private let publisher = ScriptedPublisher()
+
+    /// A receiver's process, so to say: an inbox with a Redis owner of its own.
+    private func inbox(
+        _ applier: LedgerApplier, redis: RedisClient, faults: Faults = .none
+    ) -> Inbox<LedgerApplier> {
+        Inbox(
+            route: route.task, applier: applier, publisher: publisher,
+            dedup: RedisDedup(redis: redis, logger: Testbed.quiet),
+            deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: Testbed.quiet),
+            faults: faults, logger: Testbed.quiet)
+    }
+
+    private func with(
+        _ body: (TestDatabase, LedgerApplier, RedisClient) async throws -> Void
+    ) async throws {
+        let redis = RedisClient(
+            try RedisConfiguration(url: try #require(Testbed.redisURL)), logger: Testbed.quiet)
+        try await TestDatabase.with { database in
+            try await Testbed.serving([redis]) {
+                try #require(try await Testbed.eventually { redis.isUp })
+                try await body(database, LedgerApplier(database.pool), redis)
+            }
+        }
+    }
+
+    /// Rows, and the balance that each of them raised.
+    private func state(_ database: TestDatabase) async throws -> [Int] {
+        [
+            try await database.number("SELECT count(*) FROM ledger"),
+            try await database.number("SELECT amount FROM balance"),
+        ]
+    }
+
+    private var letters: [OutboundMessage] {
+        publisher.messages.filter { $0.exchange == route.deadLetters.exchange }
+    }
+    private func answers() throws -> [TaskMessage] {
+        try publisher.messages.filter { $0.routingKey == route.task.answerRoutingKey }
+            .map { try JSONDecoder().decode(TaskMessage.self, from: Data($0.body)) }
+    }
+
+    @Test("a batch is applied at once, and each task answered")
+    func batch() async throws {
+        try await with { database, applier, redis in
+            try await inbox(applier, redis: redis).handle(
+                (1...50).map { route.delivery(id: $0, key: "k\($0)", amount: 2 * $0) })
+            #expect(try await state(database) == [50, 2550])
+            #expect(applier.batchSizes == [50])
+            #expect(try answers().map(\.id).sorted() == Array(1...50))
+            #expect(try answers().allSatisfy { $0.status == "finished" })
+            #expect(publisher.messages.first?.exchange == route.exchange)
+            #expect(publisher.messages.first?.messageID == "1")
+            #expect(letters.isEmpty)
+        }
+    }
+
+    @Test("a hundred copies of a task, together, one by one and at several receivers at once: one application")
+    func copies() async throws {
+        try await with { database, applier, redis in
+            let here = inbox(applier, redis: redis)
+            let there = inbox(applier, redis: redis)
+            let copy = route.delivery(id: 1, key: "a", amount: 5)
+            try await here.handle(Array(repeating: copy, count: 100))
+            #expect(try await state(database) == [1, 5])
+            #expect(try answers().count == 1)
+            for _ in 0..<5 { try await there.handle([copy]) }
+            #expect(try await state(database) == [1, 5])
+            #expect(try answers().count == 6, "a duplicate is answered again")
+
+            let second = route.delivery(id: 2, key: "b", amount: 7)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 0..<100 {
+                    group.addTask { try await (number.isMultiple(of: 2) ? here : there).handle([second]) }
+                }
+                try await group.waitForAll()
+            }
+            #expect(try await state(database) == [2, 12])
+            #expect(try answers().contains { $0.id == 2 && $0.status == "finished" })
+
+            // Redis forgets all of it.
+            _ = try await redis.send([RedisCommand(["FLUSHDB"])])
+            publisher.forget()
+            try await there.handle([copy, second, copy])
+            #expect(try await state(database) == [2, 12])
+            #expect(try answers().map(\.id).sorted() == [1, 2])
+        }
+    }
+
+    @Test("without Redis the database alone decides")
+    func redisAway() async throws {
+        try await with { database, applier, _ in
+            let away = RedisClient(try RedisConfiguration(url: "redis://127.0.0.1:1"), logger: Testbed.quiet)
+            let inbox = inbox(applier, redis: away)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<30 {
+                    group.addTask { try await inbox.handle((1...20).map { route.delivery(id: $0, key: "k\($0)") }) }
+                }
+                try await group.waitForAll()
+            }
+            #expect(try await state(database) == [20, 20])
+            #expect(try answers().count == 600)
+        }
+    }
+
+    @Test("a copy that another receiver has in hand is dropped, unless the broker redelivered it")
+    func inHandElsewhere() async throws {
+        try await with { database, applier, redis in
+            let dying = inbox(applier, redis: redis, faults: try Faults("inbox.beforeCommit=throw"))
+            let other = inbox(applier, redis: redis)
+            await #expect(throws: Faults.Injected.self) { try await dying.handle([route.delivery(id: 1, key: "a")]) }
+            try await other.handle([route.delivery(id: 1, key: "a")])
+            #expect(try await state(database) == [0, 0])
+            #expect(publisher.messages.isEmpty)
+            try await other.handle([route.delivery(id: 1, key: "a", redelivered: true)])
+            #expect(try await state(database) == [1, 1])
+            #expect(try answers().count == 1)
+        }
+    }
+
+    @Test(
+        "failing before its commit, after it, or after its answer, it applies once when the batch comes again",
+        arguments: ["inbox.beforeCommit", "inbox.committed", "inbox.answered"])
+    func faults(point: String) async throws {
+        try await with { database, applier, redis in
+            let inbox = inbox(applier, redis: redis, faults: try Faults("\(point)=throw@1"))
+            let batch = (1...10).map { route.delivery(id: $0, key: "k\($0)") }
+            await #expect(throws: Faults.Injected.self) { try await inbox.handle(batch) }
+            try await inbox.handle(batch)
+            #expect(try await state(database) == [10, 10])
+            #expect(try Set(answers().map(\.id)) == Set(1...10))
+        }
+    }
+
+    @Test("with the database away the batch must come again, and is applied then")
+    func databaseAway() async throws {
+        try await with { database, applier, redis in
+            let inbox = inbox(applier, redis: redis)
+            applier.failNext(PostgresError(.connectionLost), PostgresError(.commitUnknown), PostgresError(.unavailable))
+            let batch = [route.delivery(id: 1, key: "a"), route.delivery(body: "not JSON")]
+            for _ in 0..<3 {
+                await #expect(throws: PostgresError.self) { try await inbox.handle(batch) }
+                #expect(publisher.messages.isEmpty)
+            }
+            try await inbox.handle(batch)
+            #expect(try await state(database) == [1, 1])
+            #expect(letters.count == 1)
+        }
+    }
+
+    @Test("what was not confirmed was not answered: the batch must come again")
+    func unconfirmed() async throws {
+        try await with { database, applier, redis in
+            let inbox = inbox(applier, redis: redis)
+            publisher.answer { $0.messageID == "2" ? .lost(reason: "down") : .confirmed }
+            let batch = (1...3).map { route.delivery(id: $0, key: "k\($0)") }
+            await #expect(throws: NotConfirmed.self) { try await inbox.handle(batch) }
+            publisher.answer { _ in .confirmed }
+            publisher.forget()
+            try await inbox.handle(batch)
+            #expect(try answers().map(\.id).sorted() == [1, 2, 3])
+            #expect(try await state(database) == [3, 3])
+        }
+    }
+
+    @Test("what cannot be done is answered as such, also to a late copy")
+    func rejected() async throws {
+        try await with { database, applier, redis in
+            let inbox = inbox(applier, redis: redis)
+            for _ in 0..<2 { try await inbox.handle([route.delivery(id: 1, key: "a", amount: 13)]) }
+            #expect(try answers().map(\.status) == ["rejected", "rejected"])
+            #expect(try answers().map(\.errormsg) == Array(repeating: "thirteen brings bad luck", count: 2))
+            #expect(try await state(database) == [0, 0])
+        }
+    }
+
+    @Test("poison among good ones: the good are applied, the poison is kept with its reason")
+    func poison() async throws {
+        try await with { database, applier, redis in
+            let poison = [
+                "", "not JSON", "[]", #"{"id":9,"taskType":"add"}"#,
+                #"{"id":9,"taskType":"other","requestBody":"{\"key\":\"p\",\"amount\":1}"}"#,
+                #"{"id":9,"taskType":"add","requestBody":"not JSON"}"#,
+                #"{"id":9,"taskType":"add","requestBody":"{\"key\":\"p\",\"amount\":666}"}"#,
+                String(repeating: " ", count: 1 << 20) + "{}",
+            ]
+            let good = (1...100).map { route.delivery(id: $0, key: "k\($0)") }
+            try await inbox(applier, redis: redis).handle((good + poison.map { route.delivery(body: $0) }).shuffled())
+            #expect(try await state(database) == [100, 100])
+            #expect(applier.batchSizes == [100])
+            let kept = Set(letters.map { String(decoding: $0.body, as: UTF8.self) })
+            #expect(letters.count == poison.count)
+            #expect(kept == Set(poison))
+            #expect(letters.allSatisfy { $0.headers["x-queue"] == route.task.queue && $0.headers["x-reason"] != nil })
+        }
+    }
+
+    @Test("a batch that fails for what is in one task isolates that one", arguments: [-1, 0])
+    func isolation(kind: Int) async throws {
+        try await with { database, applier, redis in
+            // A negative amount breaks a CHECK in the database; a NUL cannot even be sent there.
+            let bad =
+                kind == -1 ? route.delivery(id: 50, key: "bad", amount: -1) : route.delivery(id: 50, key: #"a\\u0000b"#)
+            let good = (1...20).map { route.delivery(id: $0, key: "k\($0)") }
+            try await inbox(applier, redis: redis).handle(good + [bad])
+            #expect(try await state(database) == [20, 20])
+            #expect(try answers().map(\.id).sorted() == Array(1...20))
+            #expect(letters.map(\.body) == [bad.body])
+            #expect(letters.first?.headers["x-reason"]?.contains("refused by the database") == true)
+        }
+    }
+
+    @Test("two tasks about the same thing in one batch: the second meets what the first has done")
+    func sameKey() async throws {
+        try await with { database, applier, redis in
+            try await inbox(applier, redis: redis).handle([
+                route.delivery(id: 1, key: "a", amount: 5), route.delivery(id: 2, key: "b"),
+                route.delivery(id: 3, key: "a", amount: 5), route.delivery(id: 4, key: "a", amount: 6),
+            ])
+            #expect(try await state(database) == [2, 6])
+            #expect(try answers().map(\.id).sorted() == [1, 2, 3])
+            // The fourth wants something else for the same key.
+            #expect(letters.map(\.messageID) == ["4"])
+        }
+    }
+}

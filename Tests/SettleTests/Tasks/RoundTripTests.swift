@@ -1,0 +1,60 @@
+import Base
+import Foundation
+import Postgres
+import RabbitMQ
+import Redis
+import Testing
+
+@testable import Settle
+
+/// All parts together on a real broker: scheduler, inbox and finish listener.
+@Suite(
+    "Tasks, there and back",
+    .enabled(if: Testbed.postgresURL != nil && Testbed.redisURL != nil && Testbed.amqpURL != nil),
+    .timeLimit(.minutes(1)))
+struct RoundTripTests {
+    @Test(
+        "every task is applied once and archived once, with faults on the way",
+        arguments: ["", "inbox.committed=throw@2,inbox.answered=throw@3,finish.committed=throw@2"])
+    func roundTrip(faults: String) async throws {
+        let route = TestRoute()
+        let broker = try RabbitMQConfiguration(url: try #require(Testbed.amqpURL))
+        let redis = RedisClient(
+            try RedisConfiguration(url: try #require(Testbed.redisURL)), logger: Testbed.quiet)
+        try await TestDatabase.with { database in
+            let faults = try Faults(faults)
+            let publisher = RabbitMQPublisher(broker, topology: route.topology, logger: Testbed.quiet)
+            let deadLetters = DeadLetters(route: route.deadLetters, publisher: publisher, logger: Testbed.quiet)
+            let scheduler = TaskScheduler(database: database.pool, publisher: publisher, logger: Testbed.quiet)
+            let listener = FinishListener(
+                scheduler: scheduler, deadLetters: deadLetters, faults: faults, logger: Testbed.quiet
+            ) { _, _ in }
+            let inbox = Inbox(
+                route: route.task, applier: LedgerApplier(database.pool), publisher: publisher,
+                dedup: RedisDedup(redis: redis, logger: Testbed.quiet), deadLetters: deadLetters, faults: faults,
+                logger: Testbed.quiet)
+            let consumer = RabbitMQConsumer(
+                broker, topology: route.topology,
+                subscriptions: [inbox.subscription(prefetch: 100), listener.subscription(to: route.task)],
+                logger: Testbed.quiet)
+            try await Testbed.serving([redis, publisher, scheduler, consumer]) {
+                try #require(try await Testbed.eventually { publisher.isUp && consumer.isUp })
+                for round in 0..<10 {
+                    let drafts = try (0..<100).map {
+                        try TaskDraft(
+                            route.task, businessKey: "\(round).\($0)",
+                            body: LedgerApplier.Entry(key: "\(round).\($0)", amount: 2), traceParent: nil)
+                    }
+                    try await database.pool.transaction { scheduler.outbox.add(drafts, in: $0) }
+                }
+                #expect(
+                    try await Testbed.eventually(within: .seconds(30)) {
+                        try await database.number("SELECT count(*) FROM task_his") == 1_000
+                    })
+            }
+            #expect(try await database.number("SELECT count(*) FROM task") == 0)
+            #expect(try await database.number("SELECT count(*) FROM ledger") == 1_000)
+            #expect(try await database.number("SELECT amount FROM balance") == 2_000)
+        }
+    }
+}

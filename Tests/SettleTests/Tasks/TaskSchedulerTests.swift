@@ -1,0 +1,226 @@
+import Base
+import Foundation
+import Postgres
+import RabbitMQ
+import Testing
+
+@testable import Settle
+
+@Suite("Task scheduler", .enabled(if: Testbed.postgresURL != nil), .timeLimit(.minutes(1)))
+struct TaskSchedulerTests {
+    private struct GivenUp: Error {}
+
+    private let route = TestRoute()
+    private let publisher = ScriptedPublisher()
+
+    /// Quick, and without chance.
+    private var settings: TaskSettings {
+        var settings = TaskSettings()
+        settings.lease = .seconds(2)
+        settings.scanInterval = .milliseconds(500)
+        settings.refusedBackoff = Backoff(initial: .milliseconds(20), cap: .milliseconds(40))
+        return settings
+    }
+
+    private func scheduler(_ database: TestDatabase, _ settings: TaskSettings? = nil) -> TaskScheduler {
+        TaskScheduler(
+            settings: settings ?? self.settings, database: database.pool, publisher: publisher, logger: Testbed.quiet)
+    }
+
+    private func draft(_ key: String) throws -> TaskDraft {
+        try TaskDraft(route.task, businessKey: key, body: LedgerApplier.Entry(key: key, amount: 1), traceParent: nil)
+    }
+
+    private func write(_ keys: [String], _ scheduler: TaskScheduler, _ database: TestDatabase) async throws {
+        let drafts = try keys.map(draft)
+        try await database.pool.transaction { scheduler.outbox.add(drafts, in: $0) }
+    }
+
+    private func isPostponed(_ database: TestDatabase, count: Int) async throws -> Bool {
+        try await database.number("SELECT count(*) FROM task WHERE due_time > now() + interval '5 minutes'") == count
+    }
+
+    @Test("what is committed is published at once, long before any scan; what is rolled back never")
+    func handOver() async throws {
+        try await TestDatabase.with { database in
+            var settings = TaskSettings()
+            settings.scanInterval = .seconds(60)
+            settings.lease = .seconds(300)
+            let scheduler = scheduler(database, settings)
+            try await Testbed.serving([scheduler]) {
+                let rolledBack = try draft("rolled back")
+                await #expect(throws: GivenUp.self) {
+                    try await database.pool.transaction { transaction in
+                        scheduler.outbox.add(rolledBack, in: transaction)
+                        throw GivenUp()
+                    }
+                }
+                try await write(["a", "b"], scheduler, database)
+                #expect(try await Testbed.eventually(within: .seconds(3)) { publisher.messages.count == 2 })
+            }
+            let rows = try await database.pool.query(
+                "SELECT id, business_key, attempts, due_time - create_time = interval '300 seconds' FROM task ORDER BY id"
+            )
+            #expect(try rows.map { try $0.decode(String.self, at: 1) } == ["a", "b"])
+            #expect(try rows.allSatisfy { try $0.decode(Int.self, at: 2) == 1 })
+            #expect(try rows.allSatisfy { try $0.decode(Bool.self, at: 3) })
+
+            let message = try #require(publisher.messages.first)
+            #expect(message.exchange == route.exchange)
+            #expect(message.routingKey == route.routingKey)
+            let task = try JSONDecoder().decode(TaskMessage.self, from: Data(message.body))
+            #expect(message.messageID == String(task.id))
+            #expect(task.id == (try rows.first?.decode(Int64.self, at: 0)))
+            #expect(task.status == "pending")
+            let body = try JSONDecoder().decode(LedgerApplier.Entry.self, from: Data(task.requestBody.utf8))
+            #expect(body == LedgerApplier.Entry(key: "a", amount: 1))
+        }
+    }
+
+    @Test("what the broker confirmed is put off when its lease ends, and not published again")
+    func confirmed() async throws {
+        try await TestDatabase.with { database in
+            let scheduler = scheduler(database)
+            try await Testbed.serving([scheduler]) {
+                try await write((0..<50).map(String.init), scheduler, database)
+                #expect(try await Testbed.eventually { try await isPostponed(database, count: 50) })
+                try await Task.sleep(for: settings.lease)
+            }
+            #expect(publisher.messages.count == 50)
+            #expect(try await database.number("SELECT max(attempts) FROM task") == 1)
+        }
+    }
+
+    @Test("what the broker never confirmed is published again when its lease ends")
+    func lost() async throws {
+        try await TestDatabase.with { database in
+            publisher.answer { _ in .lost(reason: "connection lost") }
+            let scheduler = scheduler(database)
+            try await Testbed.serving([scheduler]) {
+                try await write(["a"], scheduler, database)
+                #expect(try await Testbed.eventually { publisher.messages.count >= 3 })
+                publisher.answer { _ in .confirmed }
+                #expect(try await Testbed.eventually { try await isPostponed(database, count: 1) })
+            }
+            #expect(Set(publisher.ids).count == 1)
+            #expect(try await database.number("SELECT attempts FROM task") == publisher.messages.count)
+        }
+    }
+
+    @Test(
+        "what the broker will not take is noted, tried again with back-off, parked at its maximum and sent on request",
+        arguments: [
+            (PublishOutcome.returned(code: 312, text: "NO_ROUTE"), "returned: 312 NO_ROUTE"),
+            (.nacked, "refused by the broker"),
+        ])
+    func refused(outcome: PublishOutcome, errormsg: String) async throws {
+        try await TestDatabase.with { database in
+            publisher.answer { _ in outcome }
+            var settings = settings
+            settings.maxAttempts = 4
+            let scheduler = scheduler(database, settings)
+            try await Testbed.serving([scheduler]) {
+                try await write(["a"], scheduler, database)
+                #expect(try await Testbed.eventually { try await scheduler.store.backlog().parked == 1 })
+                #expect(publisher.messages.count == 4)
+                let parked = try #require(try await scheduler.store.tasks(status: .parked, limit: 1).first)
+                #expect(parked.attempts == 4)
+                #expect(parked.errormsg == errormsg)
+
+                try await Task.sleep(for: settings.lease)
+                #expect(publisher.messages.count == 4, "a parked task is left alone")
+
+                publisher.answer { _ in .confirmed }
+                #expect(try await !scheduler.retry(parked.id + 1))
+                #expect(try await scheduler.retry(parked.id))
+                #expect(try await Testbed.eventually { try await isPostponed(database, count: 1) })
+                #expect(publisher.messages.count == 5)
+            }
+        }
+    }
+
+    @Test("one task that nobody takes does not hold up the others")
+    func refusedAmongOthers() async throws {
+        try await TestDatabase.with { database in
+            publisher.answer { $0.messageID == "3" ? .returned(code: 312, text: "NO_ROUTE") : .confirmed }
+            let scheduler = scheduler(database)
+            try await Testbed.serving([scheduler]) {
+                try await write((0..<10).map(String.init), scheduler, database)
+                #expect(try await Testbed.eventually { try await isPostponed(database, count: 9) })
+            }
+            #expect(
+                try await database.number("SELECT id FROM task WHERE errormsg IS NOT NULL") == 3)
+        }
+    }
+
+    @Test("without a broker no attempts are used up")
+    func brokerAway() async throws {
+        try await TestDatabase.with { database in
+            publisher.setUp(false)
+            try await database.insertTasks(["a", "b"], route: route)
+            let scheduler = scheduler(database)
+            try await Testbed.serving([scheduler]) {
+                try await Task.sleep(for: settings.scanInterval * 3)
+                #expect(try await database.number("SELECT max(attempts) FROM task") == 1)
+                publisher.setUp(true)
+                #expect(try await Testbed.eventually { try await isPostponed(database, count: 2) })
+            }
+            #expect(publisher.messages.count == 2)
+        }
+    }
+
+    @Test("what there is no room for in memory is published from the table")
+    func handOverFull() async throws {
+        try await TestDatabase.with { database in
+            var settings = settings
+            settings.handoverCapacity = 3
+            let scheduler = scheduler(database, settings)
+            try await Testbed.serving([scheduler]) {
+                try await write((0..<20).map(String.init), scheduler, database)
+                let isDone = try await Testbed.eventually { try await isPostponed(database, count: 20) }
+                #expect(isDone)
+            }
+            #expect(Set(publisher.ids).count == 20)
+            #expect(publisher.messages.count == 20)
+        }
+    }
+
+    @Test("what was due before the start is published after it, however much it is")
+    func backlog() async throws {
+        try await TestDatabase.with { database in
+            try await database.insertTasks((0..<2_345).map(String.init), dueAfter: .seconds(-60), route: route)
+            let scheduler = scheduler(database)
+            try await Testbed.serving([scheduler]) {
+                let isDone = try await Testbed.eventually { try await isPostponed(database, count: 2_345) }
+                #expect(isDone)
+            }
+            #expect(publisher.messages.count == 2_345)
+        }
+    }
+
+    @Test("several schedulers on one database publish each task once")
+    func several() async throws {
+        try await TestDatabase.with { database in
+            try await database.insertTasks((0..<2_000).map(String.init), route: route)
+            var settings = settings
+            settings.batchSize = 50
+            try await Testbed.serving((0..<3).map { _ in scheduler(database, settings) }) {
+                #expect(try await Testbed.eventually { publisher.messages.count >= 2_000 })
+                try await Task.sleep(for: settings.scanInterval * 4)
+            }
+            #expect(publisher.messages.count == 2_000)
+            #expect(Set(publisher.ids).count == 2_000)
+        }
+    }
+
+    @Test("a graceful stop publishes first what was committed")
+    func stop() async throws {
+        try await TestDatabase.with { database in
+            let scheduler = scheduler(database)
+            try await Testbed.serving([scheduler]) {
+                try await write((0..<2_000).map(String.init), scheduler, database)
+            }
+            #expect(publisher.messages.count == 2_000)
+        }
+    }
+}

@@ -1,0 +1,187 @@
+import Foundation
+import Postgres
+import Testing
+
+@testable import Settle
+
+@Suite("Task store", .serialized, .enabled(if: Testbed.postgresURL != nil), .timeLimit(.minutes(1)))
+struct TaskStoreTests {
+    private let route = TestRoute()
+
+    private func keys(_ count: Int) -> [String] { (0..<count).map { "key-\($0)" } }
+
+    @Test("two schedulers that claim side by side never get the same task, and between them all")
+    func claim() async throws {
+        try await TestDatabase.with { database in
+            try await database.insertTasks(keys(3_000), route: route)
+            let other = try TestDatabase.connect(database.url, connections: 4)
+            try await Testbed.serving([other]) {
+                let claimed = try await withThrowingTaskGroup(of: [OutgoingTask].self) { group in
+                    for pool in [database.pool, other, database.pool, other] {
+                        let store = TaskStore(database: pool, settings: TaskSettings())
+                        group.addTask {
+                            var mine: [OutgoingTask] = []
+                            // Less than the limit may only mean that the others held the rest for a moment.
+                            var emptyHanded = 0
+                            while emptyHanded < 20 {
+                                let (tasks, parked) = try await store.claim(limit: 70)
+                                #expect(parked.isEmpty)
+                                mine += tasks
+                                emptyHanded = tasks.isEmpty ? emptyHanded + 1 : 0
+                            }
+                            return mine
+                        }
+                    }
+                    return try await group.reduce(into: []) { $0 += $1 }
+                }
+                #expect(claimed.count == 3_000)
+                #expect(Set(claimed.map(\.id)).count == 3_000)
+                #expect(claimed.allSatisfy { $0.attempts == 2 })
+            }
+        }
+    }
+
+    @Test("what is not due is not claimed; the oldest due comes first")
+    func due() async throws {
+        try await TestDatabase.with { database in
+            let store = TaskStore(database: database.pool, settings: TaskSettings())
+            try await database.insertTasks(["later"], dueAfter: .seconds(60), route: route)
+            try await database.insertTasks(["second"], dueAfter: .seconds(-5), route: route)
+            try await database.insertTasks(["first"], dueAfter: .seconds(-9), route: route)
+            #expect(try await store.claim(limit: 1).tasks.map(\.businessKey) == ["first"])
+            #expect(try await store.claim(limit: 10).tasks.map(\.businessKey) == ["second"])
+            #expect(try await store.claim(limit: 10).tasks.isEmpty)
+        }
+    }
+
+    @Test("a claim is a lease, and comes due again when it ends")
+    func lease() async throws {
+        try await TestDatabase.with { database in
+            var settings = TaskSettings()
+            settings.lease = .milliseconds(300)
+            let store = TaskStore(database: database.pool, settings: settings)
+            try await database.insertTasks(["a"], route: route)
+            #expect(try await store.claim(limit: 10).tasks.map(\.attempts) == [2])
+            #expect(try await store.claim(limit: 10).tasks.isEmpty)
+            var again: [OutgoingTask] = []
+            #expect(
+                try await Testbed.eventually {
+                    again = try await store.claim(limit: 10).tasks
+                    return !again.isEmpty
+                })
+            #expect(again.map(\.attempts) == [3])
+        }
+    }
+
+    @Test("with its attempts used up a task is parked, and stays so until it is made due")
+    func park() async throws {
+        try await TestDatabase.with { database in
+            var settings = TaskSettings()
+            settings.maxAttempts = 2
+            let store = TaskStore(database: database.pool, settings: settings)
+            try await database.insertTasks(["a"], route: route)
+            let id = try #require(try await store.claim(limit: 1).tasks.first).id
+            try await store.refused([Refusal(id: id, attempts: 2, reason: "returned: 312 NO_ROUTE")])
+            _ = try await database.pool.query("UPDATE task SET due_time = now()")
+            let (tasks, parked) = try await store.claim(limit: 1)
+            #expect(tasks.isEmpty)
+            #expect(parked.map(\.task.id) == [id])
+            #expect(parked.first?.errormsg == "returned: 312 NO_ROUTE")
+            _ = try await database.pool.query("UPDATE task SET due_time = now()")
+            #expect(try await store.claim(limit: 1).parked.isEmpty)
+            let record = try #require(try await store.tasks(status: .parked, limit: 5).first)
+            #expect(record.status == "parked")
+            #expect(record.attempts == 2)
+            #expect(record.errormsg == "returned: 312 NO_ROUTE")
+            #expect(try await store.backlog().parked == 1)
+
+            #expect(try await store.makeDue(id))
+            #expect(try await store.claim(limit: 1).tasks.map(\.attempts) == [1])
+            #expect(try await !store.makeDue(id + 1))
+        }
+    }
+
+    @Test("a postponed task is due after republishAfter, later each time, but never past the cap")
+    func postpone() async throws {
+        try await TestDatabase.with { database in
+            let store = TaskStore(database: database.pool, settings: TaskSettings())
+            try await database.insertTasks(keys(4), route: route)
+            let ids = try await store.claim(limit: 10).tasks.map(\.id).sorted()
+            for (id, attempts) in zip(ids, [1, 2, 3, 25]) {
+                _ = try await database.pool.query(
+                    "UPDATE task SET attempts = $2 WHERE id = $1", [.int64(id), .int(attempts)])
+            }
+            try await store.postpone(ids)
+            for (id, seconds) in zip(ids, [600, 1200, 2400, 3600]) {
+                let wait = try await database.number(
+                    "SELECT extract(epoch FROM due_time - now())::int FROM task WHERE id = $1", [.int64(id)])
+                #expect((Int(Double(seconds) * 0.89)...Int(Double(seconds) * 1.11)).contains(wait))
+            }
+        }
+    }
+
+    @Test("a refusal says why and waits, a little longer each time")
+    func refused() async throws {
+        try await TestDatabase.with { database in
+            let store = TaskStore(database: database.pool, settings: TaskSettings())
+            try await database.insertTasks(keys(2), route: route)
+            let ids = try await store.claim(limit: 10).tasks.map(\.id).sorted()
+            try await store.refused([
+                Refusal(id: ids[0], attempts: 1, reason: "first"), Refusal(id: ids[1], attempts: 6, reason: "sixth"),
+            ])
+            let rows = try await database.pool.query(
+                "SELECT errormsg, (extract(epoch FROM due_time - update_time) * 1000)::int FROM task ORDER BY id")
+            #expect(try rows.map { try $0.decode(String.self, at: 0) } == ["first", "sixth"])
+            let waits = try rows.map { try $0.decode(Int.self, at: 1) }
+            #expect((500...1_000).contains(waits[0]))
+            #expect((16_000...32_000).contains(waits[1]))
+        }
+    }
+
+    @Test("an answer moves its task to the archive once; whatever comes again finds nothing")
+    func archive() async throws {
+        try await TestDatabase.with { database in
+            let store = TaskStore(database: database.pool, settings: TaskSettings())
+            try await database.insertTasks(keys(3), route: route)
+            let ids = try await store.claim(limit: 10).tasks.map(\.id).sorted()
+            let answers = [
+                Answer(id: ids[0], taskType: "add", status: .finished, errormsg: nil),
+                Answer(id: ids[1], taskType: nil, status: .rejected, errormsg: "why"),
+                Answer(id: ids[2], taskType: "other", status: .finished, errormsg: nil),
+                Answer(id: 999_999, taskType: "add", status: .finished, errormsg: nil),
+            ]
+            let archived = try await database.pool.transaction { try store.archive(answers, in: $0) }
+            #expect(archived.map(\.id).sorted() == [ids[0], ids[1]])
+            #expect(archived.first { $0.id == ids[1] }?.answer == .rejected(reason: "why"))
+            let again = try await database.pool.transaction { try store.archive(answers, in: $0) }
+            #expect(again.isEmpty)
+
+            let records = try await store.tasks(about: "key-1")
+            #expect(records.map(\.status) == ["rejected"])
+            #expect(records.first?.errormsg == "why")
+            #expect(records.first?.deleteTime != nil)
+            #expect(try await database.number("SELECT count(*) FROM task") == 1)
+            #expect(try await database.number("SELECT count(*) FROM task_his") == 2)
+        }
+    }
+
+    @Test("the same answers, archived from many places at once, archive each task once")
+    func archiveConcurrently() async throws {
+        try await TestDatabase.with { database in
+            let store = TaskStore(database: database.pool, settings: TaskSettings())
+            try await database.insertTasks(keys(200), route: route)
+            let ids = try await store.claim(limit: 500).tasks.map(\.id)
+            let archived = try await withThrowingTaskGroup(of: [AnsweredTask].self) { group in
+                for _ in 0..<20 {
+                    let answers = ids.shuffled().map {
+                        Answer(id: $0, taskType: "add", status: .finished, errormsg: nil)
+                    }
+                    group.addTask { try await database.pool.transaction { try store.archive(answers, in: $0) } }
+                }
+                return try await group.reduce(into: []) { $0 += $1 }
+            }
+            #expect(archived.map(\.id).sorted() == ids.sorted())
+            #expect(try await database.number("SELECT count(*) FROM task_his") == 200)
+        }
+    }
+}

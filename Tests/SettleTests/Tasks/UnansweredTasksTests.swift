@@ -1,0 +1,64 @@
+import Testing
+
+@testable import Settle
+
+@Suite("Unanswered tasks")
+struct UnansweredTasksTests {
+    private let start = ContinuousClock.now
+
+    private func sending(_ ids: [Int64], leaseEnd seconds: Int = 5) -> UnansweredTasks {
+        var tasks = UnansweredTasks()
+        tasks.sending(ids.map { ($0, start + .seconds(seconds)) })
+        return tasks
+    }
+
+    @Test("shortly before the lease's end, those that the broker has are reported, once and in order")
+    func confirmed() {
+        var tasks = sending([3, 1, 2])
+        tasks.confirmed(3)
+        tasks.confirmed(1)
+        #expect(tasks.takeEnding(before: start + .seconds(4), now: start + .seconds(2)) == [])
+        #expect(tasks.count == 3)
+        #expect(tasks.takeEnding(before: start + .seconds(5), now: start + .seconds(3)) == [1, 3])
+        #expect(tasks.takeEnding(before: start + .seconds(6), now: start + .seconds(4)) == [])
+    }
+
+    @Test("a late confirm counts as long as the lease lasts, and no longer")
+    func late() {
+        var tasks = sending([1, 2])
+        #expect(tasks.takeEnding(before: start + .seconds(6), now: start + .seconds(4)) == [])
+        tasks.confirmed(1)
+        #expect(tasks.takeEnding(before: start + .seconds(6), now: start + .seconds(4)) == [1])
+        #expect(tasks.takeEnding(before: start + .seconds(7), now: start + .seconds(5)) == [])
+        #expect(tasks.count == 0)
+        tasks.confirmed(2)
+        #expect(tasks.takeEnding(before: start + .seconds(9), now: start + .seconds(7)) == [])
+    }
+
+    @Test("an answer may overtake the confirm")
+    func overtaken() {
+        var tasks = sending([1, 2])
+        tasks.forget([1])
+        tasks.confirmed(1)
+        tasks.confirmed(2)
+        #expect(tasks.takeEnding(before: start + .seconds(5), now: start) == [2])
+    }
+
+    @Test("sent again, it must be confirmed again")
+    func again() {
+        var tasks = sending([1])
+        tasks.confirmed(1)
+        tasks.sending([(id: Int64(1), leaseEnd: start + .seconds(9))])
+        #expect(tasks.takeEnding(before: start + .seconds(10), now: start + .seconds(8)) == [])
+        #expect(tasks.takeEnding(before: start + .seconds(11), now: start + .seconds(9)) == [])
+        #expect(tasks.count == 0)
+    }
+
+    @Test("the broker's word on a task that nobody watches any more is nothing")
+    func unknown() {
+        var tasks = UnansweredTasks()
+        tasks.confirmed(1)
+        tasks.forget([2])
+        #expect(tasks.count == 0)
+    }
+}
