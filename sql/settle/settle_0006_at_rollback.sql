@@ -1,0 +1,375 @@
+-- AT: the end of a transaction, and what an operator does where rows cannot be put back by themselves.
+-- Nothing in here is for others than the schema's owner.
+
+-- Transactions whose rollback stopped, and why. They keep their locks and images; each later try may succeed.
+CREATE TABLE settle.rollback_blocked (
+    xid      text COLLATE "C" PRIMARY KEY,
+    since    timestamptz NOT NULL DEFAULT now(),
+    sqlstate text NOT NULL,
+    reason   text NOT NULL
+);
+
+-- What an operator wants done with one row of such a transaction, until its rollback succeeds.
+CREATE TABLE settle.rollback_choice (
+    xid      text COLLATE "C" NOT NULL REFERENCES settle.rollback_blocked ON DELETE CASCADE,
+    enrolled integer NOT NULL,
+    key      bigint NOT NULL,
+    choice   text NOT NULL CHECK (choice IN ('restore', 'keep', 'restore-changed')),
+    PRIMARY KEY (xid, enrolled, key)
+);
+
+-- Commits: what the transactions did stays, so only the images go, and with them the locks. Answers how many images
+-- there were. XIDs that are not known are fine.
+CREATE FUNCTION settle.at_commit(xids text[]) RETURNS bigint
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+    dropped bigint;
+BEGIN
+    DELETE FROM settle.undo_log WHERE xid = ANY (xids);
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+    RETURN dropped;
+END
+$$;
+
+-- Pieces of SQL on one table. In all of them r is the table, i.at an image that has the row's present key, and i.image
+-- the image to put there. A column that an image does not have was added since, and is left alone.
+CREATE FUNCTION settle.at_pieces(of regclass, OUT names text, OUT "values" text, OUT sets text, OUT finds text, OUT equals text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT string_agg(format('%I', c.name), ', ' ORDER BY c.number),
+        string_agg(format('(i.image ->> %L)::%s', c.name, c.type), ', ' ORDER BY c.number),
+        string_agg(format('%1$I = CASE WHEN i.image ? %1$L THEN (i.image ->> %1$L)::%2$s ELSE r.%1$I END', c.name, c.type), ', ')
+            FILTER (WHERE NOT c.is_always_identity),
+        -- By the equality of the primary key's index, which is not in this search path if an extension brought it.
+        string_agg(format('r.%1$I OPERATOR(%3$s) (i.at ->> %1$L)::%2$s', c.name, c.type, key.equality), ' AND ')
+            FILTER (WHERE key.equality IS NOT NULL),
+        -- As text, which has more to tell than equality: 1.0 is not 1.00.
+        string_agg(format('(NOT i.image ? %1$L OR r.%1$I::text IS NOT DISTINCT FROM ((i.image ->> %1$L)::%2$s)::text)', c.name, c.type), ' AND ')
+    FROM settle.at_columns(of) c
+    LEFT JOIN (
+        SELECT k.number, format('%I.%s', n.nspname, o.oprname) AS equality
+        FROM pg_index x CROSS JOIN LATERAL unnest(x.indkey, x.indclass) WITH ORDINALITY AS k(number, class, place)
+        JOIN pg_opclass p ON p.oid = k.class
+        JOIN pg_amop m ON m.amopfamily = p.opcfamily AND m.amoplefttype = p.opcintype AND m.amoprighttype = p.opcintype
+            AND m.amopstrategy = 3
+        JOIN pg_operator o ON o.oid = m.amopopr
+        JOIN pg_namespace n ON n.oid = o.oprnamespace
+        WHERE x.indrelid = of AND x.indisprimary AND k.place <= x.indnkeyatts
+    ) key ON key.number = c.number
+    WHERE NOT c.is_generated
+$$;
+
+-- Each row that a transaction touched: its image before the transaction, after it, and the row now. `differs`: it is
+-- not what it should be, which is `before` once it has been put back (`restored`) and `after` until then. `locking`
+-- holds the rows until the caller's transaction ends. The settings are those of at_columns, under which images become
+-- values again and values text.
+CREATE FUNCTION settle.at_rows(wanted text, restored boolean, locking boolean)
+RETURNS TABLE (enrolled integer, relation regclass, key bigint, label jsonb, before jsonb, after jsonb, at jsonb,
+    now jsonb, differs boolean, choice text)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1 SET IntervalStyle = postgres
+SET DateStyle = ISO SET TimeZone = 'UTC' SET bytea_output = hex SET lc_monetary = 'C' AS $function$
+#variable_conflict use_column
+DECLARE
+    known settle.enrolled;
+    pieces record;
+BEGIN
+    FOR known IN
+        SELECT * FROM settle.enrolled WHERE id IN (SELECT u.enrolled FROM settle.undo_log u WHERE u.xid = wanted) ORDER BY id
+    LOOP
+        IF NOT EXISTS (SELECT FROM pg_class WHERE oid = known.relation) THEN
+            RAISE EXCEPTION USING ERRCODE = 'undefined_table', MESSAGE = 'an enrolled table was dropped';
+        END IF;
+        pieces := settle.at_pieces(known.relation);
+        RETURN QUERY EXECUTE format($$
+            SELECT $1, $2, i.key, settle.at_label($3, i.at), i.before, i.after, i.at, n.now,
+                CASE WHEN i.image IS NULL THEN n.now IS NOT NULL ELSE n.same IS NOT TRUE END, c.choice
+            FROM (
+                SELECT u.key,
+                    (array_agg(u.before ORDER BY u.id))[1] AS before,
+                    (array_agg(u.after ORDER BY u.id DESC))[1] AS after,
+                    (array_agg(coalesce(u.after, u.before) ORDER BY u.id DESC))[1] AS at,
+                    CASE WHEN $4 THEN (array_agg(u.before ORDER BY u.id))[1]
+                        ELSE (array_agg(u.after ORDER BY u.id DESC))[1] END AS image
+                FROM settle.undo_log u WHERE u.xid = $5 AND u.enrolled = $1 GROUP BY u.key ORDER BY u.key
+            ) i
+            LEFT JOIN LATERAL (SELECT %s AS now, %s AS same FROM %s r WHERE %s %s) n ON true
+            LEFT JOIN settle.rollback_choice c ON c.xid = $5 AND c.enrolled = $1 AND c.key = i.key$$,
+            settle.at_image(known.relation, 'r'), pieces.equals, known.relation, pieces.finds,
+            CASE WHEN locking THEN 'FOR UPDATE' END)
+        USING known.id, known.relation, known.key_columns, restored, wanted;
+    END LOOP;
+END
+$function$;
+
+-- Some rows of one table to be put back in one statement, so that foreign keys within it are looked at when all are there.
+CREATE TYPE settle.at_step AS (
+    enrolled integer,
+    action   text,      -- insert, update or delete
+    keys     text[],    -- the rows concerned
+    at       jsonb[],   -- for each row an image with its present key
+    images   jsonb[]    -- and what to make of it
+);
+
+
+-- The rows of a transaction that an operator has chosen for, and those that belong to them as a key was changed from
+-- one to the other.
+CREATE FUNCTION settle.at_chosen(wanted text) RETURNS TABLE (enrolled integer, key bigint)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH RECURSIVE pair AS (
+        SELECT target.enrolled, target.key AS one, source.key AS other
+        FROM settle.undo_log target JOIN settle.undo_log source ON source.id = target.moved_from
+        WHERE target.xid = wanted AND source.xid = wanted
+    ), chosen AS (
+        SELECT c.enrolled, c.key FROM settle.rollback_choice c WHERE c.xid = wanted
+        UNION
+        SELECT p.enrolled, CASE chosen.key WHEN p.one THEN p.other ELSE p.one END
+        FROM chosen JOIN pair p ON p.enrolled = chosen.enrolled AND chosen.key IN (p.one, p.other)
+    )
+    SELECT * FROM chosen
+$$;
+
+-- What undoes a transaction, newest change first: with each step the tables are as they once were, so that no unique
+-- key is in the way. Neighbours of one kind are one step as long as no row comes twice; a changed key is a step of its
+-- own. Rows with an operator's choice are left out.
+CREATE FUNCTION settle.at_steps(wanted text) RETURNS SETOF settle.at_step
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH change AS (
+        SELECT u.id, u.enrolled, u.key, source.key AS source_key, u.after, coalesce(source.before, u.before) AS before,
+            CASE WHEN coalesce(source.before, u.before) IS NULL THEN 'delete' WHEN u.after IS NULL THEN 'insert'
+                ELSE 'update' END AS action,
+            row_number() OVER (PARTITION BY u.enrolled, u.key ORDER BY u.id DESC) AS turn
+        FROM settle.undo_log u LEFT JOIN settle.undo_log source ON source.xid = wanted AND source.id = u.moved_from
+        WHERE u.xid = wanted
+            AND NOT EXISTS (SELECT FROM settle.undo_log target WHERE target.xid = wanted AND target.moved_from = u.id)
+    ), bounded AS (
+        SELECT *, source_key IS NOT NULL OR (enrolled, action, turn, source_key) IS DISTINCT FROM
+            lag((enrolled, action, turn, source_key)) OVER (ORDER BY id DESC) AS is_first
+        FROM change
+        WHERE NOT EXISTS (
+            SELECT FROM settle.at_chosen(wanted) c WHERE c.enrolled = change.enrolled AND c.key IN (change.key, source_key))
+    ), numbered AS (
+        SELECT *, count(*) FILTER (WHERE is_first) OVER (ORDER BY id DESC) AS step FROM bounded
+    )
+    SELECT enrolled, action,
+        array_agg(format('%s %s', enrolled, key) ORDER BY id DESC)
+            || array_agg(format('%s %s', enrolled, source_key)) FILTER (WHERE source_key IS NOT NULL),
+        array_agg(coalesce(after, before) ORDER BY id DESC), array_agg(before ORDER BY id DESC)
+    FROM numbered GROUP BY step, enrolled, action ORDER BY step
+$$;
+
+-- The step that makes one row be `image`; none when neither that nor the row is there.
+CREATE FUNCTION settle.at_put(enrolled integer, key bigint, at jsonb, now jsonb, image jsonb) RETURNS SETOF settle.at_step
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT enrolled, CASE WHEN image IS NULL THEN 'delete' WHEN now IS NULL THEN 'insert' ELSE 'update' END,
+        ARRAY[format('%s %s', enrolled, key)], ARRAY[at], ARRAY[image]
+    WHERE coalesce(now, image) IS NOT NULL
+$$;
+
+CREATE FUNCTION settle.at_apply(step settle.at_step) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1 SET IntervalStyle = postgres
+SET DateStyle = ISO SET TimeZone = 'UTC' SET lc_monetary = 'C' AS $$
+DECLARE
+    of regclass := (SELECT relation FROM settle.enrolled WHERE id = step.enrolled);
+    pieces record := settle.at_pieces(of);
+BEGIN
+    CASE step.action
+        WHEN 'delete' THEN
+            EXECUTE format('DELETE FROM %s r USING unnest($1) AS i(at) WHERE %s', of, pieces.finds) USING step.at;
+        WHEN 'insert' THEN
+            EXECUTE format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE '
+                'SELECT %s FROM unnest($1) WITH ORDINALITY AS i(image, place) ORDER BY i.place',
+                of, pieces.names, pieces."values") USING step.images;
+        WHEN 'update' THEN
+            IF pieces.sets IS NOT NULL THEN
+                EXECUTE format('UPDATE %s r SET %s FROM unnest($1, $2) AS i(at, image) WHERE %s', of, pieces.sets, pieces.finds)
+                USING step.at, step.images;
+            END IF;
+    END CASE;
+END
+$$;
+
+-- Applies steps in their order; those that a constraint refuses are tried again after the others, row by row. That is
+-- for foreign keys, where the order of the changes is not always theirs (a cascade is noted after its cause), and for
+-- unique keys, which PostgreSQL looks at after each row.
+CREATE FUNCTION settle.at_apply_all(steps settle.at_step[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    step settle.at_step;
+    later settle.at_step[];
+    stuck text[];  -- rows with a step that waits: their older steps wait too
+    is_moving boolean;
+BEGIN
+    WHILE cardinality(steps) > 0 LOOP
+        later := '{}';
+        stuck := '{}';
+        is_moving := false;
+        FOREACH step IN ARRAY steps LOOP
+            IF NOT step.keys && stuck THEN
+                BEGIN
+                    PERFORM settle.at_apply(step);
+                    is_moving := true;
+                    CONTINUE;
+                EXCEPTION WHEN integrity_constraint_violation THEN
+                    NULL;  -- later, below
+                END;
+            END IF;
+            stuck := stuck || step.keys;
+            IF cardinality(step.at) = 1 THEN
+                later := later || step;
+            ELSE
+                is_moving := true;
+                later := later || ARRAY(
+                    SELECT (step.enrolled, step.action, ARRAY[i.key], ARRAY[i.at], ARRAY[i.image])::settle.at_step
+                    FROM unnest(step.keys, step.at, step.images) WITH ORDINALITY AS i(key, at, image, place) ORDER BY i.place);
+            END IF;
+        END LOOP;
+        IF NOT is_moving THEN
+            PERFORM settle.at_apply(later[1]);  -- raises what stands in the way
+        END IF;
+        steps := later;
+    END LOOP;
+END
+$$;
+
+-- Rolls back one transaction, in the caller's transaction, which should do nothing else. Answers `rolledBack`, also for
+-- an XID that is not known, or `dirty`: nothing was changed, all is kept, and rollback_blocked says why. The usual
+-- reason is that somebody changed a row past the guard; `details` names the rows. What will pass by itself (a row
+-- locked too long, a deadlock) is raised as the error that it is.
+CREATE FUNCTION settle.at_rollback(wanted text, OUT outcome text, OUT details jsonb)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+    previous text := coalesce(current_setting('settle.xid', true), '');
+    unfinished settle.at_step[];
+BEGIN
+    outcome := 'rolledBack';
+    details := '[]';
+    PERFORM FROM settle.undo_log WHERE xid = wanted ORDER BY id FOR UPDATE;  -- one rollback at a time
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    BEGIN
+        -- All rows are locked before any is changed, and the locks in the log are given up last. So a rival that
+        -- waits for a row finds either its lock or its old self, and no circle of waiting closes.
+        details := coalesce((
+            SELECT jsonb_agg(jsonb_build_object('table', relation, 'key', label))
+            FROM settle.at_rows(wanted, false, true) WHERE differs AND choice IS NULL), '[]');
+        IF details <> '[]' THEN
+            RAISE EXCEPTION USING ERRCODE = 'ST003', MESSAGE = 'rows were changed past the guard';
+        END IF;
+        PERFORM set_config('settle.xid', 'restore:' || wanted, true);  -- at_note knows it
+        SET CONSTRAINTS ALL DEFERRED;
+        PERFORM settle.at_apply_all(
+            ARRAY(SELECT s FROM settle.at_steps(wanted) s)
+            || ARRAY(
+                SELECT s
+                FROM settle.at_rows(wanted, false, true) r
+                JOIN settle.at_chosen(wanted) c ON c.enrolled = r.enrolled AND c.key = r.key
+                CROSS JOIN LATERAL (
+                    -- An image of only the columns that the transaction changed leaves the others alone.
+                    SELECT jsonb_object_agg(b.name, b.value) AS changed FROM jsonb_each(r.before) AS b(name, value)
+                    WHERE (r.after -> b.name)::text IS DISTINCT FROM b.value::text
+                ) d
+                CROSS JOIN LATERAL settle.at_put(r.enrolled, r.key, r.at, r.now,
+                    CASE WHEN r.choice = 'restore-changed' AND r.before IS NOT NULL AND r.after IS NOT NULL
+                        THEN coalesce(d.changed, '{}') ELSE r.before END) s
+                WHERE r.choice IS DISTINCT FROM 'keep'));
+        SET CONSTRAINTS ALL IMMEDIATE;
+        -- The tables' own triggers may have changed rows after they were put back; a second time there is nothing to
+        -- make them act. What still differs is somebody's will.
+        FOR pass IN 1..3 LOOP
+            unfinished := ARRAY(
+                SELECT s FROM settle.at_rows(wanted, true, false) r
+                CROSS JOIN LATERAL settle.at_put(r.enrolled, r.key, r.at, r.now, r.before) s
+                WHERE r.differs AND NOT EXISTS (
+                    SELECT FROM settle.at_chosen(wanted) c WHERE c.enrolled = r.enrolled AND c.key = r.key));
+            EXIT WHEN cardinality(unfinished) = 0;
+            IF pass = 3 THEN
+                RAISE EXCEPTION USING ERRCODE = 'ST003', MESSAGE = 'triggers of the tables change what is put back';
+            END IF;
+            PERFORM settle.at_apply_all(unfinished);
+        END LOOP;
+        IF EXISTS (SELECT FROM settle.undo_log WHERE xid = 'restore:' || wanted) THEN
+            RAISE EXCEPTION USING ERRCODE = 'ST003',
+                MESSAGE = 'foreign keys or triggers would change rows that are not of this transaction';
+        END IF;
+        PERFORM set_config('settle.xid', previous, true);
+        DELETE FROM settle.undo_log WHERE xid = wanted;
+        DELETE FROM settle.rollback_blocked WHERE xid = wanted;
+    EXCEPTION WHEN OTHERS THEN
+        -- Locks, conflicts, resources, shutdown: not the rows' fault, and the caller tries again.
+        IF left(SQLSTATE, 2) IN ('40', '53', '54', '55', '57', '58', 'XX') THEN
+            RAISE;
+        END IF;
+        outcome := 'dirty';
+        INSERT INTO settle.rollback_blocked (xid, sqlstate, reason) VALUES (wanted, SQLSTATE, SQLERRM)
+        ON CONFLICT (xid) DO UPDATE SET sqlstate = excluded.sqlstate, reason = excluded.reason;
+    END;
+END
+$$;
+
+-- For an operator: the rows of blocked rollbacks that are not as the transaction left them, and if there are none, as
+-- the reason is another, all of its rows. docs/at.md says what to do.
+CREATE FUNCTION settle.at_dirty()
+RETURNS TABLE (xid text, since timestamptz, reason text, "table" regclass, key jsonb, before jsonb, after jsonb, now jsonb,
+    changed text[], differs boolean, choice text)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    blocked settle.rollback_blocked;
+BEGIN
+    FOR blocked IN SELECT * FROM settle.rollback_blocked b ORDER BY b.since LOOP
+        BEGIN
+            RETURN QUERY
+                SELECT blocked.xid, blocked.since, blocked.reason, r.relation, r.label, r.before, r.after, r.now,
+                    ARRAY(SELECT c.name FROM jsonb_each(r.before) AS c(name, value)
+                        WHERE (r.after -> c.name)::text IS DISTINCT FROM c.value::text ORDER BY c.name),
+                    r.differs, r.choice
+                FROM (SELECT *, bool_or(differs) OVER () AS any_differs FROM settle.at_rows(blocked.xid, false, false)) r
+                WHERE r.differs OR NOT r.any_differs;
+        EXCEPTION WHEN undefined_table OR data_exception THEN
+            -- The table was dropped, or a column's type no longer takes what the image has: only the images are left.
+            RETURN QUERY
+                SELECT blocked.xid, blocked.since, blocked.reason, e.relation,
+                    settle.at_label(e.key_columns, coalesce(u.before, u.after)), u.before, u.after, NULL::jsonb,
+                    NULL::text[], true, NULL::text
+                FROM settle.undo_log u JOIN settle.enrolled e ON e.id = u.enrolled WHERE u.xid = blocked.xid ORDER BY u.id;
+        END;
+    END LOOP;
+END
+$$;
+
+-- For an operator: decides on one row of a blocked rollback, and tries the rollback again. `restore`: the image from
+-- before, whatever is there now. `keep`: what is there now. `restore-changed`: the columns that the transaction changed
+-- as they were before, the others as they are now. Answers as at_rollback does.
+CREATE FUNCTION settle.at_resolve(wanted text, of regclass, wanted_key jsonb, wanted_choice text, OUT outcome text, OUT details jsonb)
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+    "row" record;
+BEGIN
+    PERFORM FROM settle.rollback_blocked WHERE xid = wanted FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'no_data_found', MESSAGE = 'no blocked rollback has this XID', DETAIL = wanted;
+    END IF;
+    SELECT r.* INTO "row" FROM settle.at_rows(wanted, false, true) r WHERE r.relation = of AND r.label = wanted_key;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'no_data_found', MESSAGE = 'the transaction has no row of this table and key',
+            DETAIL = format('%s %s', of, wanted_key);
+    ELSIF wanted_choice = 'restore-changed' AND "row".now IS NULL AND "row".before IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'the row is gone, there are no other columns to leave alone: choose restore or keep';
+    END IF;
+    INSERT INTO settle.rollback_choice (xid, enrolled, key, choice) VALUES (wanted, "row".enrolled, "row".key, wanted_choice)
+    ON CONFLICT (xid, enrolled, key) DO UPDATE SET choice = excluded.choice;
+    SELECT * INTO outcome, details FROM settle.at_rollback(wanted);
+END
+$$;
+
+-- The triggers call what they need as the owner; nobody else has business here.
+DO $$
+DECLARE
+    name regprocedure;
+BEGIN
+    FOR name IN SELECT oid FROM pg_proc WHERE pronamespace = 'settle'::regnamespace AND (proname LIKE 'at\_%' OR proname IN ('enroll', 'withdraw')) LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', name);
+    END LOOP;
+END
+$$;
