@@ -11,8 +11,13 @@ enum TestServer {
     static var isThere: Bool { url != nil }
 
     static func configuration() throws -> RabbitMQConfiguration {
-        var configuration = try RabbitMQConfiguration(url: #require(url))
-        configuration.backoff = .init(initial: .milliseconds(50), cap: .seconds(1))
+        try impatient(RabbitMQConfiguration(url: #require(url)))
+    }
+
+    /// The same with a short back-off: tests wait for it.
+    static func impatient(_ configuration: RabbitMQConfiguration) -> RabbitMQConfiguration {
+        var configuration = configuration
+        configuration.backoff = Backoff(initial: .milliseconds(50), cap: .milliseconds(500))
         return configuration
     }
 }

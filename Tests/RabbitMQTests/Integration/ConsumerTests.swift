@@ -1,0 +1,243 @@
+import RabbitMQ
+import Synchronization
+import Testing
+
+@Suite(.enabled(if: TestServer.isThere))
+struct ConsumerTests {
+    @Test func everythingOfAMessageArrives() async throws {
+        let names = Names()
+        let message = OutboundMessage(
+            exchange: names.exchange, routingKey: names.key, messageID: "an id", body: Array("{}".utf8),
+            headers: ["Settle-XID": "x-1", "other": "ä"])
+        let received = try await roundTrip(names, [message])
+        #expect(
+            received
+                == [
+                    Delivery(
+                        queue: names.queue, exchange: names.exchange, routingKey: names.key, messageID: "an id",
+                        headers: message.headers, redelivered: false, body: message.body)
+                ])
+    }
+
+    @Test(arguments: [0, 1, 131_063, 131_064, 131_065, 5 * 1024 * 1024])
+    func bodiesOfAllSizesArriveWhole(size: Int) async throws {
+        let names = Names()
+        var message = names.message(1)
+        message.body = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+        #expect(try await roundTrip(names, [message, names.message(2)]).first?.body == message.body)
+    }
+
+    @Test func quorumQueuesWork() async throws {
+        let names = Names()
+        let messages = (0..<200).map { names.message($0) }
+        #expect(try await roundTrip(names, messages, .quorum).map(\.body) == messages.map(\.body))
+    }
+
+    @Test func aHandlerThatThrowsGetsTheSameBatchAgain() async throws {
+        let names = Names()
+        let configuration = try TestServer.configuration()
+        let publisher = RabbitMQPublisher(configuration, topology: names.topology(), logger: quiet)
+        let received = Received()
+        let consumer = RabbitMQConsumer(
+            configuration, topology: names.topology(),
+            subscriptions: [
+                Subscription(queue: names.queue, prefetch: 10) { batch in
+                    received.add(batch)
+                    if received.all.count <= 3 { throw Refusal() }
+                }
+            ], logger: quiet)
+        try await running(publisher) {
+            try await eventually("up") { publisher.isUp }
+            _ = await publisher.publish((0..<10).map { names.message($0) })
+            try await running(consumer) {
+                try await eventually("every message is handled") { Set(received.ids).count == 10 && received.all.count > 3 }
+            }
+        }
+        let batches = received.all
+        #expect(batches[1] == batches[0])
+        #expect(batches[2] == batches[0])
+        #expect(batches[3] == batches[0])
+        #expect(batches.joined().allSatisfy { !$0.redelivered })
+    }
+
+    @Test func whatWasNotHandledComesAgain() async throws {
+        let names = Names()
+        let configuration = try TestServer.configuration()
+        let publisher = RabbitMQPublisher(configuration, topology: names.topology(), logger: quiet)
+        let (first, second) = (Received(), Received())
+        let failing = RabbitMQConsumer(
+            configuration, topology: names.topology(),
+            subscriptions: [
+                Subscription(queue: names.queue) { batch in
+                    first.add(batch)
+                    throw Refusal()
+                }
+            ], logger: quiet)
+        let working = RabbitMQConsumer(
+            configuration, topology: names.topology(),
+            subscriptions: [Subscription(queue: names.queue) { second.add($0) }], logger: quiet)
+        try await running(publisher) {
+            try await eventually("up") { publisher.isUp }
+            _ = await publisher.publish((0..<5).map { names.message($0) })
+        }
+        try await running(failing) { try await eventually("tried") { first.count >= 5 } }
+        try await running(working) { try await eventually("handled") { second.count >= 5 } }
+        #expect(second.ids.sorted() == (0..<5).map(String.init))
+        #expect(second.all.joined().allSatisfy { $0.redelivered })
+    }
+
+    @Test func oneHandlerRunsAtATimeWithAllThatGathered() async throws {
+        let names = Names()
+        let configuration = try TestServer.configuration()
+        let publisher = RabbitMQPublisher(configuration, topology: names.topology(), logger: quiet)
+        let running = Mutex((now: 0, most: 0, seen: 0, largest: 0))
+        let consumer = RabbitMQConsumer(
+            configuration, topology: names.topology(),
+            subscriptions: [
+                Subscription(queue: names.queue, prefetch: 64) { batch in
+                    running.withLock {
+                        $0.now += 1
+                        $0.most = max($0.most, $0.now)
+                        $0.largest = max($0.largest, batch.count)
+                    }
+                    try await Task.sleep(for: .milliseconds(5))
+                    running.withLock {
+                        $0.now -= 1
+                        $0.seen += batch.count
+                    }
+                }
+            ], logger: quiet)
+        try await RabbitMQTests.running(publisher, consumer) {
+            try await eventually("up") { publisher.isUp && consumer.isUp }
+            _ = await publisher.publish((0..<1000).map { names.message($0) })
+            try await eventually("all handled") { running.withLock { $0.seen } == 1000 }
+        }
+        let (most, largest) = running.withLock { ($0.most, $0.largest) }
+        #expect(most == 1)
+        #expect(largest > 1 && largest <= 64)
+    }
+
+    @Test func shuttingDownLetsTheHandlerEndAndAcknowledges() async throws {
+        let names = Names()
+        let configuration = try TestServer.configuration()
+        let publisher = RabbitMQPublisher(configuration, topology: names.topology(), logger: quiet)
+        let (begun, begin) = AsyncStream.makeStream(of: Void.self)
+        let ended = Mutex(0)
+        let after = Received()
+        let consumer = RabbitMQConsumer(
+            configuration, topology: names.topology(),
+            subscriptions: [
+                Subscription(queue: names.queue, prefetch: 1) { _ in
+                    begin.yield()
+                    try await Task.sleep(for: .milliseconds(300))
+                    ended.withLock { $0 += 1 }
+                }
+            ], logger: quiet)
+        try await running(publisher) {
+            try await eventually("up") { publisher.isUp }
+            _ = await publisher.publish([names.message(1), names.message(2)])
+        }
+        try await running(consumer) { for await _ in begun { break } }
+        #expect(ended.withLock { $0 } == 1)
+        let rest = RabbitMQConsumer(
+            configuration, topology: names.topology(),
+            subscriptions: [Subscription(queue: names.queue) { after.add($0) }], logger: quiet)
+        try await running(rest) { try await eventually("the other one is there") { after.count > 0 } }
+        #expect(after.ids == ["2"])
+    }
+
+    @Test func shuttingDownDoesNotWaitForAHandlerForEver() async throws {
+        let names = Names()
+        var configuration = try TestServer.configuration()
+        configuration.shutdownTimeout = .milliseconds(200)
+        let publisher = RabbitMQPublisher(configuration, topology: names.topology(), logger: quiet)
+        let (begun, begin) = AsyncStream.makeStream(of: Void.self)
+        let (cancelled, wasCancelled) = AsyncStream.makeStream(of: Void.self)
+        let consumer = RabbitMQConsumer(
+            configuration, topology: names.topology(),
+            subscriptions: [
+                Subscription(queue: names.queue) { _ in
+                    begin.yield()
+                    defer { wasCancelled.yield() }
+                    try await Task.sleep(for: .seconds(3600))
+                }
+            ], logger: quiet)
+        try await running(publisher, consumer) {
+            try await eventually("up") { publisher.isUp }
+            _ = await publisher.publish([names.message(1)])
+            for await _ in begun { break }
+        }
+        for await _ in cancelled { break }
+    }
+
+    @Test func aMessageThatIsTooLargeIsDeadLettered() async throws {
+        let (names, dead) = (Names(), Names())
+        let configuration = try TestServer.configuration()
+        var strict = configuration
+        strict.maxMessage = 1000
+        let topology = names.topology(
+            .classic, ["x-dead-letter-exchange": .text(dead.exchange), "x-dead-letter-routing-key": .text(dead.key)]
+        ).merging(dead.topology())
+        let publisher = RabbitMQPublisher(configuration, topology: topology, logger: quiet)
+        let (received, rejected) = (Received(), Received())
+        let consumer = RabbitMQConsumer(
+            strict, topology: topology, subscriptions: [Subscription(queue: names.queue) { received.add($0) }],
+            logger: quiet)
+        let undertaker = RabbitMQConsumer(
+            configuration, topology: topology, subscriptions: [Subscription(queue: dead.queue) { rejected.add($0) }],
+            logger: quiet)
+        try await running(publisher, consumer, undertaker) {
+            try await eventually("up") { publisher.isUp && consumer.isUp && undertaker.isUp }
+            let large = names.message(2, body: String(repeating: "x", count: 500_000))
+            _ = await publisher.publish([names.message(1), large, names.message(3)])
+            try await eventually("all three are somewhere") { received.count + rejected.count == 3 }
+        }
+        #expect(received.ids == ["1", "3"])
+        #expect(rejected.ids == ["2"])
+    }
+
+    @Test func aQueueThatIsMissingIsWaitedForAndTheOthersWork() async throws {
+        let (names, late) = (Names(), Names())
+        let configuration = try TestServer.configuration()
+        let (received, lateReceived) = (Received(), Received())
+        let consumer = RabbitMQConsumer(
+            configuration, topology: names.topology(),
+            subscriptions: [
+                Subscription(queue: late.queue) { lateReceived.add($0) },
+                Subscription(queue: names.queue) { received.add($0) },
+            ], logger: quiet)
+        let publisher = RabbitMQPublisher(configuration, topology: names.topology(), logger: quiet)
+        try await running(consumer, publisher) {
+            try await eventually("up") { publisher.isUp }
+            _ = await publisher.publish([names.message(1)])
+            try await eventually("the queue that is there is consumed") { received.count == 1 }
+            #expect(!consumer.isUp)
+            let other = RabbitMQPublisher(configuration, topology: late.topology(), logger: quiet)
+            try await running(other) {
+                try await eventually("the queue comes into being") { other.isUp }
+                _ = await other.publish([late.message(2)])
+            }
+            try await eventually("and is consumed") { lateReceived.count == 1 }
+            try await eventually("so that all is well") { consumer.isUp }
+        }
+    }
+
+    private func roundTrip(
+        _ names: Names, _ messages: [OutboundMessage], _ kind: Topology.Queue.Kind = .classic
+    ) async throws -> [Delivery] {
+        let configuration = try TestServer.configuration()
+        let publisher = RabbitMQPublisher(configuration, topology: names.topology(kind), logger: quiet)
+        let received = Received()
+        let consumer = RabbitMQConsumer(
+            configuration, topology: names.topology(kind),
+            subscriptions: [Subscription(queue: names.queue) { received.add($0) }], logger: quiet)
+        try await running(publisher, consumer) {
+            try await eventually("up") { publisher.isUp && consumer.isUp }
+            #expect(await publisher.publish(messages).allSatisfy { $0 == .confirmed })
+            try await eventually("all arrive") { received.count >= messages.count }
+        }
+        return received.all.flatMap(\.self)
+    }
+}
+
+struct Refusal: Error {}

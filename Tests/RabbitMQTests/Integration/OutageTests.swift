@@ -1,0 +1,196 @@
+import RabbitMQ
+import Testing
+
+/// What happens when the broker is away, dies, hangs or refuses: on a broker of the suite's own, one test at a time.
+@Suite(.enabled(if: TestBroker.isPossible), .serialized, .ownBroker)
+struct OutageTests {
+    private let broker: TestBroker
+
+    init() throws {
+        broker = try #require(OwnBroker.current)
+    }
+
+    /// The first one: it starts the broker for all that follow.
+    @Test func aBrokerThatIsAwayAtStartIsWaitedFor() async throws {
+        let names = Names()
+        let publisher = RabbitMQPublisher(try broker.configuration(), topology: names.topology(), logger: quiet)
+        let received = Received()
+        let consumer = RabbitMQConsumer(
+            try broker.configuration(), topology: names.topology(),
+            subscriptions: [Subscription(queue: names.queue) { received.add($0) }], logger: quiet)
+        try await running(publisher, consumer) {
+            guard case .lost = await publisher.publish([names.message(1)])[0] else { throw NeverHappened() }
+            #expect(!publisher.isUp && !consumer.isUp)
+            try await broker.start()
+            try await eventually("both come up") { publisher.isUp && consumer.isUp }
+            #expect(await publisher.publish([names.message(2)]) == [.confirmed])
+            try await eventually("it arrives") { received.ids == ["2"] }
+        }
+    }
+
+    @Test func nothingConfirmedIsLostWhenTheBrokerDiesUnderLoad() async throws {
+        let names = Names()
+        let publisher = RabbitMQPublisher(try broker.configuration(), topology: names.topology(), logger: quiet)
+        let received = Received()
+        let consumer = RabbitMQConsumer(
+            try broker.configuration(), topology: names.topology(),
+            subscriptions: [Subscription(queue: names.queue) { received.add($0) }], logger: quiet)
+        let confirmed = IDs()
+        try await running(publisher, consumer) {
+            try await eventually("up") { publisher.isUp && consumer.isUp }
+            let load = Task {
+                var number = 0
+                while !Task.isCancelled {
+                    let messages = (number..<number + 50).map { names.message($0) }
+                    number += 50
+                    let outcomes = await publisher.publish(messages)
+                    let ids = zip(messages, outcomes).filter { $0.1 == .confirmed }.map(\.0.messageID)
+                    confirmed.add(ids)
+                    if ids.isEmpty { try await Task.sleep(for: .milliseconds(10)) }
+                }
+            }
+            try await eventually("some are confirmed") { confirmed.count > 2000 }
+            try await broker.kill()
+            try await eventually("both notice") { !publisher.isUp && !consumer.isUp }
+            let before = confirmed.count
+            try await broker.start()
+            try await eventually("publishing goes on") { confirmed.count > before + 2000 }
+            load.cancel()
+            _ = await load.result
+            let all = confirmed.all
+            try await eventually("all that was confirmed arrives") { all.isSubset(of: received.ids) }
+        }
+    }
+
+    @Test func aDeletedQueueIsDeclaredAndConsumedAnew() async throws {
+        let names = Names()
+        let publisher = RabbitMQPublisher(try broker.configuration(), topology: names.topology(), logger: quiet)
+        let received = Received()
+        let consumer = RabbitMQConsumer(
+            try broker.configuration(), topology: names.topology(),
+            subscriptions: [Subscription(queue: names.queue) { received.add($0) }], logger: quiet)
+        try await running(publisher, consumer) {
+            try await eventually("up") { publisher.isUp && consumer.isUp }
+            try await broker.control("delete_queue", names.queue)
+            try await eventually("it is there again") {
+                await publisher.publish([names.message(1)]) == [.confirmed]
+            }
+            try await eventually("and consumed") { received.count > 0 && consumer.isUp }
+        }
+    }
+
+    @Test func aHandlerOfALostConnectionIsNotAcknowledged() async throws {
+        let names = Names()
+        let publisher = RabbitMQPublisher(try broker.configuration(), topology: names.topology(), logger: quiet)
+        let received = Received()
+        let (released, release) = AsyncStream.makeStream(of: Void.self)
+        let consumer = RabbitMQConsumer(
+            try broker.configuration(), topology: names.topology(),
+            subscriptions: [
+                Subscription(queue: names.queue) { batch in
+                    received.add(batch)
+                    if received.all.count == 1 { for await _ in released { break } }
+                }
+            ], logger: quiet)
+        try await running(publisher, consumer) {
+            try await eventually("up") { publisher.isUp && consumer.isUp }
+            _ = await publisher.publish([names.message(1)])
+            try await eventually("the handler runs") { received.count == 1 }
+            try await broker.control("close_all_connections", "test")
+            try await eventually("the connection is lost") { !consumer.isUp }
+            try await eventually("and back") { consumer.isUp }
+            #expect(received.count == 1, "one handler at a time")
+            release.yield()
+            try await eventually("it comes again") { received.count == 2 }
+        }
+        #expect(received.all[1][0].redelivered)
+    }
+
+    @Test func anAlarmBlocksAndItsEndUnblocks() async throws {
+        let names = Names()
+        let publisher = RabbitMQPublisher(try broker.configuration(), topology: names.topology(), logger: quiet)
+        try await running(publisher) {
+            try await eventually("up") { publisher.isUp }
+            try await broker.control("set_vm_memory_high_watermark", "0.000001")
+            // The broker says so to whoever publishes next; that message waits for the alarm's end.
+            let first = Task { await publisher.publish([names.message(1)]) }
+            try await eventually("blocked") { publisher.isBlocked }
+            #expect(publisher.isUp)
+            guard case .lost(let reason) = await publisher.publish([names.message(2)])[0] else { throw NeverHappened() }
+            #expect(reason.contains("blocked"))
+            try await broker.control("set_vm_memory_high_watermark", "0.8")
+            #expect(await first.value == [.confirmed])
+            try await eventually("unblocked") { !publisher.isBlocked }
+            #expect(await publisher.publish([names.message(3)]) == [.confirmed])
+        }
+    }
+
+    @Test func aBigBatchIntoAnAlarmEndsInTime() async throws {
+        let names = Names()
+        var configuration = try broker.configuration()
+        (configuration.confirmTimeout, configuration.sendTimeout) = (.seconds(2), .seconds(2))
+        configuration.shutdownTimeout = .seconds(1)
+        let publisher = RabbitMQPublisher(configuration, topology: names.topology(), logger: quiet)
+        try await running(publisher) {
+            try await eventually("up") { publisher.isUp }
+            try await broker.control("set_vm_memory_high_watermark", "0.000001")
+            let large = String(repeating: "x", count: 8 * 1024 * 1024)
+            let start = ContinuousClock.now
+            let outcomes = await publisher.publish((0..<12).map { names.message($0, body: large) })
+            #expect(outcomes.allSatisfy { if case .lost = $0 { true } else { false } })
+            #expect(start.duration(to: .now) < .seconds(8))
+        }
+        try await broker.control("set_vm_memory_high_watermark", "0.8")
+    }
+
+    @Test func aBrokerThatHangsIsNoticedByItsSilence() async throws {
+        let names = Names()
+        var configuration = try broker.configuration()
+        configuration.heartbeat = .seconds(1)
+        configuration.operationTimeout = .seconds(1)
+        let publisher = RabbitMQPublisher(configuration, topology: names.topology(), logger: quiet)
+        let consumer = RabbitMQConsumer(
+            configuration, topology: names.topology(), subscriptions: [Subscription(queue: names.queue) { _ in }],
+            logger: quiet)
+        try await running(publisher, consumer) {
+            try await eventually("up") { publisher.isUp && consumer.isUp }
+            try broker.freeze()
+            let large = String(repeating: "x", count: 5 * 1024 * 1024)
+            let start = ContinuousClock.now
+            let outcomes = await publisher.publish((0..<12).map { names.message($0, body: large) })
+            #expect(outcomes.allSatisfy { if case .lost = $0 { true } else { false } })
+            try await eventually("both notice") { !publisher.isUp && !consumer.isUp }
+            #expect(start.duration(to: .now) < .seconds(6))
+            try broker.thaw()
+            try await eventually("both are back") { publisher.isUp && consumer.isUp }
+            #expect(await publisher.publish([names.message(99)]) == [.confirmed])
+        }
+    }
+
+    @Test func tlsVerifiesTheBroker() async throws {
+        let names = Names()
+        let trusting = "amqps://localhost:\(broker.tlsPort)?cacertfile=\(broker.authorities)"
+        let cases = [
+            (trusting, true), ("amqps://localhost:\(broker.tlsPort)", false),
+            ("amqps://127.0.0.1:\(broker.tlsPort)?cacertfile=\(broker.authorities)", false),
+            ("amqps://127.0.0.1:\(broker.tlsPort)?verify=verify_none", true),
+        ]
+        for (url, isGood) in cases {
+            let configuration = TestServer.impatient(try RabbitMQConfiguration(url: url))
+            let publisher = RabbitMQPublisher(configuration, topology: names.topology(), logger: quiet)
+            try await running(publisher) {
+                if isGood {
+                    try await eventually("up") { publisher.isUp }
+                    let large = names.message(1, body: String(repeating: "x", count: 5 * 1024 * 1024))
+                    #expect(await publisher.publish([large, names.message(2)]) == [.confirmed, .confirmed])
+                } else {
+                    try await eventually("it is refused because of its certificate") {
+                        guard case .lost(let reason) = await publisher.publish([names.message(1)])[0] else { return false }
+                        return reason.contains("verification")
+                    }
+                    #expect(!publisher.isUp)
+                }
+            }
+        }
+    }
+}
