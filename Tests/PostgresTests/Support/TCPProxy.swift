@@ -65,6 +65,13 @@ final class TCPProxy: Sendable {
         }
     }
 
+    /// A port that nobody listens on just now.
+    static func freePort() throws -> UInt16 {
+        let listener = try listen(port: 0)
+        defer { close(listener) }
+        return localPort(of: listener)
+    }
+
     private func accept(on listener: Int32) {
         state.withLock { $0.listener = listener }
         Thread.detachNewThread { [self] in
