@@ -130,7 +130,7 @@ final class JobQueue: @unchecked Sendable {
         pauses.lock()
         defer { pauses.unlock() }
         let before = wakeUps
-        while wakeUps == before, pauses.wait(until: deadline) {}
+        while !isStopped, wakeUps == before, pauses.wait(until: deadline) {}
     }
 
     // MARK: Stopping

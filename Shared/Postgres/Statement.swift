@@ -48,22 +48,17 @@ struct Statement: Sendable {
     /// holds for queries and row changes but not for `CALL`, `DO`, `VACUUM`, `COMMIT PREPARED` or `SAVEPOINT`.
     /// Anything that does not start with one of these words (a comment, say) counts as not plain.
     var isPlain: Bool {
-        let utf8 = sql.utf8.drop { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\t") }
+        let text = sql.utf8.drop { Self.separators.contains($0) }
         return Self.plainWords.contains { word in
-            var rest = utf8[...]
-            for letter in word.utf8 {
+            var rest = text[...]
+            for letter in word {
                 // Setting the sixth bit turns an upper case letter into its lower case one.
                 guard let next = rest.popFirst(), next | 0x20 == letter else { return false }
             }
-            guard let after = rest.first else { return false }
-            return after | 0x20 < UInt8(ascii: "a") || after | 0x20 > UInt8(ascii: "z")
+            return rest.first.map(Self.separators.contains) ?? false
         }
     }
 
-    private static let plainWords: [StaticWord] = ["select", "insert", "update", "delete", "with"].map(StaticWord.init)
-
-    private struct StaticWord {
-        let utf8: [UInt8]
-        init(_ word: String) { utf8 = Array(word.utf8) }
-    }
+    private static let separators = Array(" \n\t(".utf8)
+    private static let plainWords = ["select", "insert", "update", "delete", "with"].map { Array($0.utf8) }
 }
