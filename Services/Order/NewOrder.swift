@@ -1,4 +1,3 @@
-import Base
 import Foundation
 import ServiceKit
 import Settle
@@ -11,7 +10,9 @@ struct NewOrder: Sendable {
     let items: [Order.Item]
     let total: Int64
     let spendPoints: Int64
-    let mode: String
+    let mode: OrderMode
+    /// Nil in mode `message`.
+    let transaction: GlobalTransaction?
     let idempotencyKey: String?
     let fingerprint: String?
     let firstTask: TaskDraft
@@ -21,11 +22,19 @@ struct NewOrder: Sendable {
     var createdAt: Date { Date(timeIntervalSince1970: Double(createdMilliseconds) / 1000) }
     var payMoney: Int64 { total - spendPoints }
 
-    /// - Parameter prices: what each product costs.
-    /// - Throws: a problem for a product without a price, or a total beyond what can be counted.
-    init(_ request: OrderRequest, prices: [String: Int64], idempotencyKey: String?) throws {
+    /// - Parameters:
+    ///   - id: a new one.
+    ///   - prices: what each product costs.
+    ///   - transaction: under which the stock was taken; nil in mode `message`, where a task will.
+    /// - Throws: a problem for a product without a price, a total beyond what can be counted, or more points spent than
+    ///   that.
+    init(
+        _ request: OrderRequest, id: UUID, prices: [String: Int64], idempotencyKey: String?,
+        transaction: GlobalTransaction? = nil
+    ) throws {
         let now = Date()
-        id = UUID.v7(at: now)
+        self.id = id
+        self.transaction = transaction
         createdMilliseconds = Int64(now.timeIntervalSince1970 * 1000)
         userName = request.userName
         mode = request.mode
@@ -42,8 +51,17 @@ struct NewOrder: Sendable {
             guard !lineOverflow, !overflow else { throw Problem.unprocessable("items cost more than can be counted") }
             return total
         }
+        guard spendPoints <= total else {
+            throw Problem.unprocessable("spendPoints must not be more than the price, \(total)")
+        }
         let key = id.uuidString.lowercased()
-        firstTask = try TaskDraft(
-            ShopRoutes.deductStock, businessKey: key, body: StockChange(orderId: key, items: request.items))
+        if transaction == nil {
+            firstTask = try TaskDraft(
+                ShopRoutes.deductStock, businessKey: key, body: StockChange(orderId: key, items: request.items))
+        } else {
+            firstTask = try TaskDraft(
+                ShopRoutes.addPoint, businessKey: key,
+                body: AddPoint(userName: userName, orderId: key, point: total - spendPoints))
+        }
     }
 }

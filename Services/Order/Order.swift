@@ -18,7 +18,7 @@ struct Order: Encodable, Sendable {
     let payMoney: Int64
     let point: Int64
     let status: String
-    let mode: String
+    let mode: OrderMode
     let xid: String?
     let reason: String?
     let createdAt: Date
@@ -61,7 +61,11 @@ struct Order: Encodable, Sendable {
         payMoney = try row.decode(Int64.self, at: 4)
         point = try row.decode(Int64.self, at: 5)
         status = try row.decode(String.self, at: 6)
-        mode = try row.decode(String.self, at: 7)
+        let column = try row.decode(String.self, at: 7)
+        guard let mode = OrderMode(column: column) else {
+            throw UnreadableMessage(description: "orders.mode holds an impossible value: \(column)")
+        }
+        self.mode = mode
         xid = try row.decode(String?.self, at: 8)
         reason = try row.decode(String?.self, at: 9)
         createdAt = try row.decode(Date.self, at: 10)
@@ -78,7 +82,7 @@ struct Order: Encodable, Sendable {
         point = new.payMoney
         status = "placed"
         mode = new.mode
-        xid = nil
+        xid = new.transaction?.xid.rawValue
         reason = nil
         createdAt = new.createdAt
     }

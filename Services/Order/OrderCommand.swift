@@ -18,12 +18,17 @@ struct OrderCommand: AsyncParsableCommand {
     @OptionGroup var common: CommonOptions
     @OptionGroup var messaging: MessagingOptions
     @OptionGroup var tasks: TaskOptions
+    @OptionGroup var transactions: TransactionOptions
 
     func run() async throws {
-        let flags = messaging.flags.merging(tasks.flags) { $1 }
+        let flags = messaging.flags.merging(tasks.flags) { $1 }.merging(transactions.flags) { $1 }
         try await ServiceMain.run("order", defaultPort: 8080, options: common, flags: flags) { boot in
             let infrastructure = try Infrastructure(
-                boot, migrations: [("settle-tasks", SettleSchema.tasks), ("order", OrderSchema.migrations)])
+                boot,
+                migrations: [
+                    ("settle-tasks", SettleSchema.tasks), ("settle-transactions", SettleSchema.transactions),
+                    ("order", OrderSchema.migrations),
+                ])
             let database = infrastructure.database
             let messaging = try Messaging(
                 boot, infrastructure, routes: ShopRoutes.all, deadLetters: ShopRoutes.deadLetters)
@@ -36,20 +41,32 @@ struct OrderCommand: AsyncParsableCommand {
                 logger: boot.logger, handler: settlement.follow)
             let consumer = messaging.consumer(ShopRoutes.all.map { listener.subscription(to: $0) })
             let http = OutboundHTTP(logger: boot.logger)
-            let stock = StockClient(
-                ServiceClient("stock", baseURL: boot.settings.stockURL, token: boot.settings.token, over: http))
+            let initiator = TransactionInitiator(
+                selfURL: boot.settings.orderURL, database: database,
+                participants: HTTPTransactionPeers(over: http, token: boot.settings.token),
+                settings: try TransactionOptions.settings(boot), faults: messaging.faults, logger: boot.logger)
             let store = OrderStore(database: database, tasks: scheduler.store)
-            let writer = OrderWriter(database: database, outbox: scheduler.outbox, faults: messaging.faults)
+            let place = PlaceOrder(
+                stock: StockClient(boot.client("stock", boot.settings.stockURL, http), baseURL: boot.settings.stockURL),
+                points: PointsClient(
+                    boot.client("user-points", boot.settings.pointsURL, http), baseURL: boot.settings.pointsURL),
+                initiator: initiator, store: store,
+                writer: OrderWriter(
+                    database: database, outbox: scheduler.outbox, initiator: initiator, faults: messaging.faults),
+                faults: messaging.faults, logger: boot.logger)
             let server = HTTPService(
-                boot, checks: infrastructure.checks + [messaging.check(consumer)], problems: [.postgres],
+                boot, checks: infrastructure.checks + [messaging.check(consumer)],
+                problems: [.participants, .transactions, .postgres],
                 isOpen: { infrastructure.migration.isDone }
             ) { open, guarded in
-                OrderRoutes(
-                    place: PlaceOrder(stock: stock, store: store, writer: writer, logger: boot.logger), store: store
-                ).add(to: open)
+                OrderRoutes(place: place, store: store).add(to: open)
                 TaskRoutes(scheduler: scheduler).add(to: guarded)
+                InitiatorRoutes(initiator).add(to: guarded)
             }
-            return infrastructure.services + [http, messaging.publisher, scheduler, consumer, server]
+            return infrastructure.services + [
+                http, messaging.publisher, infrastructure.afterMigration(scheduler),
+                infrastructure.afterMigration(initiator), infrastructure.afterMigration(consumer), server,
+            ]
         }
     }
 }

@@ -1,12 +1,13 @@
 import Foundation
 import ServiceKit
+import Settle
 import ShopContract
 
 /// The body of `POST /orders`.
 struct OrderRequest: Decodable, Sendable {
     let userName: String
     let items: [StockItem]
-    let mode: String
+    let mode: OrderMode
     let spendPoints: Int64
 
     private enum CodingKeys: CodingKey { case userName, items, mode, spendPoints }
@@ -15,7 +16,7 @@ struct OrderRequest: Decodable, Sendable {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         userName = try values.decode(String.self, forKey: .userName)
         items = try values.decode([StockItem].self, forKey: .items)
-        mode = try values.decodeIfPresent(String.self, forKey: .mode) ?? "message"
+        mode = try values.decodeIfPresent(OrderMode.self, forKey: .mode) ?? .global(stock: .at, points: .at)
         spendPoints = try values.decodeIfPresent(Int64.self, forKey: .spendPoints) ?? 0
     }
 
@@ -30,17 +31,15 @@ struct OrderRequest: Decodable, Sendable {
         guard Set(items.map(\.sku)).count == items.count else {
             throw Problem.unprocessable("items names a sku twice")
         }
-        guard mode == "message" else {
-            throw Problem.unprocessable("mode must be 'message': the others do not exist yet")
-        }
-        guard spendPoints == 0 else {
+        guard spendPoints >= 0 else { throw Problem.unprocessable("spendPoints must not be negative") }
+        guard spendPoints == 0 || mode != .message else {
             throw Problem.unprocessable("spendPoints must be 0 in mode 'message'")
         }
     }
 
     /// The same for two requests that ask for the same thing.
     var fingerprint: String {
-        ([userName, mode, String(spendPoints)] + items.flatMap { [$0.sku, String($0.quantity)] })
+        ([userName, mode.column, String(spendPoints)] + items.flatMap { [$0.sku, String($0.quantity)] })
             .map { "\($0.utf8.count):\($0)" }.joined()
     }
 }

@@ -13,8 +13,8 @@ struct OrderWriter: Sendable {
 
     private let batches: Batcher<NewOrder, Result<Written, any Error>>
 
-    init(database: PostgresDatabase, outbox: Outbox, faults: Faults) {
-        let insert = InsertOrders(database: database, outbox: outbox, faults: faults)
+    init(database: PostgresDatabase, outbox: Outbox, initiator: TransactionInitiator, faults: Faults) {
+        let insert = InsertOrders(database: database, outbox: outbox, initiator: initiator, faults: faults)
         batches = Batcher(limit: 64, lanes: 4) { await insert($0) }
     }
 
@@ -27,6 +27,7 @@ struct OrderWriter: Sendable {
 private struct InsertOrders: Sendable {
     let database: PostgresDatabase
     let outbox: Outbox
+    let initiator: TransactionInitiator
     let faults: Faults
 
     /// Orders that cannot be written together are written alone: a key that is taken fails nobody else's order.
@@ -34,12 +35,12 @@ private struct InsertOrders: Sendable {
         do {
             try await insert(orders)
             return orders.map { _ in .success(.written) }
-        } catch let error as PostgresError where error.isWorthTryingAlone {
-            var results: [Result<OrderWriter.Written, any Error>] = []
-            for order in orders { results.append(await alone(order, mayExist: error.kind == .commitUnknown)) }
-            return results
         } catch {
-            return orders.map { _ in .failure(error) }
+            guard error.isWorthTryingAlone else { return orders.map { _ in .failure(error) } }
+            let mayExist = (error as? PostgresError)?.kind == .commitUnknown
+            var results: [Result<OrderWriter.Written, any Error>] = []
+            for order in orders { results.append(await alone(order, mayExist: mayExist)) }
+            return results
         }
     }
 
@@ -59,6 +60,7 @@ private struct InsertOrders: Sendable {
                 if error.sqlState == "23505" {
                     if mayExist, await exists(order.id) { return .success(.written) }
                     if error.constraint == "orders_idempotency_key" { return .success(.keyTaken) }
+                    if error.constraint == "global_transaction_pkey" { return .failure(DeclaredAborted()) }
                 }
                 mayExist = mayExist || error.kind == .commitUnknown
                 guard mayExist, error.isUnavailable, ContinuousClock.now < deadline else { return .failure(error) }
@@ -83,19 +85,21 @@ private struct InsertOrders: Sendable {
 
     private func insert(_ orders: [NewOrder]) async throws {
         try faults.reach("order.beforeCommit")
-        try await database.transaction { [outbox, faults] transaction in
+        try await database.transaction { [outbox, initiator, faults] transaction in
             transaction.add(
                 """
-                INSERT INTO orders (id, user_name, total, spend_points, pay_money, point, mode, created_at,
-                                    idempotency_key, request_hash)
-                SELECT id, user_name, total, spend_points, total - spend_points, total - spend_points, mode,
+                INSERT INTO orders (id, user_name, total, spend_points, pay_money, point, mode, xid,
+                                    created_at, idempotency_key, request_hash)
+                SELECT id, user_name, total, spend_points, total - spend_points, total - spend_points, mode, xid,
                        to_timestamp(created / 1000.0), key, sha256(convert_to(fingerprint, 'UTF8'))
-                FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::text[],
-                            $8::text[]) AS o (id, user_name, total, spend_points, mode, created, key, fingerprint)
+                FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::bigint[],
+                            $8::text[], $9::text[])
+                    AS o (id, user_name, total, spend_points, mode, xid, created, key, fingerprint)
                 """,
                 [
                     .uuids(orders.map(\.id)), .texts(orders.map(\.userName)), .int64s(orders.map(\.total)),
-                    .int64s(orders.map(\.spendPoints)), .texts(orders.map(\.mode)),
+                    .int64s(orders.map(\.spendPoints)), .texts(orders.map(\.mode.column)),
+                    .texts(orders.map(\.transaction?.xid.rawValue)),
                     .int64s(orders.map(\.createdMilliseconds)),
                     .texts(orders.map(\.idempotencyKey)), .texts(orders.map(\.fingerprint)),
                 ])
@@ -112,13 +116,22 @@ private struct InsertOrders: Sendable {
             // Before the tasks are handed over: a process that dies here has published nothing.
             transaction.afterCommit { _ in faults.reachCommitted("order.committed") }
             outbox.add(orders.map(\.firstTask), in: transaction)
+            try initiator.decide(orders.compactMap(\.transaction), in: transaction)
         }
     }
 }
 
-extension PostgresError {
-    /// A value that one order brought in, or a commit of which nobody knows whether it happened.
+/// A participant was told "abort" before the order could be written: it came too late.
+struct DeclaredAborted: Error {}
+
+extension Error {
+    /// What one order brought in, or a commit of which nobody knows whether it happened.
     fileprivate var isWorthTryingAlone: Bool {
-        kind == .commitUnknown || (kind == .server && !isUnavailable)
+        switch self {
+        case let error as PostgresError:
+            error.kind == .commitUnknown || error.kind == .invalidParameter
+                || (error.kind == .server && !error.isUnavailable)
+        default: self is TransactionTooLate
+        }
     }
 }

@@ -1,5 +1,8 @@
+import Base
+import Foundation
 import Logging
 import ServiceKit
+import Settle
 import ShopContract
 
 /// Places an order: the use case behind `POST /orders`.
@@ -10,24 +13,56 @@ struct PlaceOrder: Sendable {
     }
 
     let stock: StockClient
+    let points: PointsClient
+    let initiator: TransactionInitiator
     let store: OrderStore
     let writer: OrderWriter
+    let faults: Faults
     let logger: Logger
 
     func callAsFunction(_ request: OrderRequest, idempotencyKey: String?) async throws -> Placed {
         try request.check()
         if let idempotencyKey, let before = try await placedBefore(request, idempotencyKey) { return before }
-        let prices = try await stock.prices(of: Set(request.items.map(\.sku)))
-        let order = try NewOrder(request, prices: prices, idempotencyKey: idempotencyKey)
-        switch try await writer.write(order) {
+        let (order, written) =
+            switch request.mode {
+            case .message: try await byTasks(request, idempotencyKey)
+            case .global(let stock, let points): try await globally(request, idempotencyKey, stock, points)
+            }
+        switch written {
         case .written:
             let order = Order(order)
-            logger.debug("order placed", metadata: ["orderId": "\(order.key)", "mode": "\(order.mode)"])
+            logger.debug("order placed", metadata: ["orderId": "\(order.key)", "xid": "\(order.xid ?? "none")"])
             return .new(order)
         case .keyTaken:
             // The same key came twice at once, and the other was first.
             if let idempotencyKey, let before = try await placedBefore(request, idempotencyKey) { return before }
             throw Problem.unavailable("another request with this Idempotency-Key is being handled")
+        }
+    }
+
+    /// The order first; its stock and its points follow.
+    private func byTasks(_ request: OrderRequest, _ key: String?) async throws -> (NewOrder, OrderWriter.Written) {
+        let prices = try await stock.prices(of: Set(request.items.map(\.sku)))
+        let order = try NewOrder(request, id: .v7(), prices: prices, idempotencyKey: key)
+        return (order, try await writer.write(order))
+    }
+
+    /// Stock and points first, both at once; then the order, whose commit decides. Whatever fails, nothing stays taken.
+    private func globally(
+        _ request: OrderRequest, _ key: String?, _ stockMode: BranchMode, _ pointsMode: BranchMode
+    ) async throws -> (NewOrder, OrderWriter.Written) {
+        try await initiator.run { transaction in
+            let id = UUID.v7()
+            let orderId = id.uuidString.lowercased()
+            async let prices = stock.deduct(StockChange(orderId: orderId, items: request.items), mode: stockMode)
+            if request.spendPoints > 0 {
+                let spending = AddPoint(userName: request.userName, orderId: orderId, point: request.spendPoints)
+                try await points.spend(spending, mode: pointsMode)
+            }
+            let order = try NewOrder(
+                request, id: id, prices: try await prices, idempotencyKey: key, transaction: transaction)
+            try faults.reach("order.branchesDone")
+            return (order, try await writer.write(order))
         }
     }
 

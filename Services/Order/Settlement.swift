@@ -15,6 +15,8 @@ struct Settlement: Sendable {
         case cancel(reason: String?)
         /// The points were refused: the stock goes back.
         case restock(reason: String)
+        /// The stock went back: now the points that were spent, if any.
+        case refund
 
         init?(taskType: String, answer: TaskAnswer) {
             switch (taskType, answer) {
@@ -22,7 +24,8 @@ struct Settlement: Sendable {
             case (ShopRoutes.deductStock.taskType, .rejected(let reason)): self = .cancel(reason: reason)
             case (ShopRoutes.addPoint.taskType, .finished): self = .settle
             case (ShopRoutes.addPoint.taskType, .rejected(let reason)): self = .restock(reason: reason)
-            case (ShopRoutes.restock.taskType, _): self = .cancel(reason: nil)
+            case (ShopRoutes.restock.taskType, _): self = .refund
+            case (ShopRoutes.refundPoint.taskType, _): self = .cancel(reason: nil)
             default: return nil
             }
         }
@@ -37,12 +40,14 @@ struct Settlement: Sendable {
         var cancelled: [(id: String, reason: String?)] = []
         var earned: [AnsweredTask] = []
         var refused: [(task: AnsweredTask, reason: String)] = []
+        var restocked: [AnsweredTask] = []
         for task in answered {
             switch Step(taskType: task.taskType, answer: task.answer) {
             case .addPoints: earned.append(task)
             case .settle: settled.append(task.businessKey)
             case .cancel(let reason): cancelled.append((task.businessKey, reason))
             case .restock(let reason): refused.append((task, reason))
+            case .refund: restocked.append(task)
             case nil: break
             }
         }
@@ -50,6 +55,7 @@ struct Settlement: Sendable {
         cancel(cancelled, in: transaction)
         try addPoints(earned, in: transaction)
         try restock(refused, in: transaction)
+        try refund(restocked, in: transaction)
     }
 
     private func settle(_ ids: [String], in transaction: borrowing PostgresTransaction) {
@@ -73,7 +79,7 @@ struct Settlement: Sendable {
         let rows = try transaction.query(
             "SELECT id::text, user_name, point FROM orders WHERE id = ANY($1::uuid[])",
             [.texts(tasks.map(\.businessKey))])
-        let traces = Dictionary(tasks.map { ($0.businessKey, $0.traceParent) }, uniquingKeysWith: { first, _ in first })
+        let traces = tasks.traces
         outbox.add(
             try rows.map { row in
                 let id = try row.decode(String.self, at: 0)
@@ -94,20 +100,48 @@ struct Settlement: Sendable {
             UPDATE orders SET status = 'cancelling', reason = c.reason
             FROM unnest($1::uuid[], $2::text[]) AS c (id, reason) WHERE orders.id = c.id AND orders.status = 'placed'
             """, [.texts(ids), .texts(refused.map(\.reason))])
-        // The very text that stock was told when it took the items: what goes back is what was taken.
         let rows = try transaction.query(
             """
-            SELECT DISTINCT ON (business_key) business_key, request_body FROM task_his
-            WHERE business_key = ANY($1::text[]) AND task_type = $2 ORDER BY business_key, id
-            """, [.texts(ids), .text(ShopRoutes.deductStock.taskType)])
-        let traces = Dictionary(
-            refused.map { ($0.task.businessKey, $0.task.traceParent) }, uniquingKeysWith: { first, _ in first })
+            SELECT id::text, xid, (SELECT json_agg(json_build_object('sku', sku, 'quantity', quantity))
+                                   FROM order_item WHERE order_id = orders.id)
+            FROM orders WHERE id = ANY($1::uuid[])
+            """, [.texts(ids)])
+        let traces = refused.map(\.task).traces
         outbox.add(
             try rows.map { row in
                 let id = try row.decode(String.self, at: 0)
-                let taken = try JSONDecoder().decode(
-                    StockChange.self, from: Data(try row.decode(String.self, at: 1).utf8))
+                let items = try JSONDecoder().decode(
+                    [StockItem].self, from: Data(try row.decode(String.self, at: 2).utf8))
+                let taken = StockChange(orderId: id, items: items, xid: try row.decode(String?.self, at: 1))
                 return try TaskDraft(ShopRoutes.restock, businessKey: id, body: taken, traceParent: traces[id] ?? nil)
             }, in: transaction)
+    }
+
+    /// Orders that spent points get them back; the others are cancelled now.
+    private func refund(_ tasks: [AnsweredTask], in transaction: borrowing PostgresTransaction) throws {
+        guard !tasks.isEmpty else { return }
+        let rows = try transaction.query(
+            "SELECT id::text, user_name, spend_points FROM orders WHERE id = ANY($1::uuid[]) AND spend_points > 0",
+            [.texts(tasks.map(\.businessKey))])
+        let traces = tasks.traces
+        var spent: Set<String> = []
+        outbox.add(
+            try rows.map { row in
+                let id = try row.decode(String.self, at: 0)
+                spent.insert(id)
+                let body = AddPoint(
+                    userName: try row.decode(String.self, at: 1), orderId: id,
+                    point: try row.decode(Int64.self, at: 2))
+                return try TaskDraft(
+                    ShopRoutes.refundPoint, businessKey: id, body: body, traceParent: traces[id] ?? nil)
+            }, in: transaction)
+        cancel(tasks.map(\.businessKey).filter { !spent.contains($0) }.map { ($0, nil) }, in: transaction)
+    }
+}
+
+extension [AnsweredTask] {
+    /// The trace of each by its business key; the next task goes on with it.
+    fileprivate var traces: [String: String?] {
+        Dictionary(map { ($0.businessKey, $0.traceParent) }, uniquingKeysWith: { first, _ in first })
     }
 }

@@ -6,7 +6,8 @@ import Settle
 struct TaskOptions: ParsableArguments {
     @Option(help: "How long a task belongs to the process that wrote or claimed it (TASK_LEASE, default 5s).")
     var taskLease: String?
-    @Option(help: "When a task is sent again that the broker has and nobody answers (TASK_REPUBLISH_AFTER, default 10m).")
+    @Option(
+        help: "When a task is sent again that the broker has and nobody answers (TASK_REPUBLISH_AFTER, default 10m).")
     var taskRepublishAfter: String?
     @Option(help: "How many times a task is sent before it is parked (TASK_MAX_ATTEMPTS, default 25).")
     var taskMaxAttempts: String?
@@ -23,7 +24,8 @@ struct TaskOptions: ParsableArguments {
     static func settings(_ boot: Bootstrap) throws -> TaskSettings {
         var settings = TaskSettings()
         let longest = Duration.seconds(7 * 24 * 3600)
-        settings.lease = try boot.reader.duration("task-lease", default: settings.lease, in: .milliseconds(100)...longest)
+        settings.lease = try boot.reader.duration(
+            "task-lease", default: settings.lease, in: .milliseconds(100)...longest)
         settings.republishAfter = try boot.reader.duration(
             "task-republish-after", default: settings.republishAfter, in: .milliseconds(100)...longest)
         settings.republishCap = max(settings.republishCap, settings.republishAfter)

@@ -2,7 +2,8 @@ import Postgres
 import Settle
 import ShopContract
 
-/// Gives back, once, what an order had taken. What was never taken is not given back.
+/// Gives back, once, what an order had taken, be it by a task or under a global transaction. What was never taken is
+/// not given back.
 struct RestockApplier: TaskApplier {
     let database: PostgresDatabase
 
@@ -17,16 +18,19 @@ struct RestockApplier: TaskApplier {
                 of: await database.query(
                     """
                     WITH input AS (
-                        SELECT order_id, items::jsonb AS items, n
-                        FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS i (order_id, items, n)),
+                        SELECT order_id, items::jsonb AS items, xid, n
+                        FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY
+                            AS i (order_id, items, xid, n)),
                     logged AS (
                         INSERT INTO stock_log (order_id, action, items, rejected)
                         SELECT order_id, 'restock', items,
-                               CASE WHEN NOT EXISTS (
+                               CASE WHEN xid IS NULL AND NOT EXISTS (
                                    SELECT FROM stock_log l
                                    WHERE l.order_id = input.order_id AND l.action = 'deduct' AND l.rejected IS NULL
                                      AND l.items = input.items)
-                               THEN 'these items were not taken' END
+                               THEN 'these items were not taken'
+                               WHEN EXISTS (SELECT FROM settle.branch b WHERE b.xid = input.xid AND b.state = 'rolledBack')
+                               THEN 'these items were given back already' END
                         FROM input ORDER BY order_id
                         ON CONFLICT DO NOTHING RETURNING order_id, items, rejected),
                     line AS (
@@ -43,7 +47,7 @@ struct RestockApplier: TaskApplier {
                     FROM input LEFT JOIN logged USING (order_id)
                     LEFT JOIN stock_log log ON log.order_id = input.order_id AND log.action = 'restock'
                     ORDER BY n
-                    """, StockLogEntry.parameters(entries)))
+                    """, StockLogEntry.parameters(entries) + [.texts(entries.map(\.xid))]))
         }
     }
 }

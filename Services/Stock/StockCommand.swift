@@ -1,5 +1,6 @@
 import ArgumentParser
 import ServiceKit
+import SettleSchema
 import ShopContract
 import StockSchema
 
@@ -15,10 +16,17 @@ struct StockCommand: AsyncParsableCommand {
 
     @OptionGroup var common: CommonOptions
     @OptionGroup var messaging: MessagingOptions
+    @OptionGroup var transactions: TransactionOptions
 
     func run() async throws {
-        try await ServiceMain.run("stock", defaultPort: 8081, options: common, flags: messaging.flags) { boot in
-            let infrastructure = try Infrastructure(boot, migrations: [("stock", StockSchema.migrations)])
+        let flags = messaging.flags.merging(transactions.flags) { $1 }
+        try await ServiceMain.run("stock", defaultPort: 8081, options: common, flags: flags) { boot in
+            let infrastructure = try Infrastructure(
+                boot,
+                migrations: [
+                    ("settle-transactions", SettleSchema.transactions), ("settle-at", SettleSchema.at),
+                    ("stock", StockSchema.migrations),
+                ])
             let database = infrastructure.database
             let messaging = try Messaging(
                 boot, infrastructure, routes: [ShopRoutes.deductStock, ShopRoutes.restock],
@@ -27,13 +35,20 @@ struct StockCommand: AsyncParsableCommand {
                 messaging.inbox(ShopRoutes.deductStock, applier: DeductStockApplier(database: database)),
                 messaging.inbox(ShopRoutes.restock, applier: RestockApplier(database: database)),
             ])
-            let http = HTTPService(
-                boot, checks: infrastructure.checks + [messaging.check(consumer)], problems: [.postgres],
+            let http = OutboundHTTP(logger: boot.logger)
+            let participation = try Participation(
+                boot, infrastructure, handlers: Deduct.handlers, faults: messaging.faults, over: http)
+            let server = HTTPService(
+                boot, checks: infrastructure.checks + [messaging.check(consumer)] + participation.checks,
+                problems: [.branches, .postgres], middlewares: [BranchMiddleware()],
                 isOpen: { infrastructure.migration.isDone }
             ) { open, guarded in
                 ProductRoutes(database: database).add(to: open, guarded: guarded)
+                ParticipantRoutes(participation.participant).add(actions: [Deduct.name], to: guarded)
             }
-            return infrastructure.services + [messaging.publisher, consumer, http]
+            return infrastructure.services + [http, messaging.publisher] + participation.services + [
+                infrastructure.afterMigration(consumer), server,
+            ]
         }
     }
 }

@@ -7,10 +7,14 @@ import ShopContract
 struct StockLogEntry: Sendable {
     let orderId: String
     let items: String
+    let xid: String?
 
     init(_ change: StockChange) throws {
         orderId = change.orderId
-        items = String(decoding: try JSONEncoder().encode(change.items), as: UTF8.self)
+        xid = change.xid
+        // In one order, whatever order they came in: two texts of the same items must be equal.
+        let sorted = change.items.sorted { $0.sku < $1.sku }
+        items = String(decoding: try JSONEncoder().encode(sorted), as: UTF8.self)
     }
 
     static func parameters(_ entries: [StockLogEntry]) -> [PostgresValue] {

@@ -11,15 +11,7 @@ struct AddPointApplier: TaskApplier {
 
     func key(of body: AddPoint) -> String { body.orderId }
 
-    func check(_ body: AddPoint) throws {
-        guard (1...255).contains(body.orderId.unicodeScalars.count), !body.orderId.unicodeScalars.contains("\0") else {
-            throw UnreadableMessage(description: "orderId must have 1 to 255 characters")
-        }
-        guard (1...64).contains(body.userName.unicodeScalars.count), !body.userName.unicodeScalars.contains("\0") else {
-            throw UnreadableMessage(description: "userName must have 1 to 64 characters")
-        }
-        guard body.point >= 0 else { throw UnreadableMessage(description: "point is negative") }
-    }
+    func check(_ body: AddPoint) throws { try body.check() }
 
     func apply(_ tasks: [ReceivedTask<AddPoint>]) async throws -> [TaskOutcome] {
         try await decideAll(tasks.map(\.body)) { bodies in

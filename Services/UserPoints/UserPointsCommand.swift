@@ -1,6 +1,7 @@
 import ArgumentParser
 import PointsSchema
 import ServiceKit
+import SettleSchema
 import ShopContract
 
 @main
@@ -15,23 +16,39 @@ struct UserPointsCommand: AsyncParsableCommand {
 
     @OptionGroup var common: CommonOptions
     @OptionGroup var messaging: MessagingOptions
+    @OptionGroup var transactions: TransactionOptions
 
     func run() async throws {
-        try await ServiceMain.run("user-points", defaultPort: 8082, options: common, flags: messaging.flags) { boot in
-            let infrastructure = try Infrastructure(boot, migrations: [("user-points", PointsSchema.migrations)])
+        let flags = messaging.flags.merging(transactions.flags) { $1 }
+        try await ServiceMain.run("user-points", defaultPort: 8082, options: common, flags: flags) { boot in
+            let infrastructure = try Infrastructure(
+                boot,
+                migrations: [
+                    ("settle-transactions", SettleSchema.transactions), ("settle-at", SettleSchema.at),
+                    ("user-points", PointsSchema.migrations),
+                ])
             let database = infrastructure.database
             let messaging = try Messaging(
-                boot, infrastructure, routes: [ShopRoutes.addPoint], deadLetters: ShopRoutes.deadLetters)
+                boot, infrastructure, routes: [ShopRoutes.addPoint, ShopRoutes.refundPoint],
+                deadLetters: ShopRoutes.deadLetters)
             let consumer = messaging.consumer([
-                messaging.inbox(ShopRoutes.addPoint, applier: AddPointApplier(database: database))
+                messaging.inbox(ShopRoutes.addPoint, applier: AddPointApplier(database: database)),
+                messaging.inbox(ShopRoutes.refundPoint, applier: RefundPointApplier(database: database)),
             ])
-            let http = HTTPService(
-                boot, checks: infrastructure.checks + [messaging.check(consumer)], problems: [.postgres],
+            let http = OutboundHTTP(logger: boot.logger)
+            let participation = try Participation(
+                boot, infrastructure, handlers: Spend.handlers, faults: messaging.faults, over: http)
+            let server = HTTPService(
+                boot, checks: infrastructure.checks + [messaging.check(consumer)] + participation.checks,
+                problems: [.branches, .postgres], middlewares: [BranchMiddleware()],
                 isOpen: { infrastructure.migration.isDone }
             ) { open, guarded in
                 UserRoutes(database: database).add(to: open, guarded: guarded)
+                ParticipantRoutes(participation.participant).add(actions: [Spend.name], to: guarded)
             }
-            return infrastructure.services + [messaging.publisher, consumer, http]
+            return infrastructure.services + [http, messaging.publisher] + participation.services + [
+                infrastructure.afterMigration(consumer), server,
+            ]
         }
     }
 }

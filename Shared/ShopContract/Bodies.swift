@@ -1,6 +1,6 @@
-/// What `addpoint` asks for.
+/// What `addpoint` asks to add, `refundpoint` to give back and the branch `spend` to take.
 public struct AddPoint: Codable, Sendable, Equatable {
-    /// Whose balance grows.
+    /// Whose balance.
     public let userName: String
     /// For which order; points are added once for each.
     public let orderId: String
@@ -21,11 +21,14 @@ public struct StockChange: Codable, Sendable, Equatable {
     public let orderId: String
     /// All of them, or none.
     public let items: [StockItem]
+    /// The global transaction that took them; nil when a task did.
+    public let xid: String?
 
     /// One order's items.
-    public init(orderId: String, items: [StockItem]) {
+    public init(orderId: String, items: [StockItem], xid: String? = nil) {
         self.orderId = orderId
         self.items = items
+        self.xid = xid
     }
 }
 

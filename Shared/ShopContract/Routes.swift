@@ -8,8 +8,10 @@ public enum ShopRoutes {
     public static let deductStock = route("deductstock")
     /// order → stock: give the order's items back.
     public static let restock = route("restock")
+    /// order → user-points: give the points back that the order spent.
+    public static let refundPoint = route("refundpoint")
     /// All of them.
-    public static let all = [addPoint, deductStock, restock]
+    public static let all = [addPoint, deductStock, restock, refundPoint]
 
     /// Where unreadable messages are kept.
     public static let deadLetters = DeadLetterRoute(exchange: "ex_buying_dead", queue: "cg_buying_dead")

@@ -6,4 +6,17 @@ public enum SettleSchema {
     public static let tasks = [
         Migration(name: "settle_0001_tasks", bytes: PackageResources.settle_0001_tasks_sql)
     ]
+
+    /// `settle.global_transaction` and `settle.branch`, for initiators and participants of global transactions.
+    public static let transactions = [
+        Migration(name: "settle_0002_transactions", bytes: PackageResources.settle_0002_transactions_sql)
+    ]
+
+    /// Mode `at`, for participants: `settle.enroll` and what stands behind it.
+    public static let at = [
+        Migration(name: "settle_0003_at", bytes: PackageResources.settle_0003_at_sql),
+        Migration(name: "settle_0004_at_enroll", bytes: PackageResources.settle_0004_at_enroll_sql),
+        Migration(name: "settle_0005_at_reading", bytes: PackageResources.settle_0005_at_reading_sql),
+        Migration(name: "settle_0006_at_rollback", bytes: PackageResources.settle_0006_at_rollback_sql),
+    ]
 }

@@ -4,6 +4,7 @@ public import Postgres
 public enum StockSchema {
     /// In the order in which they are applied.
     public static let migrations = [
-        Migration(name: "stock_0001_products", bytes: PackageResources.stock_0001_products_sql)
+        Migration(name: "stock_0001_products", bytes: PackageResources.stock_0001_products_sql),
+        Migration(name: "stock_0002_enroll", bytes: PackageResources.stock_0002_enroll_sql),
     ]
 }

@@ -4,6 +4,7 @@ public import Postgres
 public enum PointsSchema {
     /// In the order in which they are applied.
     public static let migrations = [
-        Migration(name: "points_0001_users", bytes: PackageResources.points_0001_users_sql)
+        Migration(name: "points_0001_users", bytes: PackageResources.points_0001_users_sql),
+        Migration(name: "points_0002_spending", bytes: PackageResources.points_0002_spending_sql),
     ]
 }

@@ -7,6 +7,8 @@ import Settle
 public struct Infrastructure: Sendable {
     /// The service's own database.
     public let database: PostgresDatabase
+    /// How it is reached, for a second pool.
+    let configuration: PostgresConfiguration
     /// A fast path, never the truth.
     public let redis: RedisClient
     /// Done once the tables are as the service needs them.
@@ -19,6 +21,9 @@ public struct Infrastructure: Sendable {
         }
         configuration.applicationName = boot.name
         configuration.connections = try boot.reader.integer("database-connections", default: 8, in: 1...200)
+        // A row that a prepared transaction holds must not keep a connection for long; whoever meets it comes again.
+        configuration.lockTimeout = .seconds(1)
+        self.configuration = configuration
         let database = PostgresDatabase(configuration, logger: boot.logger)
         self.database = database
         redis = RedisClient(
@@ -32,6 +37,11 @@ public struct Infrastructure: Sendable {
 
     /// In the order of dependency.
     public var services: [any Service] { [database, migration, redis] }
+
+    /// `service`, run once the tables are as it needs them.
+    public func afterMigration(_ service: any Service) -> any Service {
+        AfterStartup(step: migration, service: service)
+    }
 
     /// What readiness says of them.
     public var checks: [HealthCheck] {

@@ -1,4 +1,4 @@
-import Foundation
+public import Foundation
 public import Hummingbird
 import NIOCore
 
@@ -13,6 +13,15 @@ public func requireJSON<T: Decodable>(
     try JSONBody.checkContentType(request.headers[.contentType])
     let body = try await request.body.collect(upTo: context.maxUploadSize)
     return try JSONBody.decode(type, from: Array(body.readableBytesView))
+}
+
+/// The body of a request as it came, once it is known to be JSON; for what is decoded further in.
+///
+/// - Throws: ``Problem`` as ``requireJSON(_:from:context:)``, but 422 only for U+0000.
+public func requireRawJSON(from request: Request, context: ServiceRequestContext) async throws -> Data {
+    try JSONBody.checkContentType(request.headers[.contentType])
+    let body = try await request.body.collect(upTo: context.maxUploadSize)
+    return try JSONBody.checked(Array(body.readableBytesView))
 }
 
 /// The pure part of ``requireJSON(_:from:context:)``.
@@ -40,6 +49,14 @@ enum JSONBody {
         } catch {
             throw malformed
         }
+    }
+
+    static func checked(_ bytes: [UInt8]) throws(Problem) -> Data {
+        let (isValid, holdsNull) = JSONSyntax.check(bytes)
+        guard isValid else { throw malformed }
+        let data = Data(bytes)
+        if holdsNull { throw nullProblem(data) }
+        return data
     }
 
     private static let malformed = Problem.badRequest("the body is not valid JSON")

@@ -32,6 +32,14 @@ public final class StartupStep: Service, Sendable {
     /// Whether `body` has succeeded.
     public var isDone: Bool { done.load(ordering: .acquiring) }
 
+    /// Returns once `body` has succeeded; false when the caller was cancelled before.
+    public func waitUntilDone() async -> Bool {
+        while !isDone {
+            do { try await Task.sleep(for: .milliseconds(20)) } catch { return false }
+        }
+        return true
+    }
+
     /// Tries until it succeeds, then waits for the shutdown.
     public func run() async throws {
         try await cancelWhenGracefulShutdown { try await self.attempt() }

@@ -36,6 +36,11 @@ public final class GlobalTransaction: Sendable {
         state.withLock { _ = $0.participants.insert(participant) }
     }
 
+    /// Takes back `enlist`, for a participant that surely did nothing.
+    public func withdraw(_ participant: String) {
+        state.withLock { _ = $0.participants.remove(participant) }
+    }
+
     /// Who may have done a part of it.
     var participants: [String] { state.withLock { $0.participants.sorted() } }
 

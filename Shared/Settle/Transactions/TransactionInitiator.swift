@@ -125,5 +125,9 @@ public final class TransactionInitiator: Service {
 public struct TransactionTooLate: Error, CustomStringConvertible {
     /// Which.
     public let xid: XID
+    /// For an operator.
     public var description: String { "global transaction \(xid) is past its deadline" }
+
+    /// It concerns `xid`.
+    public init(xid: XID) { self.xid = xid }
 }

@@ -1,0 +1,73 @@
+import Foundation
+import ServiceKit
+import Settle
+
+/// How an order's stock is taken, and its points spent.
+enum OrderMode: Sendable, Equatable {
+    /// By tasks, after the order is written.
+    case message
+    /// Under a global transaction, before it is written; each participant in its own mode.
+    case global(stock: BranchMode, points: BranchMode)
+}
+
+extension OrderMode: Codable {
+    private enum CodingKeys: String, CodingKey { case stock, points }
+
+    /// One mode for all, or one for each participant: `"at"`, or `{"stock": "at", "points": "tcc"}`.
+    init(from decoder: any Decoder) throws {
+        if let text = try? decoder.singleValueContainer().decode(String.self) {  // not a text: then an object
+            if text == "message" {
+                self = .message
+            } else if let mode = BranchMode(rawValue: text) {
+                self = .global(stock: mode, points: mode)
+            } else {
+                throw Problem.unprocessable("mode must be at, tcc, xa, saga or message")
+            }
+            return
+        }
+        guard let values = try? decoder.container(keyedBy: CodingKeys.self) else {  // neither: then the problem says so
+            throw Problem.unprocessable("mode must be a text, or an object with stock and points")
+        }
+        func mode(_ key: CodingKeys) throws -> BranchMode {
+            let text = try values.decode(String.self, forKey: key)
+            guard let mode = BranchMode(rawValue: text) else {
+                throw Problem.unprocessable("mode.\(key.rawValue) must be at, tcc, xa or saga")
+            }
+            return mode
+        }
+        self = .global(stock: try mode(.stock), points: try mode(.points))
+    }
+
+    /// As it was given.
+    func encode(to encoder: any Encoder) throws {
+        switch self {
+        case .global(let stock, let points) where stock != points:
+            var values = encoder.container(keyedBy: CodingKeys.self)
+            try values.encode(stock.rawValue, forKey: .stock)
+            try values.encode(points.rawValue, forKey: .points)
+        default:
+            var value = encoder.singleValueContainer()
+            try value.encode(column)
+        }
+    }
+}
+
+extension OrderMode {
+    /// As it stands in `orders.mode`: `at`, or `at+tcc` for stock and points.
+    var column: String {
+        switch self {
+        case .message: "message"
+        case .global(let stock, let points): stock == points ? stock.rawValue : "\(stock.rawValue)+\(points.rawValue)"
+        }
+    }
+
+    init?(column: String) {
+        if column == "message" {
+            self = .message
+            return
+        }
+        let modes = column.split(separator: "+").compactMap { BranchMode(rawValue: String($0)) }
+        guard let stock = modes.first, let points = modes.last else { return nil }
+        self = .global(stock: stock, points: points)
+    }
+}

@@ -1,0 +1,65 @@
+import Base
+import ServiceKit
+import Settle
+import ShopContract
+
+/// What order asks of stock.
+struct StockClient: Sendable {
+    private let quotes: Batcher<Set<String>, [String: Int64]>
+    private let branch: BranchClient
+
+    /// Questions that come while one is on its way go together in the next.
+    init(_ client: ServiceClient, baseURL: String) {
+        branch = BranchClient(client, participant: baseURL)
+        quotes = Batcher(limit: 64, lanes: 2) { asked in
+            let skus = asked.reduce(into: Set()) { $0.formUnion($1) }
+            let answer: QuoteAnswer = try await client.post("/quotes", QuoteRequest(skus: skus.sorted()))
+            let prices = answer.prices
+            return asked.map { skus in prices.filter { skus.contains($0.key) } }
+        }
+    }
+
+    /// The prices of those of `skus` that exist.
+    func prices(of skus: Set<String>) async throws -> [String: Int64] {
+        try await quotes.submit(skus)
+    }
+
+    /// Takes the items under the current global transaction; returns their prices.
+    func deduct(_ change: StockChange, mode: BranchMode) async throws -> [String: Int64] {
+        let answer: QuoteAnswer = try await branch.call("/branches/deduct", change, mode: mode)
+        return answer.prices
+    }
+}
+
+/// What order asks of user-points.
+struct PointsClient: Sendable {
+    private let branch: BranchClient
+
+    init(_ client: ServiceClient, baseURL: String) {
+        branch = BranchClient(client, participant: baseURL)
+    }
+
+    /// Takes the points under the current global transaction.
+    func spend(_ spending: AddPoint, mode: BranchMode) async throws {
+        _ = try await branch.call("/branches/spend", spending, mode: mode, as: Balance.self)
+    }
+}
+
+extension QuoteAnswer {
+    fileprivate var prices: [String: Int64] {
+        Dictionary(quotes.map { ($0.sku, $0.unitPrice) }, uniquingKeysWith: { first, _ in first })
+    }
+}
+
+extension ProblemMapping {
+    /// What a client is told when a participant said no.
+    static let participants = ProblemMapping { error in
+        guard let error = error as? ServiceClientError, case .status(let status, _, let detail, let retryAfter) = error
+        else { return error is DeclaredAborted ? .unavailable("it took too long; nothing was done") : nil }
+        if error.isProblem("unknown-sku") { return .notFound(detail ?? "there is no such product") }
+        for code in ["insufficient-stock", "insufficient-points", "locked"] where error.isProblem(code) {
+            return .conflict(code, detail ?? "", retryAfter: code == "locked" ? retryAfter ?? 1 : nil)
+        }
+        return status == 409 ? .unavailable("another attempt is being undone") : nil
+    }
+}

@@ -1,0 +1,108 @@
+import Postgres
+import Settle
+import ShopContract
+
+/// Taking an order's items, as a part of a global transaction: the same few statements in all four modes.
+///
+/// Each statement locks its products in the order of their keys, so that two transactions cannot deadlock.
+enum Deduct {
+    static let name = "deduct"
+
+    /// What stock can do, in each mode.
+    static let handlers: [BranchHandler] = [
+        .at(name, Plain()), .xa(name, Plain()), .tcc(name, Reserved()), .saga(name, Compensated()),
+    ]
+
+    /// The plain statement, for `at` and `xa`.
+    struct Plain: LocalAction {
+        func perform(_ order: StockChange, in transaction: borrowing PostgresTransaction) throws -> QuoteAnswer {
+            try take(order, "available = p.available - line.quantity", in: transaction)
+        }
+    }
+
+    /// Reserved first, for `tcc`.
+    struct Reserved: TCCAction {
+        func `try`(_ order: StockChange, in transaction: borrowing PostgresTransaction) throws -> QuoteAnswer {
+            try take(
+                order, "available = p.available - line.quantity, reserved = p.reserved + line.quantity",
+                in: transaction)
+        }
+
+        func confirm(_ orders: [StockChange], in transaction: borrowing PostgresTransaction) throws {
+            change(orders, "reserved = p.reserved - line.quantity", in: transaction)
+        }
+
+        func cancel(_ orders: [StockChange], in transaction: borrowing PostgresTransaction) throws {
+            change(
+                orders, "available = p.available + line.quantity, reserved = p.reserved - line.quantity",
+                in: transaction)
+        }
+    }
+
+    /// Taken at once and given back if need be, for `saga`.
+    struct Compensated: SagaAction {
+        func perform(_ order: StockChange, in transaction: borrowing PostgresTransaction) throws -> QuoteAnswer {
+            try take(order, "available = p.available - line.quantity", in: transaction)
+        }
+
+        func compensate(_ orders: [StockChange], in transaction: borrowing PostgresTransaction) throws {
+            change(orders, "available = p.available + line.quantity", in: transaction)
+        }
+    }
+
+    /// Takes all of the items or refuses; answers what they cost.
+    private static func take(
+        _ order: StockChange, _ assignments: String, in transaction: borrowing PostgresTransaction
+    ) throws -> QuoteAnswer {
+        do {
+            try order.check()
+        } catch let error as UnreadableMessage {
+            throw BranchRefusal(code: "impossible-order", detail: error.description)
+        }
+        let rows = try transaction.query(
+            """
+            WITH line AS (SELECT * FROM unnest($1::text[], $2::bigint[]) AS l (sku, quantity)),
+            held AS (
+                SELECT sku FROM product WHERE sku IN (SELECT sku FROM line) ORDER BY sku FOR NO KEY UPDATE)
+            UPDATE product p SET \(assignments)
+            FROM held JOIN line USING (sku) WHERE p.sku = held.sku AND p.available >= line.quantity
+            RETURNING p.sku, p.unit_price
+            """, [.texts(order.items.map(\.sku)), .int64s(order.items.map(\.quantity))])
+        let quotes = try rows.map {
+            Quote(sku: try $0.decode(String.self, at: 0), unitPrice: try $0.decode(Int64.self, at: 1))
+        }
+        guard quotes.count == order.items.count else {
+            throw try refusal(order, taken: Set(quotes.map(\.sku)), in: transaction)
+        }
+        return QuoteAnswer(quotes: quotes)
+    }
+
+    private static func refusal(
+        _ order: StockChange, taken: Set<String>, in transaction: borrowing PostgresTransaction
+    ) throws -> BranchRefusal {
+        let missing = order.items.map(\.sku).filter { !taken.contains($0) }
+        let known = Set(
+            try transaction.query("SELECT sku FROM product WHERE sku = ANY($1::text[])", [.texts(missing)])
+                .map { try $0.decode(String.self, at: 0) })
+        if let unknown = missing.first(where: { !known.contains($0) }) {
+            return BranchRefusal(code: "unknown-sku", detail: "there is no product '\(unknown)'")
+        }
+        return BranchRefusal(code: "insufficient-stock", detail: "not enough stock of '\(missing[0])'")
+    }
+
+    /// Changes the products of all of `orders` at once.
+    private static func change(
+        _ orders: [StockChange], _ assignments: String, in transaction: borrowing PostgresTransaction
+    ) {
+        let items = orders.flatMap(\.items)
+        transaction.add(
+            """
+            WITH line AS (
+                SELECT sku, sum(quantity)::bigint AS quantity FROM unnest($1::text[], $2::bigint[]) AS l (sku, quantity)
+                GROUP BY sku),
+            held AS (
+                SELECT sku FROM product WHERE sku IN (SELECT sku FROM line) ORDER BY sku FOR NO KEY UPDATE)
+            UPDATE product p SET \(assignments) FROM held JOIN line USING (sku) WHERE p.sku = held.sku
+            """, [.texts(items.map(\.sku)), .int64s(items.map(\.quantity))])
+    }
+}

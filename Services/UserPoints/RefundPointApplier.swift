@@ -1,0 +1,52 @@
+import Postgres
+import Settle
+import ShopContract
+
+/// Gives back, once, the points that a cancelled order had spent.
+struct RefundPointApplier: TaskApplier {
+    let database: PostgresDatabase
+
+    func key(of body: AddPoint) -> String { body.orderId }
+
+    func check(_ body: AddPoint) throws { try body.check() }
+
+    func apply(_ tasks: [ReceivedTask<AddPoint>]) async throws -> [TaskOutcome] {
+        try await decideAll(tasks.map(\.body)) { bodies in
+            try await database.query(
+                """
+                WITH input AS (
+                    SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY
+                        AS i (order_id, user_name, point, n)),
+                known AS (
+                    SELECT user_name FROM user_points WHERE user_name IN (SELECT user_name FROM input)
+                    ORDER BY user_name FOR NO KEY UPDATE),
+                given AS (
+                    INSERT INTO point_refund (order_id, user_name, point)
+                    SELECT order_id, user_name, point FROM input JOIN known USING (user_name) ORDER BY order_id
+                    ON CONFLICT DO NOTHING RETURNING order_id, user_name, point),
+                balance AS (
+                    UPDATE user_points u SET points = u.points + g.point
+                    FROM (SELECT user_name, sum(point) AS point FROM given GROUP BY user_name) g
+                    WHERE u.user_name = g.user_name)
+                SELECT given.order_id IS NOT NULL, known.user_name IS NULL,
+                       before.point = input.point AND before.user_name = input.user_name
+                FROM input
+                LEFT JOIN given USING (order_id)
+                LEFT JOIN known ON known.user_name = input.user_name
+                LEFT JOIN point_refund before ON before.order_id = input.order_id
+                ORDER BY n
+                """,
+                [.texts(bodies.map(\.orderId)), .texts(bodies.map(\.userName)), .int64s(bodies.map(\.point))]
+            ).map(outcome)
+        }
+    }
+
+    /// Nobody can have spent points who never existed, so an unknown user needs no memory.
+    private func outcome(_ row: PostgresRow) throws -> TaskOutcome? {
+        if try row.decode(Bool.self, at: 0) { return .applied }
+        if let isSame = try row.decode(Bool?.self, at: 2) {
+            return isSame ? .duplicate(.finished) : .conflict(reason: "the order's refund was for other content")
+        }
+        return try row.decode(Bool.self, at: 1) ? .rejected(reason: "unknown user") : nil
+    }
+}

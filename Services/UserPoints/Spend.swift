@@ -1,0 +1,82 @@
+import Postgres
+import Settle
+import ShopContract
+
+/// Spending a user's points on an order, as a part of a global transaction: the same statements in all four modes.
+enum Spend {
+    static let name = "spend"
+
+    /// What user-points can do, in each mode.
+    static let handlers: [BranchHandler] = [
+        .at(name, Plain()), .xa(name, Plain()), .tcc(name, Reserved()), .saga(name, Compensated()),
+    ]
+
+    /// The plain statement, for `at` and `xa`.
+    struct Plain: LocalAction {
+        func perform(_ spending: AddPoint, in transaction: borrowing PostgresTransaction) throws -> Balance {
+            try take(spending, "points = points - $2", in: transaction)
+        }
+    }
+
+    /// Reserved first, for `tcc`.
+    struct Reserved: TCCAction {
+        func `try`(_ spending: AddPoint, in transaction: borrowing PostgresTransaction) throws -> Balance {
+            try take(spending, "points = points - $2, reserved = reserved + $2", in: transaction)
+        }
+
+        func confirm(_ spendings: [AddPoint], in transaction: borrowing PostgresTransaction) throws {
+            change(spendings, "reserved = u.reserved - line.point", in: transaction)
+        }
+
+        func cancel(_ spendings: [AddPoint], in transaction: borrowing PostgresTransaction) throws {
+            change(
+                spendings, "points = u.points + line.point, reserved = u.reserved - line.point", in: transaction)
+        }
+    }
+
+    /// Taken at once and given back if need be, for `saga`.
+    struct Compensated: SagaAction {
+        func perform(_ spending: AddPoint, in transaction: borrowing PostgresTransaction) throws -> Balance {
+            try take(spending, "points = points - $2", in: transaction)
+        }
+
+        func compensate(_ spendings: [AddPoint], in transaction: borrowing PostgresTransaction) throws {
+            change(spendings, "points = u.points + line.point", in: transaction)
+        }
+    }
+
+    private static func take(
+        _ spending: AddPoint, _ assignments: String, in transaction: borrowing PostgresTransaction
+    ) throws -> Balance {
+        do {
+            try spending.check()
+        } catch let error as UnreadableMessage {
+            throw BranchRefusal(code: "impossible-order", detail: error.description)
+        }
+        let rows = try transaction.query(
+            """
+            UPDATE user_points SET \(assignments) WHERE user_name = $1 AND points >= $2::bigint RETURNING points
+            """, [.text(spending.userName), .int64(spending.point)])
+        guard let row = rows.first else {
+            throw BranchRefusal(code: "insufficient-points", detail: "the user does not have that many points")
+        }
+        return Balance(points: try row.decode(Int64.self, at: 0))
+    }
+
+    /// Changes the balances of all of `spendings` at once, locked in the order of their names.
+    private static func change(
+        _ spendings: [AddPoint], _ assignments: String, in transaction: borrowing PostgresTransaction
+    ) {
+        transaction.add(
+            """
+            WITH line AS (
+                SELECT user_name, sum(point)::bigint AS point FROM unnest($1::text[], $2::bigint[]) AS l (user_name, point)
+                GROUP BY user_name),
+            held AS (
+                SELECT user_name FROM user_points WHERE user_name IN (SELECT user_name FROM line)
+                ORDER BY user_name FOR NO KEY UPDATE)
+            UPDATE user_points u SET \(assignments)
+            FROM held JOIN line USING (user_name) WHERE u.user_name = held.user_name
+            """, [.texts(spendings.map(\.userName)), .int64s(spendings.map(\.point))])
+    }
+}

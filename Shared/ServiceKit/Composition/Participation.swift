@@ -1,0 +1,80 @@
+public import ArgumentParser
+import Postgres
+public import ServiceLifecycle
+public import Settle
+
+/// The flags of a service that takes part in global transactions.
+public struct TransactionOptions: ParsableArguments {
+    @Option(help: "How long a global transaction may take until its decision (TRANSACTION_DEADLINE, default 30s).")
+    var transactionDeadline: String?
+    @Option(
+        help: "When a participant asks about a branch it has heard nothing of (TRANSACTION_CHECK_AFTER, default 3s).")
+    var transactionCheckAfter: String?
+    @Option(help: "How long a branch waits for a row that another transaction holds (ROW_LOCK_TIMEOUT, default 2s).")
+    var rowLockTimeout: String?
+
+    public init() {}
+
+    /// For `ServiceMain.run`.
+    public var flags: [String: String?] {
+        [
+            "transaction-deadline": transactionDeadline, "transaction-check-after": transactionCheckAfter,
+            "row-lock-timeout": rowLockTimeout,
+        ]
+    }
+
+    /// What the flags and the environment say.
+    public static func settings(_ boot: Bootstrap) throws -> TransactionSettings {
+        var settings = TransactionSettings()
+        let sensible = Duration.milliseconds(10)...Duration.seconds(24 * 3600)
+        settings.deadline = try boot.reader.duration("transaction-deadline", default: settings.deadline, in: sensible)
+        settings.checkAfter = try boot.reader.duration(
+            "transaction-check-after", default: settings.checkAfter, in: sensible)
+        settings.lockTimeout = try boot.reader.duration("row-lock-timeout", default: settings.lockTimeout, in: sensible)
+        return settings
+    }
+}
+
+/// A service as a participant of global transactions.
+public struct Participation: Sendable {
+    /// What its routes call.
+    public let participant: Participant
+    /// In the order of dependency.
+    public let services: [any Service]
+
+    /// - Parameters:
+    ///   - handlers: what it can do.
+    ///   - outbound: for asking initiators.
+    public init(
+        _ boot: Bootstrap, _ infrastructure: Infrastructure, handlers: [BranchHandler], faults: Faults,
+        over outbound: OutboundHTTP
+    ) throws {
+        var configuration = infrastructure.configuration
+        configuration.connections = 2
+        let ending = PostgresDatabase(configuration, logger: boot.logger)
+        participant = Participant(
+            database: infrastructure.database, ending: ending, handlers: handlers,
+            settings: try TransactionOptions.settings(boot), faults: faults, logger: boot.logger)
+        let checkBack = CheckBack(
+            participant: participant, peers: HTTPTransactionPeers(over: outbound, token: boot.settings.token),
+            logger: boot.logger)
+        services = [ending, infrastructure.afterMigration(checkBack)]
+    }
+
+    /// Readiness says when mode `xa` cannot work; the other modes do.
+    public var checks: [HealthCheck] {
+        [
+            HealthCheck("xa", isRequired: false) { [participant] in
+                // Away or unable is the same to readiness; the postgres check tells them apart.
+                (try? await participant.isXASupported()) ?? false
+            }
+        ]
+    }
+}
+
+extension Bootstrap {
+    /// A client of another service of the suite.
+    public func client(_ name: String, _ baseURL: String, _ outbound: OutboundHTTP) -> ServiceClient {
+        ServiceClient(name, baseURL: baseURL, token: settings.token, over: outbound)
+    }
+}

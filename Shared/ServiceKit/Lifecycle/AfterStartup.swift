@@ -1,0 +1,13 @@
+import ServiceLifecycle
+
+/// A service that begins when a startup step is done, so that it never meets tables that are not there yet.
+struct AfterStartup: Service {
+    let step: StartupStep
+    let service: any Service
+
+    func run() async throws {
+        let isDone = await cancelWhenGracefulShutdown { await step.waitUntilDone() }
+        // A service that returns ends the group; after a shutdown that is as it should be.
+        if isDone { try await service.run() }
+    }
+}

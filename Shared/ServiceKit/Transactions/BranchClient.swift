@@ -1,0 +1,46 @@
+import ServiceContextModule
+public import Settle
+
+/// Calls the actions of one participant under the current global transaction.
+///
+/// Headers carry the transaction; code that calls and code that is called never see it.
+public struct BranchClient: Sendable {
+    private let client: ServiceClient
+    private let participant: String
+    private let timeout: Duration
+
+    /// - Parameters:
+    ///   - participant: base URL that `client` calls; phase 2 reaches the participant there.
+    ///   - timeout: for one call; never longer than what is left of the transaction's time.
+    public init(_ client: ServiceClient, participant: String, timeout: Duration = .seconds(5)) {
+        self.client = client
+        self.participant = participant
+        self.timeout = timeout
+    }
+
+    /// Has the participant do its part.
+    ///
+    /// - Precondition: the task runs inside `TransactionInitiator.run`.
+    public func call<Answer: Decodable>(
+        _ path: String, _ request: some Encodable, mode: BranchMode, as: Answer.Type = Answer.self
+    ) async throws -> Answer {
+        guard let transaction = ServiceContext.current?.globalTransaction else {
+            preconditionFailure("a branch is called outside of a global transaction")
+        }
+        guard transaction.remaining > .zero else { throw TransactionTooLate(xid: transaction.xid) }
+        // Before the call: a participant that was reached, or may have been, must hear of the end.
+        transaction.enlist(participant)
+        do {
+            return try await client.post(
+                path, request,
+                headers: [
+                    BranchContext.xidHeader: transaction.xid.rawValue, BranchContext.modeHeader: mode.rawValue,
+                    BranchContext.initiatorHeader: transaction.initiator,
+                ], timeout: min(timeout, transaction.remaining))
+        } catch {
+            // It said no, in so many words: nothing was done there, and nothing is to be undone.
+            if case .status(400..<500, _, _, _) = error { transaction.withdraw(participant) }
+            throw error
+        }
+    }
+}

@@ -1,0 +1,65 @@
+public import Settle
+
+/// Participants and initiators reached by HTTP.
+public struct HTTPTransactionPeers: ParticipantPeers, InitiatorPeers {
+    private let outbound: OutboundHTTP
+    private let token: String
+    private let timeout: Duration
+
+    /// - Parameter timeout: of one call.
+    public init(over outbound: OutboundHTTP, token: String, timeout: Duration = .seconds(5)) {
+        self.outbound = outbound
+        self.token = token
+        self.timeout = timeout
+    }
+
+    /// `POST /transactions/commit` or `/transactions/rollback` at the participant.
+    public func end(
+        _ xids: [XID], commit: Bool, at participant: String
+    ) async throws -> [XID: BranchOutcome] {
+        let answer: Outcomes<BranchOutcome> = try await client(participant).post(
+            "/transactions/\(commit ? "commit" : "rollback")", XIDs(xids))
+        return answer.byXID
+    }
+
+    /// `POST /transactions/outcomes` at the initiator.
+    public func decisions(on xids: [XID], at initiator: String) async throws -> [XID: Decision] {
+        let answer: Outcomes<Decision> = try await client(initiator).post("/transactions/outcomes", XIDs(xids))
+        return answer.byXID
+    }
+
+    private func client(_ baseURL: String) -> ServiceClient {
+        ServiceClient(baseURL, baseURL: baseURL, token: token, over: outbound, timeout: timeout)
+    }
+}
+
+/// `{"xids": […]}`
+struct XIDs: Codable, Sendable {
+    let xids: [String]
+
+    init(_ xids: [XID]) { self.xids = xids.map(\.rawValue) }
+
+    /// Throws the problem that says what is wrong with them.
+    func checked() throws -> [XID] {
+        try Check.range("xids", xids.count, in: 0...1000)
+        return try xids.enumerated().map { index, text in
+            guard let xid = XID(rawValue: text) else { throw Problem.unprocessable("xids[\(index)] is not an XID") }
+            return xid
+        }
+    }
+}
+
+/// `{"outcomes": {"<xid>": …}}`
+struct Outcomes<Value: Codable & Sendable>: Codable, Sendable {
+    let outcomes: [String: Value]
+
+    init(_ byXID: [XID: Value]) {
+        outcomes = Dictionary(byXID.map { ($0.key.rawValue, $0.value) }, uniquingKeysWith: { $1 })
+    }
+
+    var byXID: [XID: Value] {
+        outcomes.reduce(into: [:]) { byXID, entry in
+            if let xid = XID(rawValue: entry.key) { byXID[xid] = entry.value }
+        }
+    }
+}

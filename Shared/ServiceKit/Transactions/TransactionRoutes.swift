@@ -1,0 +1,124 @@
+import HTTPTypes
+public import Hummingbird
+import NIOCore
+import ServiceContextModule
+public import Settle
+
+/// What initiators ask of a participant; all of it internal.
+public struct ParticipantRoutes: Sendable {
+    struct Branches: Encodable {
+        let branches: [UndecidedBranch]
+    }
+
+    private let participant: Participant
+
+    /// The routes of `participant`.
+    public init(_ participant: Participant) {
+        self.participant = participant
+    }
+
+    /// Adds phase 2, the list of undecided branches, and a route for each action: `POST /branches/<action>`.
+    public func add(actions: [String], to guarded: ServiceRoutes) {
+        guarded.post("transactions/commit") { request, context in
+            let xids = try await requireJSON(XIDs.self, from: request, context: context).checked()
+            return try Response.json(Outcomes(try await participant.commit(xids)))
+        }
+        guarded.post("transactions/rollback") { request, context in
+            let xids = try await requireJSON(XIDs.self, from: request, context: context).checked()
+            return try Response.json(Outcomes(try await participant.rollBack(xids)))
+        }
+        guarded.get("transactions") { request, _ in
+            let limit = try request.queryInteger("limit", in: 1...1000, default: 200)
+            return try Response.json(Branches(branches: try await participant.undecided(limit: limit)))
+        }
+        for action in actions {
+            guarded.post("branches/\(action)") { request, context in
+                guard let branch = ServiceContext.current?.branch else {
+                    throw Problem.badRequest(
+                        "\(BranchContext.xidHeader), \(BranchContext.modeHeader) and \(BranchContext.initiatorHeader) "
+                            + "must name a global transaction")
+                }
+                let body = try await requireRawJSON(from: request, context: context)
+                return Response(
+                    status: .ok, headers: [.contentType: "application/json"],
+                    body: ResponseBody(
+                        byteBuffer: ByteBuffer(
+                            bytes: try await participant.perform(action, request: body, context: branch))))
+            }
+        }
+    }
+}
+
+/// What participants ask of an initiator; internal.
+public struct InitiatorRoutes: Sendable {
+    private let initiator: TransactionInitiator
+
+    /// The routes of `initiator`.
+    public init(_ initiator: TransactionInitiator) {
+        self.initiator = initiator
+    }
+
+    /// Adds `POST /transactions/outcomes`.
+    public func add(to guarded: ServiceRoutes) {
+        guarded.post("transactions/outcomes") { request, context in
+            let xids = try await requireJSON(XIDs.self, from: request, context: context).checked()
+            let decisions = try await initiator.decisions(on: xids)
+            return try Response.json(
+                Outcomes(Dictionary(xids.map { ($0, decisions[$0] ?? .undecided) }, uniquingKeysWith: { $1 })))
+        }
+    }
+}
+
+/// Takes the global transaction that a request belongs to out of its headers, for the length of the request.
+public struct BranchMiddleware: RouterMiddleware {
+    public typealias Context = ServiceRequestContext
+
+    public init() {}
+
+    public func handle(
+        _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        let branch = BranchContext { name in HTTPField.Name(name).flatMap { request.headers[$0] } }
+        guard let branch else { return try await next(request, context) }
+        var serviceContext = ServiceContext.current ?? .topLevel
+        serviceContext.branch = branch
+        return try await ServiceContext.withValue(serviceContext) { try await next(request, context) }
+    }
+}
+
+extension ProblemMapping {
+    /// What a participant answers when it will not do its part.
+    public static let branches = ProblemMapping { error in
+        switch error {
+        case let refusal as BranchRefusal: .conflict(refusal.code, refusal.detail)
+        case let error as BranchError: error.problem
+        case is DecodingError: .unprocessable("the body is not what this action takes")
+        default: nil
+        }
+    }
+
+    /// What an initiator's client is told when a global transaction cannot be decided.
+    public static let transactions = ProblemMapping { error in
+        switch error {
+        case is TransactionTooLate: .unavailable("it took too long; nothing was done")
+        case let fault as Faults.Injected:
+            Problem(
+                .internalServerError, code: "fault-injected", title: "A fault was injected",
+                detail: "at \(fault.point); what was done is undone")
+        default: nil
+        }
+    }
+}
+
+extension BranchError {
+    fileprivate var problem: Problem {
+        switch self {
+        case .locked: .conflict("locked", "another transaction holds a row that is needed", retryAfter: 1)
+        case .transactionIsOver: .conflict("transaction-over", "the global transaction is over")
+        case .prepared: .conflict("already-prepared", "this was done already and waits for the decision")
+        case .unsupportedMode(let mode): .unprocessable("this action has no mode '\(mode.rawValue)'")
+        case .xaImpossible:
+            .unavailable("mode 'xa' needs max_prepared_transactions > 0 in this service's PostgreSQL", retryAfter: 60)
+        }
+    }
+}
