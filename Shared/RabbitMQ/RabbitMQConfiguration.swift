@@ -14,8 +14,6 @@ public struct RabbitMQConfiguration: Sendable {
     public var connectTimeout: Duration
     /// For the login and for each declaration.
     public var operationTimeout: Duration = .seconds(10)
-    /// The longest that one message may take to be written; past it the connection counts as broken.
-    public var sendTimeout: Duration = .seconds(30)
     /// The longest that a message waits to be sent, and then for its confirm; past either, it is `.lost`.
     public var confirmTimeout: Duration = .seconds(30)
     /// The longest that a graceful shutdown waits for confirms, or for handlers.

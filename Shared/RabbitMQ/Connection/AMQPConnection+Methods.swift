@@ -8,7 +8,7 @@ extension AMQPConnection {
     }
 
     func closeChannel(_ channel: UInt16) throws(AMQPError) {
-        let reply = unsafe writing { unsafe amqp_channel_close(handle, channel, AMQP_REPLY_SUCCESS) }
+        let reply = unsafe asking { unsafe amqp_channel_close(handle, channel, AMQP_REPLY_SUCCESS) }
         unsafe amqp_maybe_release_buffers_on_channel(handle, channel)
         try unsafe Self.check(reply, during: "closing a channel")
     }
@@ -74,7 +74,7 @@ extension AMQPConnection {
     }
 
     private func call(_ channel: UInt16, _ what: String, _ body: () -> Void) throws(AMQPError) {
-        writing(body)
+        asking(body)
         arena.reset()
         let reply = unsafe amqp_get_rpc_reply(handle)
         defer { unsafe amqp_maybe_release_buffers_on_channel(handle, channel) }
@@ -121,29 +121,5 @@ extension AMQPConnection {
     /// Gives one message back for good: to the queue's dead-letter exchange, if it has one.
     func reject(_ channel: UInt16, tag: UInt64) throws(AMQPError) {
         try Self.check(writing { unsafe amqp_basic_reject(handle, channel, tag, 0) }, during: "rejecting")
-    }
-
-    func publish(_ channel: UInt16, _ message: OutboundMessage) throws(AMQPError) {
-        defer { arena.reset() }
-        var properties = unsafe amqp_basic_properties_t()
-        var flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG | AMQP_BASIC_MESSAGE_ID_FLAG
-        unsafe properties.content_type = arena.bytes("application/json")
-        unsafe properties.delivery_mode = UInt8(AMQP_DELIVERY_PERSISTENT.rawValue)
-        unsafe properties.message_id = arena.bytes(message.messageID)
-        if !message.headers.isEmpty {
-            flags |= AMQP_BASIC_HEADERS_FLAG
-            unsafe properties.headers = arena.table(message.headers.mapValues { .text($0) })
-        }
-        unsafe properties._flags = amqp_flags_t(flags)
-        let status = unsafe message.body.withUnsafeBytes { body in
-            // The library only reads from the body.
-            let bytes = unsafe amqp_bytes_t(len: body.count, bytes: UnsafeMutableRawPointer(mutating: body.baseAddress))
-            return writing {
-                unsafe amqp_basic_publish(
-                    handle, channel, arena.bytes(message.exchange), arena.bytes(message.routingKey), 1, 0, &properties,
-                    bytes)
-            }
-        }
-        try Self.check(status, during: "publishing")
     }
 }

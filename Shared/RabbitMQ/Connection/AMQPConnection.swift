@@ -11,11 +11,13 @@ final class AMQPConnection {
     let descriptor: Int32
     /// The longest that `poll` may wait, so that the library gets to send its heartbeats in time.
     let pollInterval: Duration
+    /// The longest that the broker may take nothing in, or say nothing.
+    let patience: Duration
 
     let handle: amqp_connection_state_t
     let arena = Arena()
     private let breaker: SocketBreaker
-    private let sendTimeout: Duration
+    private let operationTimeout: Duration
 
     init(_ configuration: RabbitMQConfiguration, breaker: SocketBreaker) throws(AMQPError) {
         guard let handle = unsafe amqp_new_connection() else { throw .library("out of memory", during: "connecting") }
@@ -45,9 +47,10 @@ final class AMQPConnection {
         unsafe self.handle = handle
         self.descriptor = descriptor
         self.breaker = breaker
-        sendTimeout = configuration.sendTimeout
+        operationTimeout = configuration.operationTimeout
         // The broker may want heartbeats more often than asked for.
-        pollInterval = .seconds(max(1, Int(unsafe amqp_get_heartbeat(handle)))) / 2
+        let interval = Duration.seconds(max(1, Int(unsafe amqp_get_heartbeat(handle))))
+        (pollInterval, patience) = (interval / 2, interval * 2)
     }
 
     deinit {
@@ -79,9 +82,18 @@ final class AMQPConnection {
         return unsafe FrameReader.read(frame)
     }
 
-    /// Runs a call that may write, under the eye of the breaker.
+    /// Runs a call that may write, at most one frame or a small message, under the eye of the breaker.
+    ///
+    /// The library's own limits do not hold while it writes: before 0.14 a write to a peer that hangs waits for ever.
     func writing<R>(_ call: () -> R) -> R {
-        breaker.writing(until: .now + sendTimeout)
+        breaker.writing(until: .now + patience)
+        defer { breaker.written() }
+        return call()
+    }
+
+    /// The same for a call that also waits for an answer.
+    func asking<R>(_ call: () -> R) -> R {
+        breaker.writing(until: .now + patience + operationTimeout)
         defer { breaker.written() }
         return call()
     }

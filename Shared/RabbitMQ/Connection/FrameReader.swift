@@ -27,7 +27,10 @@ enum FrameReader {
             return .nack(tag: nack.delivery_tag, multiple: nack.multiple != 0)
         case AMQP_BASIC_RETURN_METHOD:
             let returned = unsafe decoded.load(as: amqp_basic_return_t.self)
-            return unsafe .returned(code: Int(returned.reply_code), text: string(returned.reply_text))
+            return unsafe .returned(
+                .init(
+                    code: Int(returned.reply_code), text: string(returned.reply_text),
+                    exchange: string(returned.exchange), routingKey: string(returned.routing_key)))
         case AMQP_BASIC_DELIVER_METHOD:
             let deliver = unsafe decoded.load(as: amqp_basic_deliver_t.self)
             return unsafe .deliver(

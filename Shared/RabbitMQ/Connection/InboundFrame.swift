@@ -6,7 +6,7 @@ struct InboundFrame: Equatable {
     enum Content: Equatable {
         case ack(tag: UInt64, multiple: Bool)
         case nack(tag: UInt64, multiple: Bool)
-        case returned(code: Int, text: String)
+        case returned(Return)
         case deliver(tag: UInt64, redelivered: Bool, exchange: String, routingKey: String)
         case header(bodySize: UInt64, messageID: String?, headers: [String: String])
         case body([UInt8])
@@ -18,5 +18,13 @@ struct InboundFrame: Equatable {
         case unblocked
         /// A heartbeat, or a method that asks for nothing here.
         case other
+    }
+
+    /// Why a message came back, and where it was to go.
+    struct Return: Equatable {
+        var code: Int
+        var text: String
+        var exchange: String
+        var routingKey: String
     }
 }

@@ -9,7 +9,6 @@ struct ConfirmTracker<Token> {
     private struct Entry {
         /// Nil once settled.
         var token: Token?
-        var messageID: String
         var sentAt: ContinuousClock.Instant
         var returned: PublishOutcome?
     }
@@ -26,17 +25,17 @@ struct ConfirmTracker<Token> {
     var oldest: ContinuousClock.Instant? { entries.first?.sentAt }
 
     /// A message was sent: it has the next tag.
-    mutating func sent(_ token: Token, messageID: String, at now: ContinuousClock.Instant) {
-        entries.append(Entry(token: token, messageID: messageID, sentAt: now))
+    mutating func sent(_ token: Token, at now: ContinuousClock.Instant) {
+        entries.append(Entry(token: token, sentAt: now))
         count += 1
     }
 
-    /// The broker returned a message; its confirm follows. Of several with the same id it is the oldest that is not
-    /// returned yet: returns come in the order of publishing.
-    mutating func returned(messageID: String, code: Int, text: String) {
+    /// The broker returned a message; its confirm follows. Of several that match it is the oldest that is not returned
+    /// yet: returns come in the order of publishing.
+    mutating func returned(code: Int, text: String, matching isIt: (Token) -> Bool) {
         let offset = (0..<entries.count).first { offset in
             let entry = entries[offset]
-            return entry.token != nil && entry.returned == nil && entry.messageID == messageID
+            return entry.returned == nil && entry.token.map(isIt) ?? false
         }
         guard let offset else { return }
         entries[offset].returned = .returned(code: code, text: text)

@@ -23,8 +23,9 @@ final class PublisherRole: ConnectionRole {
     private var isBlocked = false
     private var missing = MissingExchanges()
     private let metrics = PublisherMetrics()
-    private var returnInProgress: (code: Int, text: String)?
-    private var unwritableSince: ContinuousClock.Instant?
+    private var returnInProgress: InboundFrame.Return?
+    /// While the socket takes no data: until when it may.
+    private var writableBy: ContinuousClock.Instant?
 
     init(
         _ configuration: RabbitMQConfiguration, topology: Topology, window: Int, inbox: PublishInbox, logger: Logger
@@ -53,11 +54,14 @@ final class PublisherRole: ConnectionRole {
         switch frame.content {
         case .ack(let tag, let multiple): settle(tracker.acked(tag, multiple: multiple))
         case .nack(let tag, let multiple): settle(tracker.nacked(tag, multiple: multiple))
-        case .returned(let code, let text): returnInProgress = (code, text)
+        case .returned(let returned): returnInProgress = returned
         case .header(_, let messageID, _):
-            guard let (code, text) = returnInProgress else { throw .unexpected("a header without its method") }
-            returnInProgress = nil
-            if let messageID { tracker.returned(messageID: messageID, code: code, text: text) }
+            guard let returned = returnInProgress.take() else { throw .unexpected("a header without its method") }
+            tracker.returned(code: returned.code, text: returned.text) { token in
+                let message = token.batch.messages[token.index]
+                return message.messageID == messageID && message.routingKey == returned.routingKey
+                    && message.exchange == returned.exchange
+            }
         case .channelClosed(let code, let text): try channelClosed(code, text, connection)
         case .blocked(let reason):
             logger.warning("RabbitMQ blocks publishing", metadata: ["reason": "\(reason)"])
@@ -92,7 +96,7 @@ final class PublisherRole: ConnectionRole {
         loseUnsent(error.reason)
         isBlocked = false
         returnInProgress = nil
-        unwritableSince = nil
+        writableBy = nil
     }
 
     private func openChannel(_ connection: AMQPConnection) throws(AMQPError) {
@@ -171,7 +175,7 @@ final class PublisherRole: ConnectionRole {
                 continue
             }
             // Noted first: a message that fails half-way may have arrived.
-            tracker.sent((batch, index), messageID: message.messageID, at: .now)
+            tracker.sent((batch, index), at: .now)
             try connection.publish(Self.publishing, message)
             unchecked += message.body.count + message.exchange.utf8.count + message.routingKey.utf8.count + 512
             sent += 1
@@ -179,15 +183,14 @@ final class PublisherRole: ConnectionRole {
         return NextWork()
     }
 
-    private var writableBy: ContinuousClock.Instant? { unwritableSince.map { $0 + configuration.sendTimeout } }
-
     private func isWritable(_ connection: AMQPConnection) throws(AMQPError) -> Bool {
         guard !connection.isWritable else {
-            unwritableSince = nil
+            writableBy = nil
             return true
         }
-        if let writableBy, writableBy <= .now { throw .stalled }
-        unwritableSince = unwritableSince ?? .now
+        let now = ContinuousClock.now
+        if let writableBy, writableBy <= now { throw .stalled }
+        writableBy = writableBy ?? now + connection.patience
         return false
     }
 }

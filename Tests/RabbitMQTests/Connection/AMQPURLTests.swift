@@ -37,7 +37,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "broker", "http://broker", "amqp://", "amqp://broker:99999", "amqp://broker/a/b", "amqp://broker?heartbeat=0",
+        "", "broker", "http://broker", "amqp://", "amqp://broker:99999", "amqp://broker/a/b",
+        "amqp://broker?heartbeat=0",
         "amqp://broker?nonsense=1", "amqps://broker?verify=maybe", "amqps://broker?certfile=/c.pem",
         "amqp://user:secret%00@broker",
     ])

@@ -50,7 +50,9 @@ struct ConsumerTests {
             try await eventually("up") { publisher.isUp }
             _ = await publisher.publish((0..<10).map { names.message($0) })
             try await running(consumer) {
-                try await eventually("every message is handled") { Set(received.ids).count == 10 && received.all.count > 3 }
+                try await eventually("every message is handled") {
+                    Set(received.ids).count == 10 && received.all.count > 3
+                }
             }
         }
         let batches = received.all

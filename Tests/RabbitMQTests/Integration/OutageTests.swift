@@ -128,7 +128,7 @@ struct OutageTests {
     @Test func aBigBatchIntoAnAlarmEndsInTime() async throws {
         let names = Names()
         var configuration = try broker.configuration()
-        (configuration.confirmTimeout, configuration.sendTimeout) = (.seconds(2), .seconds(2))
+        (configuration.confirmTimeout, configuration.heartbeat) = (.seconds(2), .seconds(1))
         configuration.shutdownTimeout = .seconds(1)
         let publisher = RabbitMQPublisher(configuration, topology: names.topology(), logger: quiet)
         try await running(publisher) {
@@ -185,7 +185,9 @@ struct OutageTests {
                     #expect(await publisher.publish([large, names.message(2)]) == [.confirmed, .confirmed])
                 } else {
                     try await eventually("it is refused because of its certificate") {
-                        guard case .lost(let reason) = await publisher.publish([names.message(1)])[0] else { return false }
+                        guard case .lost(let reason) = await publisher.publish([names.message(1)])[0] else {
+                            return false
+                        }
                         return reason.contains("verification")
                     }
                     #expect(!publisher.isUp)

@@ -17,6 +17,45 @@ struct PublisherTests {
         }
     }
 
+    @Test func aReturnIsNotTakenForAnotherMessageWithTheSameID() async throws {
+        let names = Names()
+        let publisher = RabbitMQPublisher(try TestServer.configuration(), topology: names.topology(), logger: quiet)
+        try await running(publisher) {
+            try await eventually("up") { publisher.isUp }
+            var lost = names.message(1)
+            lost.routingKey = "nobody"
+            let outcomes = await publisher.publish([names.message(1), lost, names.message(1)])
+            #expect(outcomes == [.confirmed, .returned(code: 312, text: "NO_ROUTE"), .confirmed])
+        }
+    }
+
+    @Test func manyTasksPublishAtTheSameTime() async throws {
+        let names = Names()
+        let publisher = RabbitMQPublisher(
+            try TestServer.configuration(), topology: names.topology(), window: 100, logger: quiet)
+        try await running(publisher) {
+            try await eventually("up") { publisher.isUp }
+            await withTaskGroup { tasks in
+                for task in 0..<50 {
+                    tasks.addTask {
+                        for size in 1...20 {
+                            let messages = (0..<size).map { number in
+                                var message = names.message(number)
+                                if number % 7 == task % 7 { message.routingKey = "nobody" }
+                                return message
+                            }
+                            let outcomes = await publisher.publish(messages)
+                            let expected = messages.map { message -> PublishOutcome in
+                                message.routingKey == names.key ? .confirmed : .returned(code: 312, text: "NO_ROUTE")
+                            }
+                            #expect(outcomes == expected)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     @Test func aFullQueueThatRejectsNacks() async throws {
         let names = Names()
         let topology = names.topology(.classic, ["x-max-length": 1, "x-overflow": "reject-publish"])

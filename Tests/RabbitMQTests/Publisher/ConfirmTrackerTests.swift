@@ -5,11 +5,11 @@ import Testing
 @Suite struct ConfirmTrackerTests {
     private let start = ContinuousClock.now
 
-    /// Messages 1, 2, … with ids "1", "2", …, sent a second apart.
+    /// Messages 1, 2, … sent a second apart.
     private func tracker(_ count: Int) -> ConfirmTracker<Int> {
         var tracker = ConfirmTracker<Int>()
         for number in 1...count {
-            tracker.sent(number, messageID: "\(number)", at: start + .seconds(number))
+            tracker.sent(number, at: start + .seconds(number))
         }
         return tracker
     }
@@ -46,18 +46,17 @@ import Testing
 
     @Test func aReturnDecidesWhatTheAckThenSettles() {
         var tracker = tracker(3)
-        tracker.returned(messageID: "2", code: 312, text: "NO_ROUTE")
+        tracker.returned(code: 312, text: "NO_ROUTE") { $0 == 2 }
         #expect(
             outcomes(tracker.acked(3, multiple: true))
                 == [1: .confirmed, 2: .returned(code: 312, text: "NO_ROUTE"), 3: .confirmed])
     }
 
-    @Test func returnsOfOneIDGoToItsMessagesInTurn() {
-        var tracker = ConfirmTracker<Int>()
-        for number in 1...3 { tracker.sent(number, messageID: "same", at: start) }
-        tracker.returned(messageID: "same", code: 312, text: "a")
-        tracker.returned(messageID: "same", code: 312, text: "b")
-        tracker.returned(messageID: "other", code: 312, text: "c")
+    @Test func returnsThatMatchSeveralGoToThemInTurn() {
+        var tracker = tracker(3)
+        tracker.returned(code: 312, text: "a") { _ in true }
+        tracker.returned(code: 312, text: "b") { _ in true }
+        tracker.returned(code: 312, text: "c") { _ in false }
         #expect(
             outcomes(tracker.acked(3, multiple: true))
                 == [1: .returned(code: 312, text: "a"), 2: .returned(code: 312, text: "b"), 3: .confirmed])
@@ -73,12 +72,12 @@ import Testing
     @Test func aLostChannelLosesAllAndCountsFromOneAgain() {
         var tracker = tracker(3)
         _ = tracker.acked(2, multiple: false)
-        tracker.returned(messageID: "3", code: 312, text: "NO_ROUTE")
+        tracker.returned(code: 312, text: "NO_ROUTE") { $0 == 3 }
         #expect(
             outcomes(tracker.lost(reason: "gone"))
                 == [1: .lost(reason: "gone"), 3: .returned(code: 312, text: "NO_ROUTE")])
         #expect(tracker.count == 0)
-        tracker.sent(9, messageID: "9", at: start)
+        tracker.sent(9, at: start)
         #expect(outcomes(tracker.acked(1, multiple: false)) == [9: .confirmed])
     }
 
@@ -100,7 +99,7 @@ import Testing
         for _ in 0..<5000 {
             for _ in 0..<Int.random(in: 0...4, using: &random) {
                 sent += 1
-                tracker.sent(sent, messageID: "\(sent)", at: start)
+                tracker.sent(sent, at: start)
             }
             guard sent > 0 else { continue }
             let tag = UInt64(Int.random(in: max(1, sent - 50)...sent, using: &random))

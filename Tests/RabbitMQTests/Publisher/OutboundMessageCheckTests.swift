@@ -16,7 +16,9 @@ import Testing
             long[keyPath: path] = String(repeating: "ä", count: 128)
             #expect(code(long, maxMessage: 3) == 502)
         }
-        for headers in [["": "x"], [String(repeating: "n", count: 129): "x"], ["n": String(repeating: "x", count: 4000)]] {
+        for headers in [
+            ["": "x"], [String(repeating: "n", count: 129): "x"], ["n": String(repeating: "x", count: 4000)],
+        ] {
             var bad = message
             bad.headers = headers
             #expect(code(bad, maxMessage: 3) == 502)
