@@ -53,7 +53,7 @@ public struct Participation: Sendable {
         configuration.connections = 2
         let ending = PostgresDatabase(configuration, logger: boot.logger)
         participant = Participant(
-            database: infrastructure.database, ending: ending, handlers: handlers,
+            name: boot.name, database: infrastructure.database, ending: ending, handlers: handlers,
             settings: try TransactionOptions.settings(boot), faults: faults, logger: boot.logger)
         let checkBack = CheckBack(
             participant: participant, peers: HTTPTransactionPeers(over: outbound, token: boot.settings.token),

@@ -55,24 +55,32 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
             }
         }
         items = []
-        for round in rounds(of: toApply) {
-            try await isolatingFailures(of: round, logger: logger) { items in
-                try faults.reach("inbox.beforeCommit")
-                let outcomes = try await applier.apply(items.map(\.task))
-                try faults.reach("inbox.committed")
-                for (item, outcome) in zip(items, outcomes) {
-                    note(outcome, of: item)
-                    if let answer = outcome.answer { answers.append((item, answer)) }
-                    if case .conflict(let reason) = outcome { poison.append(DeadLetter(item.delivery, reason: reason)) }
+        var failure: (any Error)?
+        do {
+            for round in rounds(of: toApply) {
+                try await isolatingFailures(of: round, logger: logger) { items in
+                    try faults.reach("inbox.beforeCommit")
+                    let outcomes = try await applier.apply(items.map(\.task))
+                    try faults.reach("inbox.committed")
+                    for (item, outcome) in zip(items, outcomes) {
+                        note(outcome, of: item)
+                        if let answer = outcome.answer { answers.append((item, answer)) }
+                        if case .conflict(let reason) = outcome {
+                            poison.append(DeadLetter(item.delivery, reason: reason))
+                        }
+                    }
+                } onPoison: {
+                    poison.append(DeadLetter($0.delivery, reason: $1))
                 }
-            } onPoison: {
-                poison.append(DeadLetter($0.delivery, reason: $1))
             }
+        } catch {
+            failure = error  // what was decided before it is answered all the same
         }
         await dedup.done(answers.map { ($0.item.key, $0.answer) })
         try await publish(answers)
         try faults.reach("inbox.answered")
         try await deadLetters.send(poison)
+        if let failure { throw failure }
     }
 
     private func publish(_ answers: [(item: Item, answer: TaskAnswer)]) async throws {

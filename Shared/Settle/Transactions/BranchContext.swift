@@ -27,7 +27,7 @@ public struct BranchContext: Sendable, Equatable {
     public init?(header: (String) -> String?) {
         guard let xid = header(Self.xidHeader).flatMap(XID.init(rawValue:)),
             let mode = header(Self.modeHeader).flatMap(BranchMode.init(rawValue:)),
-            let initiator = header(Self.initiatorHeader), (1...120).contains(initiator.utf8.count)
+            let initiator = header(Self.initiatorHeader), (1...90).contains(initiator.utf8.count)
         else { return nil }
         self.init(xid: xid, mode: mode, initiator: initiator)
     }

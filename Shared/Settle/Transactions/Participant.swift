@@ -26,19 +26,21 @@ public final class Participant: Sendable {
     private let isXAPossible = Mutex<Bool?>(nil)
 
     /// - Parameters:
+    ///   - name: tells it from other participants whose databases are on the same server; up to 32 letters and dashes.
     ///   - database: where the business tables and `settle.branch` are.
     ///   - ending: the same database, on other connections.
     ///   - handlers: all that the participant can do, in all modes.
     public init(
-        database: PostgresDatabase, ending: PostgresDatabase, handlers: [BranchHandler],
+        name: String, database: PostgresDatabase, ending: PostgresDatabase, handlers: [BranchHandler],
         settings: TransactionSettings = TransactionSettings(), faults: Faults = .none, logger: Logger
     ) {
+        precondition((1...32).contains(name.utf8.count) && XID(rawValue: name) != nil, "a name of letters and dashes")
         self.database = database
         self.ending = ending
         self.settings = settings
         self.faults = faults
         self.logger = logger
-        prepared = PreparedTransactions(database: ending)
+        prepared = PreparedTransactions(database: ending, participant: name)
         self.handlers = Dictionary(
             handlers.map { (Key(name: $0.name, mode: $0.mode), $0) }, uniquingKeysWith: { $1 })
     }
@@ -88,7 +90,7 @@ public final class Participant: Sendable {
         try faults.reach("branch.beforeCommit")
         let isXA = context.mode == .xa
         let answer = try await database.transaction(
-            ending: isXA ? .prepare(gid: PreparedTransactions.gid(context)) : .commit
+            ending: isXA ? .prepare(gid: prepared.gid(context)) : .commit
         ) { [settings] transaction in
             if context.mode == .at {
                 transaction.add("SELECT set_config('settle.xid', $1, true)", [.text(context.xid.rawValue)])

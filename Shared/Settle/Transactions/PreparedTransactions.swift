@@ -3,7 +3,8 @@ import Postgres
 /// The transactions that mode `xa` has prepared in PostgreSQL and not ended yet.
 ///
 /// A prepared transaction is invisible but for its name, so the name says all that recovery needs:
-/// `settle:` + XID + `:` + initiator.
+/// `settle:` + XID + `:` + participant + `:` + initiator. The participant is in it because names are unique in the whole
+/// server: two participants may have their databases on one.
 struct PreparedTransactions: Sendable {
     struct Prepared: Sendable {
         let gid: String
@@ -12,9 +13,10 @@ struct PreparedTransactions: Sendable {
     }
 
     let database: PostgresDatabase
+    let participant: String
 
-    static func gid(_ context: BranchContext) -> String {
-        "settle:\(context.xid):\(context.initiator)"
+    func gid(_ context: BranchContext) -> String {
+        "settle:\(context.xid):\(participant):\(context.initiator)"
     }
 
     /// Those of `xids` that are prepared.
@@ -54,9 +56,9 @@ struct PreparedTransactions: Sendable {
             """, parameters
         ).compactMap { row in
             let gid = try row.decode(String.self, at: 0)
-            let parts = gid.split(separator: ":", maxSplits: 2).map(String.init)
-            guard parts.count == 3, let xid = XID(rawValue: parts[1]) else { return nil }
-            return Prepared(gid: gid, xid: xid, initiator: parts[2])
+            let parts = gid.split(separator: ":", maxSplits: 3).map(String.init)
+            guard parts.count == 4, let xid = XID(rawValue: parts[1]) else { return nil }
+            return Prepared(gid: gid, xid: xid, initiator: parts[3])
         }
     }
 }
