@@ -1,5 +1,6 @@
 import Foundation
 import RabbitMQ
+import Synchronization
 import Testing
 
 /// A broker of this run's own, which tests may stop, kill, freeze and restart; in a folder that goes with it.
@@ -14,6 +15,8 @@ final class TestBroker: Sendable {
     let tlsPort: Int
     private let folder: URL
     private let environment: [String: String]
+    /// The process id of the script that started the server.
+    private let launched = Mutex<pid_t?>(nil)
 
     /// Prepares the folder; starts nothing.
     init() throws {
@@ -26,7 +29,7 @@ final class TestBroker: Sendable {
         (port, tlsPort) = (ports[0], ports[1])
         let path = folder.path
         environment = [
-            "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin",
+            "PATH": "\(Self.programs):\(ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin")",
             "HOME": "\(path)/home", "LANG": "C.UTF-8",
             "RABBITMQ_NODENAME": "settle\(port)@localhost",
             "RABBITMQ_DIST_PORT": "\(ports[2])", "ERL_EPMD_PORT": "\(ports[3])", "ERL_EPMD_ADDRESS": "127.0.0.1",
@@ -60,7 +63,8 @@ final class TestBroker: Sendable {
     func start() async throws {
         let file = folder.appending(path: "pid")
         try? FileManager.default.removeItem(at: file)
-        try launch("rabbitmq-server", [])
+        let script = try launch("rabbitmq-server", [])
+        launched.withLock { $0 = script.processIdentifier }
         try await eventually(within: .seconds(60), "the broker writes its process id") {
             FileManager.default.fileExists(atPath: file.path)
         }
@@ -70,6 +74,8 @@ final class TestBroker: Sendable {
     /// Ends it as a crash does.
     func kill() async throws {
         signal(SIGKILL, try processID())
+        // The script that started it may wait for ever: it inherits a mask that keeps the child's end from it.
+        if let script = launched.withLock({ $0.take() }) { signal(SIGKILL, script) }
         // Not by the process: the port mapper holds on to what Foundation watches it by.
         try await eventually("the broker is gone") { Self.isFree(port) && Self.isFree(tlsPort) }
     }
@@ -87,9 +93,14 @@ final class TestBroker: Sendable {
 
     /// Stops what is left of it, with the port mapper that Erlang started for it, and removes the folder.
     func remove() async throws {
-        if let id = try? processID() { signal(SIGKILL, id) }
-        let mapper = try launch("/usr/bin/epmd", ["-kill"])
-        try await eventually("the port mapper is told") { !mapper.isRunning }
+        if launched.withLock({ $0 != nil }) {
+            try await kill()
+            try await eventually("the port mapper ends, which it does once it knows of the end") {
+                let mapper = try launch("epmd", ["-kill"])
+                try await eventually("it is told") { !mapper.isRunning }
+                return mapper.terminationStatus == 0
+            }
+        }
         try FileManager.default.removeItem(at: folder)
     }
 
@@ -106,8 +117,8 @@ final class TestBroker: Sendable {
     @discardableResult
     private func launch(_ program: String, _ arguments: [String]) throws -> Process {
         let process = Process()
-        process.executableURL = URL(filePath: program.hasPrefix("/") ? program : "\(Self.programs)/\(program)")
-        process.arguments = arguments
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = [program] + arguments
         process.environment = environment
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
@@ -130,7 +141,7 @@ final class TestBroker: Sendable {
             openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile extensions \
                 -out server.pem
             """
-        let process = try launch("/bin/sh", ["-ec", script])
+        let process = try launch("sh", ["-ec", script])
         process.waitUntilExit()
         try #require(process.terminationStatus == 0, "openssl")
     }
