@@ -1,0 +1,42 @@
+import Foundation
+
+/// What a client asks for.
+struct OrderDraft: Sendable, Encodable {
+    struct Item: Sendable, Codable, Hashable {
+        let sku: String
+        let quantity: Int
+    }
+
+    var userName: String
+    var items: [Item]
+    var mode = "message"
+    var spendPoints = 0
+
+    init(_ userName: String, _ items: KeyValuePairs<String, Int>) {
+        self.userName = userName
+        self.items = items.map { Item(sku: $0.key, quantity: $0.value) }
+    }
+
+    /// The `number`th of a varied row of orders by the three seeded users, all of which can be served.
+    static func varied(_ number: Int) -> OrderDraft {
+        let user = Seed.users[number % 3]
+        return switch number % 4 {
+        case 0: OrderDraft(user, ["tea": 2])
+        case 1: OrderDraft(user, ["cup": 1, "tea": 1])
+        case 2: OrderDraft(user, ["kettle": 1])
+        default: OrderDraft(user, ["kettle": 1, "tea": 3, "cup": 2])
+        }
+    }
+
+    var json: [UInt8] {
+        get throws { Array(try JSONEncoder().encode(self)) }
+    }
+}
+
+/// What a suite holds before the first order.
+enum Seed {
+    static let users = ["alice", "bob", "carol"]
+    static let points = 1_000
+    static let products = ["tea": 120, "cup": 800, "kettle": 4_500]
+    static let available = 1_000_000
+}

@@ -1,0 +1,100 @@
+import Foundation
+import Synchronization
+
+/// A running executable of ours, known by its process id.
+final class ServiceProcess: Sendable {
+    /// How a process ended.
+    enum Exit: Equatable, Sendable {
+        case code(Int32)
+        case signal(Int32)
+    }
+
+    let name: String
+    let port: Int
+    let log: URL
+    private let process: Process
+    private let exitState = Mutex<Exit?>(nil)
+
+    init(
+        name: String, executable: URL, port: Int, arguments: [String] = [], environment: [String: String], log: URL
+    ) throws {
+        self.name = name
+        self.port = port
+        self.log = log
+        process = Process()
+        process.executableURL = executable
+        process.arguments = arguments
+        process.environment = environment
+        process.standardInput = FileHandle.nullDevice
+        if !FileManager.default.fileExists(atPath: log.path) { try FileHandle(creating: log).close() }
+        let output = try FileHandle(forWritingTo: log)
+        try output.seekToEnd()
+        process.standardOutput = output
+        process.standardError = output
+        process.terminationHandler = { [self] process in
+            exitState.withLock {
+                $0 =
+                    process.terminationReason == .uncaughtSignal
+                    ? .signal(process.terminationStatus) : .code(process.terminationStatus)
+            }
+        }
+        try process.run()
+        try Watchdog.shared.get().started(pid)
+        try output.close()
+    }
+
+    var pid: Int32 { process.processIdentifier }
+    var exit: Exit? { exitState.withLock { $0 } }
+    var isRunning: Bool { exit == nil }
+
+    /// Nothing once it has ended.
+    func signal(_ signal: Int32) {
+        if isRunning { kill(pid, signal) }
+    }
+
+    @discardableResult
+    func awaitExit(within limit: Duration = .seconds(10)) async throws -> Exit {
+        try await eventually("\(name) exits", within: limit, every: .milliseconds(5)) { !self.isRunning }
+        try Watchdog.shared.get().ended(pid)
+        guard let exit else { throw NotInTime(description: "\(name) has no exit status") }
+        return exit
+    }
+
+    /// SIGKILL: as a crash would.
+    func crash() async throws {
+        signal(SIGKILL)
+        try await awaitExit()
+    }
+
+    /// The resident memory, in bytes.
+    var residentBytes: Int {
+        get throws {
+            let fields = try String(contentsOfFile: "/proc/\(pid)/statm", encoding: .utf8).split(separator: " ")
+            return (Int(fields[1]) ?? 0) * Int(getpagesize())
+        }
+    }
+
+    /// Processor time so far, user and system together.
+    var processorTime: Duration {
+        get throws {
+            let stat = try String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)
+            // The name in parentheses may hold spaces; utime and stime are the 14th and 15th field (proc(5)).
+            let fields = stat[(stat.lastIndex(of: ")") ?? stat.startIndex)...].split(separator: " ")
+            let ticks = (Int(fields[12]) ?? 0) + (Int(fields[13]) ?? 0)
+            return .milliseconds(ticks * 1000 / sysconf(Int32(_SC_CLK_TCK)))
+        }
+    }
+
+    /// The last lines of its log, and the last that tell of trouble.
+    var logTail: String {
+        // A log that cannot be read must not hide the failure that asks for it.
+        let lines = ((try? String(contentsOf: log, encoding: .utf8)) ?? "(no log)").split(separator: "\n")
+        let trouble = lines.dropLast(25).filter {
+            $0.contains(" error ") || $0.contains(" warning ") || $0.contains("rror")
+        }
+        return """
+            --- \(name), pid \(pid), \(exit.map { "\($0)" } ?? "running"): \(lines.count) lines in \(log.path)
+            \((trouble.suffix(10) + lines.suffix(25)).map { String($0.prefix(400)) }.joined(separator: "\n"))
+            """
+    }
+}

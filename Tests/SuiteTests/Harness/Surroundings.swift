@@ -1,0 +1,100 @@
+import Foundation
+import Postgres
+import Redis
+import Synchronization
+
+/// What one suite stands on and shares with no other: three databases with a role each, a virtual host, a Redis
+/// database.
+struct Surroundings: Sendable {
+    let name: String
+    let password: String
+    let testbed: Testbed
+    let redisNumber: Int
+
+    private static let counter = Mutex(0)
+
+    static func make(_ testbed: Testbed) async throws -> Surroundings {
+        let number = counter.withLock { counter in
+            counter += 1
+            return counter
+        }
+        let surroundings = Surroundings(
+            name: "suite_\(UUID().uuidString.lowercased().prefix(6))", password: UUID().uuidString, testbed: testbed,
+            redisNumber: 1 + number % 15)
+        try await Servers.start(.postgres, .rabbitmq, .redis)
+        async let databases: Void = surroundings.createDatabases()
+        try await surroundings.createVirtualHost()
+        try await databases
+        return surroundings
+    }
+
+    func remove() async throws {
+        try await Servers.start(.postgres, .rabbitmq, .redis)
+        try await asSuperuser { admin in
+            for role in Role.allCases {
+                _ = try await admin.query("DROP DATABASE IF EXISTS \(databaseName(of: role)) WITH (FORCE)")
+                _ = try await admin.query("DROP ROLE IF EXISTS \(databaseName(of: role))")
+            }
+        }
+        try await Servers.rabbitmqctl("delete_vhost", name)
+    }
+
+    func databaseName(of role: Role) -> String { "\(name)_\(role.databaseName)" }
+
+    /// As the service that owns it.
+    func databaseURL(of role: Role) throws -> String {
+        try url(testbed.postgresURL) {
+            $0.user = databaseName(of: role)
+            $0.password = password
+            $0.path = "/" + databaseName(of: role)
+        }
+    }
+
+    var amqpURL: String { get throws { try url(testbed.amqpURL) { $0.path = "/" + name } } }
+    var redisURL: String { get throws { try url(testbed.redisURL) { $0.path = "/\(redisNumber)" } } }
+
+    private func url(_ text: String, _ change: (inout URLComponents) -> Void) throws -> String {
+        guard var parts = URLComponents(string: text) else { throw URLError(.badURL) }
+        change(&parts)
+        guard let changed = parts.string else { throw URLError(.badURL) }
+        return changed
+    }
+
+    private func createDatabases() async throws {
+        try await asSuperuser { admin in
+            for role in Role.allCases {
+                let name = databaseName(of: role)
+                _ = try await admin.query("CREATE ROLE \(name) LOGIN PASSWORD '\(password)'")
+                _ = try await admin.query("CREATE DATABASE \(name) OWNER \(name)")
+            }
+        }
+    }
+
+    private func createVirtualHost() async throws {
+        let user = URLComponents(string: testbed.amqpURL)?.user ?? "guest"
+        // One call to the broker instead of two.
+        try await Servers.rabbitmqctl(
+            "eval",
+            """
+            rabbit_vhost:add(<<"\(name)">>, <<"\(user)">>),
+            rabbit_auth_backend_internal:set_permissions(
+                <<"\(user)">>, <<"\(name)">>, <<".*">>, <<".*">>, <<".*">>, <<"\(user)">>).
+            """)
+    }
+
+    /// Ends all connections that a service has, as an administrator or a failover would.
+    func terminateConnections(of role: Role) async throws {
+        try await asSuperuser { admin in
+            _ = try await admin.query(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1",
+                [.text(databaseName(of: role))])
+        }
+    }
+
+    private func asSuperuser(_ body: (PostgresDatabase) async throws -> Void) async throws {
+        var configuration = try PostgresConfiguration(url: testbed.postgresURL)
+        configuration.connections = 1
+        let admin = PostgresDatabase(configuration, logger: Testbed.quiet)
+        try await serving([admin]) { try await body(admin) }
+    }
+}

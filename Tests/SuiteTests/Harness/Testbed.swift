@@ -1,0 +1,52 @@
+import Foundation
+import Logging
+
+/// Where the built services and the private servers are. Without all of it the suite is skipped.
+struct Testbed: Sendable {
+    static let current = Testbed(ProcessInfo.processInfo.environment)
+
+    /// The folder of the executables.
+    let bin: URL
+    /// The folder of `scripts/servers`.
+    let serversFolder: String
+    /// As superuser.
+    let postgresURL: String
+    let amqpURL: String
+    let redisURL: String
+
+    private init?(_ environment: [String: String]) {
+        guard
+            let bin = environment["SETTLE_TEST_BIN"], let servers = environment["SETTLE_TEST_SERVERS_DIR"],
+            let postgres = environment["SETTLE_TEST_POSTGRES_URL"], let amqp = environment["SETTLE_TEST_AMQP_URL"],
+            let redis = environment["SETTLE_TEST_REDIS_URL"]
+        else { return nil }
+        self.bin = URL(fileURLWithPath: bin)
+        serversFolder = servers
+        (postgresURL, amqpURL, redisURL) = (postgres, amqp, redis)
+    }
+
+    static var quiet: Logger { Logger(label: "test") { _ in SwiftLogNoOpLogHandler() } }
+
+    /// The root of the checkout.
+    static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent()
+}
+
+/// Something that a test waited for did not come.
+struct NotInTime: Error, CustomStringConvertible {
+    let description: String
+}
+
+/// Looks for `condition` now and then, for at most `limit`; throws with what `otherwise` says when it does not come.
+func eventually(
+    _ what: String, within limit: Duration = .seconds(30), every interval: Duration = .milliseconds(20),
+    otherwise: () async -> String = { "" }, _ condition: () async throws -> Bool
+) async throws {
+    let deadline = ContinuousClock.now + limit
+    while try await !condition() {
+        guard ContinuousClock.now < deadline else {
+            throw NotInTime(description: "not within \(limit): \(what)\n\(await otherwise())")
+        }
+        try await Task.sleep(for: interval)
+    }
+}
