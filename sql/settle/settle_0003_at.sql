@@ -112,7 +112,7 @@ BEGIN
             SELECT number / 40 AS part, string_agg(
                 format(CASE WHEN is_text THEN '%L, %s.%I::pg_catalog.text' ELSE '%L, %s.%I' END, name, alias, name), ', '
                 ORDER BY number) AS pairs
-            FROM settle.at_columns(of) WHERE NOT is_generated GROUP BY number / 40
+            FROM settle.at_columns(of) GROUP BY number / 40
         ) parts
     );
 END

@@ -35,15 +35,16 @@ $$;
 -- the image to put there. A column that an image does not have was added since, and is left alone.
 CREATE FUNCTION settle.at_pieces(of regclass, OUT names text, OUT "values" text, OUT sets text, OUT finds text, OUT equals text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT string_agg(format('%I', c.name), ', ' ORDER BY c.number),
-        string_agg(format('(i.image ->> %L)::%s', c.name, c.type), ', ' ORDER BY c.number),
+    SELECT string_agg(format('%I', c.name), ', ' ORDER BY c.number) FILTER (WHERE NOT c.is_generated),
+        string_agg(format('(i.image ->> %L)::%s', c.name, c.type), ', ' ORDER BY c.number) FILTER (WHERE NOT c.is_generated),
         string_agg(format('%1$I = CASE WHEN i.image ? %1$L THEN (i.image ->> %1$L)::%2$s ELSE r.%1$I END', c.name, c.type), ', ')
-            FILTER (WHERE NOT c.is_always_identity),
+            FILTER (WHERE NOT c.is_generated AND NOT c.is_always_identity),
         -- By the equality of the primary key's index, which is not in this search path if an extension brought it.
         string_agg(format('r.%1$I OPERATOR(%3$s) (i.at ->> %1$L)::%2$s', c.name, c.type, key.equality), ' AND ')
             FILTER (WHERE key.equality IS NOT NULL),
         -- As text, which has more to tell than equality: 1.0 is not 1.00.
         string_agg(format('(NOT i.image ? %1$L OR r.%1$I::text IS NOT DISTINCT FROM ((i.image ->> %1$L)::%2$s)::text)', c.name, c.type), ' AND ')
+            FILTER (WHERE NOT c.is_generated)
     FROM settle.at_columns(of) c
     LEFT JOIN (
         SELECT k.number, format('%I.%s', n.nspname, o.oprname) AS equality
@@ -55,7 +56,6 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         JOIN pg_namespace n ON n.oid = o.oprnamespace
         WHERE x.indrelid = of AND x.indisprimary AND k.place <= x.indnkeyatts
     ) key ON key.number = c.number
-    WHERE NOT c.is_generated
 $$;
 
 -- Each row that a transaction touched: its image before the transaction, after it, and the row now. `differs`: it is
@@ -187,45 +187,66 @@ BEGIN
 END
 $$;
 
--- Applies steps in their order; those that a constraint refuses are tried again after the others, row by row. That is
--- for foreign keys, where the order of the changes is not always theirs (a cascade is noted after its cause), and for
--- unique keys, which PostgreSQL looks at after each row.
+-- Applies a step unless a constraint is in the way; answers whether it did.
+CREATE FUNCTION settle.at_try(step settle.at_step) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM settle.at_apply(step);
+    RETURN true;
+EXCEPTION WHEN integrity_constraint_violation THEN
+    RETURN false;
+END
+$$;
+
+-- Applies those steps that can be applied, and answers the others. After each success it begins again with the first,
+-- which may have waited for just that; a step whose rows have another step before it that waits has to wait too.
+CREATE FUNCTION settle.at_advance(waiting settle.at_step[]) RETURNS settle.at_step[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    stuck text[];
+    place integer := 0;
+BEGIN
+    WHILE place < cardinality(waiting) LOOP
+        stuck := '{}';
+        place := 0;
+        WHILE place < cardinality(waiting) LOOP
+            place := place + 1;
+            IF NOT (waiting[place]).keys && stuck AND settle.at_try(waiting[place]) THEN
+                waiting := waiting[:place - 1] || waiting[place + 1:];
+                place := -1;
+                EXIT;
+            END IF;
+            stuck := stuck || (waiting[place]).keys;
+        END LOOP;
+    END LOOP;
+    RETURN waiting;
+END
+$$;
+
+-- Applies all steps, in their order as far as constraints allow. They may not: of a change and the cascade that it
+-- caused, the cascade is the newer one, but its rows need the other's first. And a unique key is looked at after each
+-- row, so a step that cannot be applied as one is taken row by row.
 CREATE FUNCTION settle.at_apply_all(steps settle.at_step[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     step settle.at_step;
-    later settle.at_step[];
-    stuck text[];  -- rows with a step that waits: their older steps wait too
-    is_moving boolean;
+    waiting settle.at_step[];
 BEGIN
-    WHILE cardinality(steps) > 0 LOOP
-        later := '{}';
-        stuck := '{}';
-        is_moving := false;
+    LOOP
+        waiting := '{}';
         FOREACH step IN ARRAY steps LOOP
-            IF NOT step.keys && stuck THEN
-                BEGIN
-                    PERFORM settle.at_apply(step);
-                    is_moving := true;
-                    CONTINUE;
-                EXCEPTION WHEN integrity_constraint_violation THEN
-                    NULL;  -- later, below
-                END;
-            END IF;
-            stuck := stuck || step.keys;
-            IF cardinality(step.at) = 1 THEN
-                later := later || step;
-            ELSE
-                is_moving := true;
-                later := later || ARRAY(
-                    SELECT (step.enrolled, step.action, ARRAY[i.key], ARRAY[i.at], ARRAY[i.image])::settle.at_step
-                    FROM unnest(step.keys, step.at, step.images) WITH ORDINALITY AS i(key, at, image, place) ORDER BY i.place);
-            END IF;
+            waiting := settle.at_advance(waiting || step);
         END LOOP;
-        IF NOT is_moving THEN
-            PERFORM settle.at_apply(later[1]);  -- raises what stands in the way
+        EXIT WHEN cardinality(waiting) = 0;
+        IF NOT EXISTS (SELECT FROM unnest(waiting) w WHERE cardinality(w.at) > 1) THEN
+            PERFORM settle.at_apply(waiting[1]);  -- raises what is in the way
         END IF;
-        steps := later;
+        steps := ARRAY(
+            SELECT (w.enrolled, w.action, CASE WHEN cardinality(w.at) = 1 THEN w.keys ELSE ARRAY[i.key] END,
+                ARRAY[i.at], ARRAY[i.image])::settle.at_step
+            FROM unnest(waiting) WITH ORDINALITY AS w(enrolled, action, keys, at, images, place)
+            CROSS JOIN LATERAL unnest(w.keys[:cardinality(w.at)], w.at, w.images) WITH ORDINALITY AS i(key, at, image, place)
+            ORDER BY w.place, i.place);
     END LOOP;
 END
 $$;
