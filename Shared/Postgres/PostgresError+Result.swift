@@ -24,9 +24,4 @@ extension Exchange.Failure {
             // 26000: somebody dropped it. RevalidateCachedQuery: its result would have other columns by now.
             isStalePlan: error.sqlState == "26000" || result.sourceFunction == "RevalidateCachedQuery")
     }
-
-    init(refusedCopy statement: String, index: Int) {
-        let error = PostgresError(.invalidParameter, "COPY is not possible here", statement: statement)
-        self.init(index: index, error: error, isFatal: false, isStalePlan: false)
-    }
 }
