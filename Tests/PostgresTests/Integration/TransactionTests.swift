@@ -262,4 +262,17 @@ struct TransactionTests {
             #expect(try await ids(database).isEmpty)
         }
     }
+
+    @Test("settings local to the transaction reach all of it and end with it")
+    func localSettings() async throws {
+        try await withTable { database in
+            try await database.transaction { transaction in
+                transaction.add("SELECT set_config('settle.test', 'here', true)")
+                transaction.add("INSERT INTO t SELECT 1, current_setting('settle.test')")
+            }
+            let rows = try await database.query("SELECT note, current_setting('settle.test', true) AS after FROM t")
+            #expect(try rows[0].decode(String.self, "note") == "here")
+            #expect(try rows[0].decode(String?.self, "after") != "here")
+        }
+    }
 }

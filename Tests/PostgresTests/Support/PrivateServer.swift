@@ -11,6 +11,8 @@ final class PrivateServer: Sendable {
         return (folders + path).first { FileManager.default.isExecutableFile(atPath: $0 + "/pg_ctl") }
     }()
 
+    static let hasOpenSSL = FileManager.default.isExecutableFile(atPath: "/usr/bin/openssl")
+
     let url: String
     private let folder: String
     private let programs: String
@@ -18,16 +20,28 @@ final class PrivateServer: Sendable {
     private let process = Mutex<Process?>(nil)
 
     /// Starts it with an empty data folder.
-    init() throws {
+    ///
+    /// - Parameter tls: take connections over TLS only, with a certificate made for the occasion.
+    init(tls: Bool = false) throws {
         guard let programs = Self.programs else { throw Unexpected("PostgreSQL's programs are not installed") }
         self.programs = programs
         folder = NSTemporaryDirectory() + "postgres-tests-" + UUID().uuidString
         port = try TCPProxy.freePort()
-        url = "postgresql://settle@127.0.0.1:\(port)/postgres"
+        url = "postgresql://settle@127.0.0.1:\(port)/postgres" + (tls ? "?sslmode=require" : "")
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         if geteuid() == 0 { try Self.run(["chown", "postgres", folder]) }
         try Self.run(asOwner(["\(programs)/initdb", "-D", data, "-U", "settle", "-A", "trust"]))
-        let settings = "port = \(port)\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '\(folder)'\n"
+        var settings = "port = \(port)\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '\(folder)'\n"
+        if tls {
+            try Self.run(
+                asOwner(
+                    [
+                        "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj",
+                        "/CN=localhost",
+                        "-keyout", data + "/server.key", "-out", data + "/server.crt",
+                    ]))
+            settings += "ssl = on\n"
+        }
         let file = try FileHandle(forWritingTo: URL(fileURLWithPath: data + "/postgresql.conf"))
         try file.seekToEnd()
         try file.write(contentsOf: Data(settings.utf8))
