@@ -81,6 +81,7 @@ final class ConnectionWorker {
             }
         }
         close()
+        logger.debug("database connection lost")
         return false
     }
 

@@ -5,7 +5,7 @@ import Synchronization
 /// The one queue of jobs before all connections, and what the connections together know about the server.
 ///
 /// `@unchecked Sendable`: every mutable property but the atomic is read and written only between `condition.lock()`
-/// and `condition.unlock()` (or, for those of the pauses, `pauses`).
+/// and `condition.unlock()`.
 final class JobQueue: @unchecked Sendable {
     enum Next {
         case job(any AnyJob)
@@ -21,14 +21,15 @@ final class JobQueue: @unchecked Sendable {
     private let waitingGauge = Gauge(label: "postgres_pool_waiting")
 
     private let condition = NSCondition()
-    private var jobs = FIFO<any AnyJob>()
+    private var jobs = FIFO<any AnyJob>() {
+        didSet { waitingGauge.record(jobs.count) }
+    }
     private var open = 0
+    /// How many connections were ever opened.
+    private var openings = 0
     /// The last thing heard of the server was a failed attempt to connect.
     private var failure: PostgresError?
     private var stopped = false
-
-    private let pauses = NSCondition()
-    private var wakeUps = 0
 
     private let aborted = Atomic(false)
 
@@ -48,7 +49,6 @@ final class JobQueue: @unchecked Sendable {
             if open == 0, let failure { return failure }
             if jobs.count >= maxWaiting { return PostgresError(.overloaded, "\(maxWaiting) jobs wait already") }
             jobs.append(job)
-            waitingGauge.record(jobs.count)
             condition.signal()
             return nil
         }
@@ -58,7 +58,6 @@ final class JobQueue: @unchecked Sendable {
     func remove(_ job: any AnyJob) {
         locked {
             jobs.remove { $0 === job }
-            waitingGauge.record(jobs.count)
         }
     }
 
@@ -72,9 +71,7 @@ final class JobQueue: @unchecked Sendable {
                 // A job may have come just as the time ran out.
                 guard condition.wait(until: limit) else { break }
             }
-            let job = jobs.popFirst()
-            if job != nil { waitingGauge.record(jobs.count) }
-            return job
+            return jobs.popFirst()
         }
         guard let job else { return locked { stopped && jobs.isEmpty } ? .finished : .idle }
         waitTimer.recordNanoseconds((ContinuousClock.now - job.enqueued).nanoseconds)
@@ -99,14 +96,12 @@ final class JobQueue: @unchecked Sendable {
 
     /// Answers whether it is the first one of all.
     func connectionOpened() -> Bool {
-        let isFirst = locked {
+        locked {
             open += 1
+            openings += 1
             failure = nil
             return open == 1
         }
-        // Those that back off need not wait any longer.
-        wakePauses()
-        return isFirst
     }
 
     func connectionClosed() {
@@ -125,12 +120,14 @@ final class JobQueue: @unchecked Sendable {
     }
 
     /// Waits before the next attempt to connect, until a connection opens elsewhere or the queue stops.
+    ///
+    /// By looking now and then: a timed wait of `condition` follows the wall clock, which may be set back by hours.
     func pause(_ duration: Duration) {
-        let deadline = Date(timeIntervalSinceNow: Double(duration.nanoseconds) / 1e9)
-        pauses.lock()
-        defer { pauses.unlock() }
-        let before = wakeUps
-        while !isStopped, wakeUps == before, pauses.wait(until: deadline) {}
+        let deadline = ContinuousClock.now + duration
+        let before = locked { openings }
+        while ContinuousClock.now < deadline, locked({ !stopped && openings == before }) {
+            Thread.sleep(forTimeInterval: 0.05)
+        }
     }
 
     // MARK: Stopping
@@ -141,7 +138,6 @@ final class JobQueue: @unchecked Sendable {
             stopped = true
             condition.broadcast()
         }
-        wakePauses()
     }
 
     /// Gives up: what waits is refused, what runs loses its connection.
@@ -150,13 +146,6 @@ final class JobQueue: @unchecked Sendable {
         let refused = locked { jobs.removeAll() }
         stop()
         for job in refused { job.fail(PostgresError(.closed, "the database is shutting down")) }
-    }
-
-    private func wakePauses() {
-        pauses.lock()
-        defer { pauses.unlock() }
-        wakeUps += 1
-        pauses.broadcast()
     }
 
     private func locked<R>(_ body: () -> R) -> R {
