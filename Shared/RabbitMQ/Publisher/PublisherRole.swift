@@ -80,8 +80,7 @@ final class PublisherRole: ConnectionRole {
         if isBlocked { loseUnsent("blocked by the broker") }
         loseLate()
         var next = try send(on: connection)
-        let limit = ContinuousClock.now - configuration.confirmTimeout
-        settle(tracker.expired(sentBy: limit, reason: "no confirm within \(configuration.confirmTimeout)"))
+        expire()
         let expiry = tracker.oldest.map { $0 + configuration.confirmTimeout }
         let wakeUps = [expiry, queue.first?.sendBy, inbox.stopBy, next.at]
         next.at = wakeUps.compactMap(\.self).min()
@@ -136,6 +135,12 @@ final class PublisherRole: ConnectionRole {
 
     private func loseUnsent(_ reason: String) {
         while let batch = queue.first { loseUnsent(batch, reason) }
+    }
+
+    private func expire() {
+        let limit = ContinuousClock.now - configuration.confirmTimeout
+        guard let oldest = tracker.oldest, oldest <= limit else { return }
+        settle(tracker.expired(sentBy: limit, reason: "no confirm within \(configuration.confirmTimeout)"))
     }
 
     /// What could not even be sent in the time that a confirm may take.

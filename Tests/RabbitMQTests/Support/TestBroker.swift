@@ -62,6 +62,7 @@ final class TestBroker: Sendable {
     /// Starts it and waits until it takes connections.
     func start() async throws {
         let file = folder.appending(path: "pid")
+        // Of an earlier start, if there was one.
         try? FileManager.default.removeItem(at: file)
         let script = try launch("rabbitmq-server", [])
         launched.withLock { $0 = script.processIdentifier }
