@@ -9,13 +9,15 @@ enum LiveService {
     /// - Parameter body: is given the base URL, the client's connections and the group, which it may stop itself.
     static func run(
         options: OutboundHTTP.Options = OutboundHTTP.Options(),
+        checks: [HealthCheck] = [HealthCheck("postgres") { true }],
         more: @escaping @Sendable (ServiceRoutes) -> Void = { _ in },
         _ body: (_ baseURL: String, OutboundHTTP, ServiceGroup) async throws -> Void
     ) async throws {
         let port = try freePort()
         let outbound = OutboundHTTP(options, logger: TestService.quiet)
         let group = ServiceGroup(
-            services: [outbound, try TestService.make(port: port, more: more)], logger: TestService.quiet)
+            services: [outbound, try TestService.make(port: port, checks: checks, more: more)],
+            logger: TestService.quiet)
         let url = "http://127.0.0.1:\(port)"
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }

@@ -13,6 +13,8 @@ public struct CommonOptions: ParsableArguments {
     @Option(help: "The user-points service (POINTS_URL, default http://127.0.0.1:8082).") var pointsURL: String?
     @Option(help: "trace, debug, info, notice, warning, error or critical (LOG_LEVEL, default info).")
     var logLevel: String?
+    @Flag(help: "Start nothing: ask the service that runs at this address and port whether it is ready; exit 0 or 1.")
+    var health = false
 
     /// Needed by the parser.
     public init() {}

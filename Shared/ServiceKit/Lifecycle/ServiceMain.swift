@@ -14,7 +14,7 @@ public enum ServiceMain {
     static let gracefulShutdown: Duration = .seconds(8)
     static let cancellation: Duration = .seconds(1)
 
-    /// Runs a service until SIGTERM or SIGINT, once per process.
+    /// Runs a service until SIGTERM or SIGINT, once per process; with `--health`, asks the one that runs.
     ///
     /// - Parameters:
     ///   - flags: the service's own flags by name, for ``SettingsReader``.
@@ -28,11 +28,21 @@ public enum ServiceMain {
     ) async throws {
         do {
             let reader = SettingsReader(flags: options.flags.merging(flags) { $1 })
+            if options.health { return try await printHealth(HealthQuery(reader, defaultPort: defaultPort)) }
             let bootstrap = bootstrap(name, reader, try Settings(reader, defaultPort: defaultPort))
             try await serve(try await build(bootstrap), logger: bootstrap.logger)
         } catch let error as SettingsError {
             FileHandle.standardError.write(Data("\(name): \(error)\n".utf8))
             throw ExitCode(configurationExitCode)
+        }
+    }
+
+    private static func printHealth(_ query: HealthQuery) async throws {
+        do throws(HealthQuery.Unready) {
+            print(try await query.answer())
+        } catch {
+            FileHandle.standardError.write(Data("\(error)\n".utf8))
+            throw ExitCode.failure
         }
     }
 
