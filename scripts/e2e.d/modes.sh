@@ -1,20 +1,16 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2016,SC2034,SC2154  # jq expands; variables are shared with `e2e`
-section "Modes on offer"
+section "Modes"
 
-make_user "$run-probe" 0
-make_product "$run-probe" 1 1000
-modes=()
-for mode in $all_modes; do
-    place "$run-probe" "$mode" "$run-probe" 1
-    case "$code" in
-        201) modes+=("$mode") ;;
-        422) printf '     mode %s is not offered here\n' "$mode" ;;
-        *) bad "mode $mode is offered or refused" "$(seen)" ;;
-    esac
+make_user "$run-modes" 0
+make_product "$run-modes" 1 1000
+for mode in "${modes[@]}"; do
+    place "$run-modes" "$mode" "$run-modes" 1
+    answered "mode $mode is offered" 201
 done
-is "mode message is offered" yes "$([[ " ${modes[*]} " == *" message "* ]] && printf yes || printf no)"
-place "$run-probe" nonsense "$run-probe" 1
+place "$run-modes" "" "$run-modes" 1
+answered "at is the default" 201 '.mode == "at"'
+place "$run-modes" nonsense "$run-modes" 1
 refused "a mode that nobody knows" 422
-
-offered() { [[ " ${modes[*]} " == *" $1 "* ]]; }
+eventually "stock taken once for each" "$((999 - ${#modes[@]}))+0" stock_of "$run-modes"
+eventually "all settle" "$((${#modes[@]} + 1))" orders_of "$run-modes" settled

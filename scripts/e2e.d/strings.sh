@@ -22,7 +22,7 @@ for text in "${texts[@]}"; do
     answered "as does its order" 200 --arg id "$id" '[.orders[].id] == [$id]'
 done
 name="$(printf '%63s' "" | sed 's/ /é/g')"
-place "${name}x" message "$run-probe" 1
+place "${name}x" message "$run-modes" 1
 answered "64 characters are counted as characters" 201
 await_order "$id"
 is "and an unknown user's order is cancelled" cancelled "$final"
