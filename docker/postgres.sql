@@ -1,0 +1,20 @@
+-- Run once, on an empty volume, by the entry point of the postgres image: a database and a role for each service.
+-- A role owns its database and can enter no other.
+
+\getenv order_password ORDER_DATABASE_PASSWORD
+\getenv stock_password STOCK_DATABASE_PASSWORD
+\getenv points_password POINTS_DATABASE_PASSWORD
+
+REVOKE CONNECT, TEMPORARY ON DATABASE postgres, template1 FROM PUBLIC;
+
+CREATE ROLE shop_order LOGIN PASSWORD :'order_password';
+CREATE DATABASE shop_order OWNER shop_order;
+REVOKE CONNECT, TEMPORARY ON DATABASE shop_order FROM PUBLIC;
+
+CREATE ROLE shop_stock LOGIN PASSWORD :'stock_password';
+CREATE DATABASE shop_stock OWNER shop_stock;
+REVOKE CONNECT, TEMPORARY ON DATABASE shop_stock FROM PUBLIC;
+
+CREATE ROLE shop_points LOGIN PASSWORD :'points_password';
+CREATE DATABASE shop_points OWNER shop_points;
+REVOKE CONNECT, TEMPORARY ON DATABASE shop_points FROM PUBLIC;
