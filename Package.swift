@@ -80,10 +80,12 @@ let package = Package(
             path: "Shared/ServiceKit", swiftSettings: strict),
 
         // The migrations, carried inside the binaries.
-        schema("SettleSchema", path: "sql/settle", [
-            "settle_0001_tasks", "settle_0002_transactions", "settle_0003_at", "settle_0004_at_enroll",
-            "settle_0005_at_reading", "settle_0006_at_rollback",
-        ]),
+        schema(
+            "SettleSchema", path: "sql/settle",
+            [
+                "settle_0001_tasks", "settle_0002_transactions", "settle_0003_at", "settle_0004_at_enroll",
+                "settle_0005_at_reading", "settle_0006_at_rollback",
+            ]),
         schema("OrderSchema", path: "sql/order", ["order_0001_orders"]),
         schema("StockSchema", path: "sql/stock", ["stock_0001_products", "stock_0002_enroll"]),
         schema("PointsSchema", path: "sql/user-points", ["points_0001_users", "points_0002_spending"]),
@@ -97,9 +99,12 @@ let package = Package(
 
         tests("Base", []),
         tests("Postgres", [lifecycle]),
-        tests("RabbitMQ", ["Base", "RabbitMQ", lifecycle]),
+        tests("RabbitMQ", ["Base", lifecycle]),
         tests("Redis", [lifecycle]),
         tests("Settle", ["Base", "Postgres", "RabbitMQ", "Redis", "SettleSchema", lifecycle]),
+        .testTarget(
+            name: "SettleATTests", dependencies: ["Postgres", "SettleSchema", logging, lifecycle],
+            path: "Tests/SettleATTests", swiftSettings: strict),
         tests(
             "ServiceKit",
             [
@@ -127,7 +132,8 @@ func service(_ name: String, schema: Target.Dependency) -> Target {
     .executableTarget(
         name: name,
         dependencies: [
-            "Base", "Postgres", "RabbitMQ", "Redis", "Settle", "ServiceKit", "SettleSchema", "ShopContract", schema, logging, metrics, lifecycle,
+            "Base", "Postgres", "RabbitMQ", "Redis", "Settle", "ServiceKit", "SettleSchema", "ShopContract", schema,
+            logging, metrics, lifecycle,
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "Hummingbird", package: "hummingbird"),
         ],

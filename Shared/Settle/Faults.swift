@@ -11,11 +11,13 @@ public final class Faults: Sendable {
     public struct Injected: Error, Sendable, CustomStringConvertible {
         /// Where.
         public let point: String
+        /// For an operator.
         public var description: String { "fault injected at \(point)" }
     }
 
     /// A specification that cannot be read.
     public struct Unreadable: Error, CustomStringConvertible {
+        /// What is wrong with it.
         public let description: String
     }
 

@@ -10,6 +10,7 @@ public struct MessagingOptions: ParsableArguments {
     @Option(help: "Connections to the database (DATABASE_CONNECTIONS, default 8).")
     var databaseConnections: String?
 
+    /// No flags given.
     public init() {}
 
     /// For `ServiceMain.run`.

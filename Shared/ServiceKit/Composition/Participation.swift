@@ -13,6 +13,7 @@ public struct TransactionOptions: ParsableArguments {
     @Option(help: "How long a branch waits for a row that another transaction holds (ROW_LOCK_TIMEOUT, default 2s).")
     var rowLockTimeout: String?
 
+    /// No flags given.
     public init() {}
 
     /// For `ServiceMain.run`.

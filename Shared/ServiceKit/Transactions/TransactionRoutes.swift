@@ -1,6 +1,7 @@
 import HTTPTypes
 public import Hummingbird
 import NIOCore
+import Postgres
 import ServiceContextModule
 public import Settle
 
@@ -71,10 +72,13 @@ public struct InitiatorRoutes: Sendable {
 
 /// Takes the global transaction that a request belongs to out of its headers, for the length of the request.
 public struct BranchMiddleware: RouterMiddleware {
+    /// What the routes of a service get.
     public typealias Context = ServiceRequestContext
 
+    /// The headers are those of `BranchContext`.
     public init() {}
 
+    /// Goes on with the branch in the service context, if the headers name one.
     public func handle(
         _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
     ) async throws -> Response {
@@ -92,6 +96,8 @@ extension ProblemMapping {
         switch error {
         case let refusal as BranchRefusal: .conflict(refusal.code, refusal.detail)
         case let error as BranchError: error.problem
+        // Of any route, not only a branch's: PUT /products meets the rows of global transactions too.
+        case let error as PostgresError where error.isRowHeld: BranchError.locked.problem
         case is DecodingError: .unprocessable("the body is not what this action takes")
         default: nil
         }

@@ -21,5 +21,6 @@ public func decideAll<Item, Outcome>(
 /// Other processes kept deciding the same items at the same moment.
 public struct StillUndecided: Error, CustomStringConvertible {
     let count: Int
+    /// For an operator.
     public var description: String { "\(count) items are still undecided; trying again" }
 }
