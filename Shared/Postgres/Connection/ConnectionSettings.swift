@@ -19,7 +19,7 @@ struct ConnectionSettings: Sendable {
         }
         defer { unsafe PQconninfoFree(options) }
         var option = unsafe options
-        // libpq ends the array with an entry that has no keyword.
+        // Safe: libpq ends the array with an entry that has no keyword, and it is freed only after this.
         while let keyword = unsafe option.pointee.keyword {
             if let value = unsafe option.pointee.val {
                 unsafe values[String(cString: keyword)] = unsafe String(cString: value)

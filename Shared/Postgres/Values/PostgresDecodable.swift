@@ -4,6 +4,8 @@ public import Foundation
 public protocol PostgresDecodable {
     /// Reads PostgreSQL's text form (`nil` is NULL) of a value whose type has the OID `type`; `nil` when it is
     /// something else.
+    ///
+    /// The bytes belong to the result and are valid during the call only: copy, never keep them.
     static func decode(_ text: UnsafeRawBufferPointer?, type: UInt32) -> Self?
 }
 

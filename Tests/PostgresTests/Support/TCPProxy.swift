@@ -38,9 +38,9 @@ final class TCPProxy: Sendable {
     init(target: UInt16, judge: @escaping Judge) throws {
         self.target = target
         self.judge = judge
-        let listener = try Self.listen(port: 0)
+        let listener = try Self.listener(port: 0)
         port = Self.localPort(of: listener)
-        accept(on: listener)
+        serve(on: listener)
     }
 
     /// Cuts all connections and takes no new ones, like a server that was stopped.
@@ -54,7 +54,7 @@ final class TCPProxy: Sendable {
 
     /// Takes connections again on the same port.
     func start() throws {
-        accept(on: try Self.listen(port: port))
+        serve(on: try Self.listener(port: port))
     }
 
     /// Cuts all connections.
@@ -67,16 +67,16 @@ final class TCPProxy: Sendable {
 
     /// A port that nobody listens on just now.
     static func freePort() throws -> UInt16 {
-        let listener = try listen(port: 0)
-        defer { close(listener) }
-        return localPort(of: listener)
+        let free = try listener(port: 0)
+        defer { close(free) }
+        return localPort(of: free)
     }
 
-    private func accept(on listener: Int32) {
+    private func serve(on listener: Int32) {
         state.withLock { $0.listener = listener }
         Thread.detachNewThread { [self] in
-            while case let client = Glibc.accept(listener, nil, nil), client >= 0 {
-                guard let server = try? Self.connect(port: target) else {
+            while case let client = accept(listener, nil, nil), client >= 0 {
+                guard let server = try? Self.connection(port: target) else {
                     // The test stopped the server: its client sees a closed connection.
                     close(client)
                     continue
@@ -132,21 +132,21 @@ final class TCPProxy: Sendable {
         return true
     }
 
-    private static func listen(port: UInt16) throws -> Int32 {
+    private static func listener(port: UInt16) throws -> Int32 {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var on: Int32 = 1
         unsafe setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
-        guard unsafe withAddress(port, { unsafe bind(listener, $0, $1) }) == 0, Glibc.listen(listener, 64) == 0 else {
+        guard unsafe withAddress(port, { unsafe bind(listener, $0, $1) }) == 0, listen(listener, 64) == 0 else {
             throw Unexpected("cannot listen on port \(port)")
         }
         return listener
     }
 
-    private static func connect(port: UInt16) throws -> Int32 {
+    private static func connection(port: UInt16) throws -> Int32 {
         let client = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var on: Int32 = 1
         unsafe setsockopt(client, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
-        guard unsafe withAddress(port, { unsafe Glibc.connect(client, $0, $1) }) == 0 else {
+        guard unsafe withAddress(port, { unsafe connect(client, $0, $1) }) == 0 else {
             close(client)
             throw Unexpected("cannot connect to port \(port)")
         }
