@@ -79,7 +79,8 @@ struct ExactTypesTests {
     @Test(arguments: [
         ("numeric", "1.0", "1.00"), ("timestamptz", "2024-01-01 00:00:00+00", "2024-01-01 02:00:00+02"),
         ("float8", "0", "-0"), ("interval", "1 day", "24:00:00"), ("char(5)", "a", "a  "), ("bytea", "\\x61", "a"),
-        ("numeric[]", "{1.0}", "{1.00}"), ("numrange", "[1.0,2)", "[1.00,2.0)"), ("uuid", UUIDText.lower, UUIDText.upper),
+        ("numeric[]", "{1.0}", "{1.00}"), ("numrange", "[1.0,2)", "[1.00,2.0)"),
+        ("uuid", UUIDText.lower, UUIDText.upper),
         ("text COLLATE any_case", "Tea", "TEA"), ("jsonb", #"{"a": 1}"#, #"{"a": 1.0}"#), ("money", "1", "1.00"),
         ("bit(2)", "10", "10"), ("inet", "10.0.0.1", "10.0.0.1/32"), ("pair", "(1.0,a)", "(1.00,a)"),
         ("code", "1.0", "1.00"), ("mood", "sad", "sad"), ("date", "2024-01-01", "1 Jan 2024"),

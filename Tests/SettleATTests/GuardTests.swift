@@ -18,7 +18,8 @@ struct GuardTests {
         let tables = RestoreTests.stock + "INSERT INTO product VALUES ('pan', 'Pan', 1);"
         try await ATDatabase.with(tables) { database in
             try await database.at(
-                "x", "UPDATE product SET available = available - 1 WHERE sku = 'tea'", "DELETE FROM product WHERE sku = 'cup'",
+                "x", "UPDATE product SET available = available - 1 WHERE sku = 'tea'",
+                "DELETE FROM product WHERE sku = 'cup'",
                 "INSERT INTO product VALUES ('jug', 'Jug', 1)", "UPDATE product SET sku = 'pen' WHERE sku = 'pan'")
             let before = try await database.rows(of: "product")
             #expect(try await refusal { _ = try await database.owner.query(statement) } == "ST001")
@@ -70,7 +71,9 @@ struct GuardTests {
     }
 
     /// Its snapshot is older than the lock, so it cannot see it; a unique index has no snapshot.
-    @Test(arguments: ["REPEATABLE READ", "SERIALIZABLE"], ["INSERT INTO product VALUES ('cup', '', 1)", "UPDATE product SET sku = 'cup' WHERE sku = 'pot'"])
+    @Test(
+        arguments: ["REPEATABLE READ", "SERIALIZABLE"],
+        ["INSERT INTO product VALUES ('cup', '', 1)", "UPDATE product SET sku = 'cup' WHERE sku = 'pot'"])
     func anOldSnapshotDoesNotLetAWriterPast(isolation: String, statement: String) async throws {
         try await ATDatabase.with(RestoreTests.stock) { database in
             for xid in ["", "y"] {
@@ -103,7 +106,9 @@ struct GuardTests {
         try await ATDatabase.with(tables) { database in
             try await database.at("x", "DELETE FROM made", "DELETE FROM upper")
             #expect(try await refusal { _ = try await database.owner.query("INSERT INTO made VALUES (11)") } == "ST001")
-            #expect(try await refusal { _ = try await database.owner.query("INSERT INTO upper VALUES ('a', 2)") } == "ST001")
+            #expect(
+                try await refusal { _ = try await database.owner.query("INSERT INTO upper VALUES ('a', 2)") } == "ST001"
+            )
             #expect(try await database.rollback("x") == "rolledBack []")
             #expect(try await database.rows(of: "made") == ["(1,1)"])
             #expect(try await database.rows(of: "upper") == ["(A,1)"])
@@ -111,7 +116,8 @@ struct GuardTests {
     }
 
     @Test func aWriterNeedsNoRightsInTheSchemaAndGetsNoneByIt() async throws {
-        try await ATDatabase.with(RestoreTests.stock + "GRANT SELECT, INSERT, UPDATE, DELETE ON product TO PUBLIC;") { database in
+        try await ATDatabase.with(RestoreTests.stock + "GRANT SELECT, INSERT, UPDATE, DELETE ON product TO PUBLIC;") {
+            database in
             try await database.with(role: "settle_at_clerk") { clerk in
                 try await clerk.transaction { transaction in
                     transaction.add("SELECT set_config('settle.xid', 'x', true)")
@@ -160,7 +166,8 @@ struct GuardTests {
                     transaction.add("SET LOCAL search_path = evil, public, pg_catalog")
                     for table in ["thing", "product"] {
                         let key = table == "thing" ? "id" : "sku"
-                        transaction.add("INSERT INTO public.\(table) VALUES ('1', '1', '\(table == "thing" ? "{}" : "1")')")
+                        transaction.add(
+                            "INSERT INTO public.\(table) VALUES ('1', '1', '\(table == "thing" ? "{}" : "1")')")
                         transaction.add("UPDATE public.\(table) SET \(key) = '2' WHERE \(key) < '2'")
                         transaction.add("UPDATE public.\(table) SET \(key) = '2' WHERE \(key) < '3'")
                         transaction.add("DELETE FROM public.\(table)")

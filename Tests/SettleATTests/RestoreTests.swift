@@ -16,10 +16,16 @@ struct RestoreTests {
         ["UPDATE product SET available = available - 1 WHERE sku = 'tea'"],
         ["INSERT INTO product VALUES ('jug', 'Jug', 1)"],
         ["DELETE FROM product WHERE sku = 'tea'"],
-        ["UPDATE product SET available = available + 1", "DELETE FROM basket", "INSERT INTO basket VALUES (9, 'z', 'jug', 0)"],
+        [
+            "UPDATE product SET available = available + 1", "DELETE FROM basket",
+            "INSERT INTO basket VALUES (9, 'z', 'jug', 0)",
+        ],
         ["UPDATE product SET sku = 'mug' WHERE sku = 'cup'"],
         ["UPDATE basket SET place = place + 5, bin = bin || '!'"],
-        ["UPDATE basket SET amount = amount + 1", "UPDATE basket SET place = 7 WHERE place = 2", "DELETE FROM basket WHERE place = 7"],
+        [
+            "UPDATE basket SET amount = amount + 1", "UPDATE basket SET place = 7 WHERE place = 2",
+            "DELETE FROM basket WHERE place = 7",
+        ],
         ["UPDATE product SET available = 1 WHERE sku = 'tea'", "UPDATE product SET available = 2 WHERE sku = 'tea'"],
         ["INSERT INTO product VALUES ('jug', 'Jug', 1)", "UPDATE product SET title = 'J' WHERE sku = 'jug'"],
         ["INSERT INTO product VALUES ('jug', 'Jug', 1)", "DELETE FROM product WHERE sku = 'jug'"],

@@ -20,6 +20,7 @@ CREATE TABLE settle.enrolled (
     id          integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,  -- stands in the generated triggers: oids change in a dump
     relation    regclass NOT NULL UNIQUE,
     key_columns text[] NOT NULL,
+    equalities  text[] NOT NULL,  -- for each the operator of the primary key's index, which an extension may have brought
     reader      text NOT NULL,  -- settle's function that reads the table as if nothing undecided had happened
     enrolled_at timestamptz NOT NULL DEFAULT now()
 );
@@ -59,44 +60,49 @@ CREATE VIEW settle.row_lock AS
 -- The columns of a table, and how an image holds each of them so that it comes back exactly. Most types survive JSON.
 -- The others are kept as PostgreSQL's own text: json and jsonb (JSON null is not SQL NULL), arrays (bounds), ranges,
 -- composites, whatever an extension brings; where that text depends on settings, the writer's may not decide.
+-- (In PL/pgSQL, here and below, as it keeps the plan: a function in SQL is planned at each call.)
 CREATE FUNCTION settle.at_columns(of regclass, OUT number smallint, OUT name text, OUT type text, OUT is_text boolean,
     OUT settings text[], OUT is_generated boolean, OUT is_always_identity boolean, OUT expression text, OUT base oid,
     OUT collation_name text, OUT is_deterministic boolean) RETURNS SETOF record
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), kind <> 'json',
-        CASE kind
-            WHEN 'json' THEN '{}'::text[]
-            WHEN 'text' THEN '{}'
-            WHEN 'float' THEN '{extra_float_digits = 1}'
-            WHEN 'interval' THEN '{IntervalStyle = postgres}'
-            ELSE '{"extra_float_digits = 1","IntervalStyle = postgres","DateStyle = ISO","TimeZone = UTC","bytea_output = hex","lc_monetary = \"C\"","search_path = pg_catalog, pg_temp"}'
-        END,
-        a.attgenerated <> '', a.attidentity = 'a', pg_get_expr(d.adbin, d.adrelid), b.oid,
-        CASE WHEN a.attcollation NOT IN (0, 'pg_catalog."default"'::regcollation) THEN a.attcollation::regcollation::text END,
-        coalesce(c.collisdeterministic, true)
-    FROM pg_attribute a
-    CROSS JOIN LATERAL (
-        WITH RECURSIVE chain AS (
-            SELECT t.oid, t.typtype, t.typbasetype, t.typname, t.typnamespace FROM pg_type t WHERE t.oid = a.atttypid
-            UNION ALL
-            SELECT t.oid, t.typtype, t.typbasetype, t.typname, t.typnamespace
-            FROM chain JOIN pg_type t ON t.oid = chain.typbasetype WHERE chain.typtype = 'd'
-        )
-        SELECT chain.oid, CASE
-            WHEN typtype = 'e' THEN 'json'
-            WHEN typnamespace <> 'pg_catalog'::regnamespace THEN 'any'
-            WHEN typname IN ('bool', 'int2', 'int4', 'int8', 'oid', 'numeric', 'text', 'varchar', 'bpchar', 'name', 'uuid',
-                'date', 'time', 'timestamp', 'timestamptz', 'bytea', 'inet', 'cidr', 'macaddr', 'macaddr8') THEN 'json'
-            WHEN typname IN ('json', 'jsonb', 'xml', 'bit', 'varbit', 'timetz', 'tsvector', 'tsquery', 'pg_lsn') THEN 'text'
-            WHEN typname IN ('float4', 'float8') THEN 'float'
-            WHEN typname = 'interval' THEN 'interval'
-            ELSE 'any' END AS kind
-        FROM chain WHERE typtype <> 'd'
-    ) b
-    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.attgenerated <> ''
-    LEFT JOIN pg_collation c ON c.oid = a.attcollation
-    WHERE a.attrelid = at_columns.of AND a.attnum > 0 AND NOT a.attisdropped
-    ORDER BY a.attnum
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+        SELECT a.attnum, a.attname::text, format_type(a.atttypid, a.atttypmod), kind <> 'json',
+            CASE kind
+                WHEN 'json' THEN '{}'::text[]
+                WHEN 'text' THEN '{}'
+                WHEN 'float' THEN '{extra_float_digits = 1}'
+                WHEN 'interval' THEN '{IntervalStyle = postgres}'
+                ELSE '{"extra_float_digits = 1","IntervalStyle = postgres","DateStyle = ISO","TimeZone = UTC","bytea_output = hex","lc_monetary = \"C\"","search_path = pg_catalog, pg_temp"}'
+            END,
+            a.attgenerated <> '', a.attidentity = 'a', pg_get_expr(d.adbin, d.adrelid), b.oid,
+            CASE WHEN a.attcollation NOT IN (0, 'pg_catalog."default"'::regcollation) THEN a.attcollation::regcollation::text END,
+            coalesce(c.collisdeterministic, true)
+        FROM pg_attribute a
+        CROSS JOIN LATERAL (
+            WITH RECURSIVE chain AS (
+                SELECT t.oid, t.typtype, t.typbasetype, t.typname, t.typnamespace FROM pg_type t WHERE t.oid = a.atttypid
+                UNION ALL
+                SELECT t.oid, t.typtype, t.typbasetype, t.typname, t.typnamespace
+                FROM chain JOIN pg_type t ON t.oid = chain.typbasetype WHERE chain.typtype = 'd'
+            )
+            SELECT chain.oid, CASE
+                WHEN typtype = 'e' THEN 'json'
+                WHEN typnamespace <> 'pg_catalog'::regnamespace THEN 'any'
+                WHEN typname IN ('bool', 'int2', 'int4', 'int8', 'oid', 'numeric', 'text', 'varchar', 'bpchar', 'name', 'uuid',
+                    'date', 'time', 'timestamp', 'timestamptz', 'bytea', 'inet', 'cidr', 'macaddr', 'macaddr8') THEN 'json'
+                WHEN typname IN ('json', 'jsonb', 'xml', 'bit', 'varbit', 'timetz', 'tsvector', 'tsquery', 'pg_lsn') THEN 'text'
+                WHEN typname IN ('float4', 'float8') THEN 'float'
+                WHEN typname = 'interval' THEN 'interval'
+                ELSE 'any' END AS kind
+            FROM chain WHERE typtype <> 'd'
+        ) b
+        LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.attgenerated <> ''
+        LEFT JOIN pg_collation c ON c.oid = a.attcollation
+        WHERE a.attrelid = at_columns.of AND a.attnum > 0 AND NOT a.attisdropped
+        ORDER BY a.attnum;
+END
 $$;
 
 -- SQL for the image of the row called `alias`.

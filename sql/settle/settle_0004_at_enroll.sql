@@ -126,6 +126,7 @@ DECLARE
     reason text;
     known settle.enrolled;
     key text[];
+    operators text[];
 BEGIN
     FOREACH of IN ARRAY tables LOOP
         reason := settle.at_obstacle(of);
@@ -135,24 +136,30 @@ BEGIN
         END IF;
         -- The lock that CREATE TRIGGER takes anyway: writers that began without the triggers end first.
         EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', of);
-        key := ARRAY(
-            SELECT a.attname::text FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k(number, place)
-            JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
-            WHERE i.indrelid = of AND i.indisprimary AND k.place <= i.indnkeyatts ORDER BY k.place);
+        SELECT array_agg(a.attname::text ORDER BY k.place), array_agg(format('%I.%s', n.nspname, o.oprname) ORDER BY k.place)
+        INTO key, operators
+        FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey, i.indclass) WITH ORDINALITY AS k(number, class, place)
+        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+        JOIN pg_opclass c ON c.oid = k.class
+        JOIN pg_amop m ON m.amopfamily = c.opcfamily AND m.amoplefttype = c.opcintype AND m.amoprighttype = c.opcintype
+            AND m.amopstrategy = 3  -- equality, in a B-tree
+        JOIN pg_operator o ON o.oid = m.amopopr
+        JOIN pg_namespace n ON n.oid = o.oprnamespace
+        WHERE i.indrelid = of AND i.indisprimary AND k.place <= i.indnkeyatts;
         SELECT * INTO known FROM settle.enrolled WHERE relation = of;
         IF known.id IS NULL THEN
-            INSERT INTO settle.enrolled (relation, key_columns, reader)
-            SELECT of, key, CASE
+            INSERT INTO settle.enrolled (relation, key_columns, equalities, reader)
+            SELECT of, key, operators, CASE
                 WHEN n.nspname = 'public' THEN 'as_committed_' || c.relname
                 ELSE format('as_committed_%s_%s', n.nspname, c.relname) END
             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = of
             RETURNING * INTO known;
-        ELSIF known.key_columns <> key THEN
+        ELSIF (known.key_columns, known.equalities) <> (key, operators) THEN
             IF EXISTS (SELECT FROM settle.undo_log WHERE enrolled = known.id) THEN
                 RAISE EXCEPTION USING ERRCODE = 'ST002',
                     MESSAGE = 'the primary key changed while undecided global transactions hold rows', DETAIL = of::text;
             END IF;
-            UPDATE settle.enrolled SET key_columns = key WHERE id = known.id;
+            UPDATE settle.enrolled SET key_columns = key, equalities = operators WHERE id = known.id;
         END IF;
         PERFORM settle.at_generate(known.id, of, key);
         EXECUTE format('CREATE OR REPLACE FUNCTION settle.%I() RETURNS SETOF %s LANGUAGE sql STABLE AS %L',

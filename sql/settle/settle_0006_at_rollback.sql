@@ -34,28 +34,29 @@ $$;
 -- Pieces of SQL on one table. In all of them r is the table, i.at an image that has the row's present key, and i.image
 -- the image to put there. A column that an image does not have was added since, and is left alone.
 CREATE FUNCTION settle.at_pieces(of regclass, OUT names text, OUT "values" text, OUT sets text, OUT finds text, OUT equals text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    known settle.enrolled;
+BEGIN
+    SELECT * INTO known FROM settle.enrolled WHERE relation = of;
     SELECT string_agg(format('%I', c.name), ', ' ORDER BY c.number) FILTER (WHERE NOT c.is_generated),
         string_agg(format('(i.image ->> %L)::%s', c.name, c.type), ', ' ORDER BY c.number) FILTER (WHERE NOT c.is_generated),
         string_agg(format('%1$I = CASE WHEN i.image ? %1$L THEN (i.image ->> %1$L)::%2$s ELSE r.%1$I END', c.name, c.type), ', ')
             FILTER (WHERE NOT c.is_generated AND NOT c.is_always_identity),
-        -- By the equality of the primary key's index, which is not in this search path if an extension brought it.
         string_agg(format('r.%1$I OPERATOR(%3$s) (i.at ->> %1$L)::%2$s', c.name, c.type, key.equality), ' AND ')
             FILTER (WHERE key.equality IS NOT NULL),
         -- As text, which has more to tell than equality: 1.0 is not 1.00.
         string_agg(format('(NOT i.image ? %1$L OR r.%1$I::text IS NOT DISTINCT FROM ((i.image ->> %1$L)::%2$s)::text)', c.name, c.type), ' AND ')
             FILTER (WHERE NOT c.is_generated)
+    INTO names, "values", sets, finds, equals
     FROM settle.at_columns(of) c
-    LEFT JOIN (
-        SELECT k.number, format('%I.%s', n.nspname, o.oprname) AS equality
-        FROM pg_index x CROSS JOIN LATERAL unnest(x.indkey, x.indclass) WITH ORDINALITY AS k(number, class, place)
-        JOIN pg_opclass p ON p.oid = k.class
-        JOIN pg_amop m ON m.amopfamily = p.opcfamily AND m.amoplefttype = p.opcintype AND m.amoprighttype = p.opcintype
-            AND m.amopstrategy = 3
-        JOIN pg_operator o ON o.oid = m.amopopr
-        JOIN pg_namespace n ON n.oid = o.oprnamespace
-        WHERE x.indrelid = of AND x.indisprimary AND k.place <= x.indnkeyatts
-    ) key ON key.number = c.number
+    LEFT JOIN unnest(known.key_columns, known.equalities) AS key(name, equality) ON key.name = c.name
+    HAVING count(key.name) = cardinality(known.key_columns);
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'undefined_column', MESSAGE = 'a column of the primary key was dropped or renamed',
+            DETAIL = of::text, HINT = 'Enroll the table again.';
+    END IF;
+END
 $$;
 
 -- Each row that a transaction touched: its image before the transaction, after it, and the row now. `differs`: it is
@@ -66,7 +67,7 @@ CREATE FUNCTION settle.at_rows(wanted text, restored boolean, locking boolean)
 RETURNS TABLE (enrolled integer, relation regclass, key bigint, label jsonb, before jsonb, after jsonb, at jsonb,
     now jsonb, differs boolean, choice text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1 SET IntervalStyle = postgres
-SET DateStyle = ISO SET TimeZone = 'UTC' SET bytea_output = hex SET lc_monetary = 'C' AS $function$
+SET DateStyle = ISO SET TimeZone = 'UTC' SET bytea_output = hex SET lc_monetary = 'C' SET jit = off AS $function$
 #variable_conflict use_column
 DECLARE
     known settle.enrolled;
@@ -102,94 +103,116 @@ $function$;
 
 -- Some rows of one table to be put back in one statement, so that foreign keys within it are looked at when all are there.
 CREATE TYPE settle.at_step AS (
-    enrolled integer,
-    action   text,      -- insert, update or delete
-    keys     text[],    -- the rows concerned
+    command  text,      -- the statement, with the two arrays below as $1 and $2; null when there is nothing to set
+    keys     text[],    -- the rows concerned, "table key"
     at       jsonb[],   -- for each row an image with its present key
     images   jsonb[]    -- and what to make of it
 );
 
 
+CREATE FUNCTION settle.at_command(enrolled_id integer, action text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    of regclass := (SELECT relation FROM settle.enrolled WHERE id = enrolled_id);
+    pieces record := settle.at_pieces(of);
+BEGIN
+    RETURN CASE action
+        WHEN 'delete' THEN format('DELETE FROM %s r USING unnest($1) AS i(at) WHERE %s', of, pieces.finds)
+        WHEN 'insert' THEN format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE '
+            'SELECT %s FROM unnest($2) WITH ORDINALITY AS i(image, place) ORDER BY i.place', of, pieces.names, pieces."values")
+        -- Without a column that may be set there is no text, as null makes null.
+        WHEN 'update' THEN 'UPDATE ' || of || ' r SET ' || pieces.sets
+            || ' FROM unnest($1, $2) AS i(at, image) WHERE ' || pieces.finds
+    END;
+END
+$$;
+
 -- The rows of a transaction that an operator has chosen for, and those that belong to them as a key was changed from
 -- one to the other.
 CREATE FUNCTION settle.at_chosen(wanted text) RETURNS TABLE (enrolled integer, key bigint)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    WITH RECURSIVE pair AS (
-        SELECT target.enrolled, target.key AS one, source.key AS other
-        FROM settle.undo_log target JOIN settle.undo_log source ON source.id = target.moved_from
-        WHERE target.xid = wanted AND source.xid = wanted
-    ), chosen AS (
-        SELECT c.enrolled, c.key FROM settle.rollback_choice c WHERE c.xid = wanted
-        UNION
-        SELECT p.enrolled, CASE chosen.key WHEN p.one THEN p.other ELSE p.one END
-        FROM chosen JOIN pair p ON p.enrolled = chosen.enrolled AND chosen.key IN (p.one, p.other)
-    )
-    SELECT * FROM chosen
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+        WITH RECURSIVE pair AS (
+            SELECT target.enrolled, target.key AS one, source.key AS other
+            FROM settle.undo_log target JOIN settle.undo_log source ON source.id = target.moved_from
+            WHERE target.xid = wanted AND source.xid = wanted
+        ), chosen AS (
+            SELECT c.enrolled, c.key FROM settle.rollback_choice c WHERE c.xid = wanted
+            UNION
+            SELECT p.enrolled, CASE chosen.key WHEN p.one THEN p.other ELSE p.one END
+            FROM chosen JOIN pair p ON p.enrolled = chosen.enrolled AND chosen.key IN (p.one, p.other)
+        )
+        SELECT * FROM chosen;
+END
 $$;
 
 -- What undoes a transaction, newest change first: with each step the tables are as they once were, so that no unique
 -- key is in the way. Neighbours of one kind are one step as long as no row comes twice; a changed key is a step of its
--- own. Rows with an operator's choice are left out.
+-- own. Rows with an operator's choice are left out. No nested loops: the log is empty when it is analysed, and a plan
+-- for one row takes minutes for ten thousand. No JIT, here and below: a plan that does what is off counts as so costly
+-- that PostgreSQL would compile it, for seconds.
 CREATE FUNCTION settle.at_steps(wanted text) RETURNS SETOF settle.at_step
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    WITH change AS (
-        SELECT u.id, u.enrolled, u.key, source.key AS source_key, u.after, coalesce(source.before, u.before) AS before,
-            CASE WHEN coalesce(source.before, u.before) IS NULL THEN 'delete' WHEN u.after IS NULL THEN 'insert'
-                ELSE 'update' END AS action,
-            row_number() OVER (PARTITION BY u.enrolled, u.key ORDER BY u.id DESC) AS turn
-        FROM settle.undo_log u LEFT JOIN settle.undo_log source ON source.xid = wanted AND source.id = u.moved_from
-        WHERE u.xid = wanted
-            AND NOT EXISTS (SELECT FROM settle.undo_log target WHERE target.xid = wanted AND target.moved_from = u.id)
-    ), bounded AS (
-        SELECT *, source_key IS NOT NULL OR (enrolled, action, turn, source_key) IS DISTINCT FROM
-            lag((enrolled, action, turn, source_key)) OVER (ORDER BY id DESC) AS is_first
-        FROM change
-        WHERE NOT EXISTS (
-            SELECT FROM settle.at_chosen(wanted) c WHERE c.enrolled = change.enrolled AND c.key IN (change.key, source_key))
-    ), numbered AS (
-        SELECT *, count(*) FILTER (WHERE is_first) OVER (ORDER BY id DESC) AS step FROM bounded
-    )
-    SELECT enrolled, action,
-        array_agg(format('%s %s', enrolled, key) ORDER BY id DESC)
-            || array_agg(format('%s %s', enrolled, source_key)) FILTER (WHERE source_key IS NOT NULL),
-        array_agg(coalesce(after, before) ORDER BY id DESC), array_agg(before ORDER BY id DESC)
-    FROM numbered GROUP BY step, enrolled, action ORDER BY step
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+        WITH change AS (
+            SELECT u.id, u.enrolled, u.key, source.key AS source_key, u.after, coalesce(source.before, u.before) AS before,
+                CASE WHEN coalesce(source.before, u.before) IS NULL THEN 'delete' WHEN u.after IS NULL THEN 'insert'
+                    ELSE 'update' END AS action
+            FROM settle.undo_log u LEFT JOIN settle.undo_log source ON source.xid = wanted AND source.id = u.moved_from
+            WHERE u.xid = wanted
+                AND NOT EXISTS (SELECT FROM settle.undo_log target WHERE target.xid = wanted AND target.moved_from = u.id)
+        ), wanted_change AS (
+            SELECT change.*, source_key IS NOT NULL
+                OR (enrolled, action) IS DISTINCT FROM lag((enrolled, action)) OVER (ORDER BY id DESC) AS is_first
+            FROM change
+            WHERE NOT EXISTS (
+                SELECT FROM settle.at_chosen(wanted) c WHERE c.enrolled = change.enrolled AND c.key IN (change.key, source_key))
+        ), of_one_kind AS (
+            SELECT *, count(*) FILTER (WHERE is_first) OVER (ORDER BY id DESC) AS kind FROM wanted_change
+        ), with_turn AS (
+            SELECT *, row_number() OVER (PARTITION BY kind, key ORDER BY id DESC) AS turn FROM of_one_kind
+        ), bounded AS (
+            SELECT *, (kind, turn) IS DISTINCT FROM lag((kind, turn)) OVER (ORDER BY id DESC) AS is_bound FROM with_turn
+        ), numbered AS (
+            SELECT *, count(*) FILTER (WHERE is_bound) OVER (ORDER BY id DESC) AS step FROM bounded
+        ), command AS MATERIALIZED (
+            SELECT enrolled, action, settle.at_command(enrolled, action) AS command
+            FROM (SELECT DISTINCT enrolled, action FROM change) kinds
+        )
+        SELECT c.command,
+            array_agg(format('%s %s', enrolled, key) ORDER BY id DESC)
+                || array_agg(format('%s %s', enrolled, source_key)) FILTER (WHERE source_key IS NOT NULL),
+            array_agg(coalesce(after, before) ORDER BY id DESC), array_agg(before ORDER BY id DESC)
+        FROM numbered JOIN command c USING (enrolled, action) GROUP BY step, c.command ORDER BY step;
+END
 $$;
 
 -- The step that makes one row be `image`; none when neither that nor the row is there.
 CREATE FUNCTION settle.at_put(enrolled integer, key bigint, at jsonb, now jsonb, image jsonb) RETURNS SETOF settle.at_step
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT enrolled, CASE WHEN image IS NULL THEN 'delete' WHEN now IS NULL THEN 'insert' ELSE 'update' END,
+    SELECT settle.at_command(enrolled, CASE WHEN image IS NULL THEN 'delete' WHEN now IS NULL THEN 'insert' ELSE 'update' END),
         ARRAY[format('%s %s', enrolled, key)], ARRAY[at], ARRAY[image]
     WHERE coalesce(now, image) IS NOT NULL
 $$;
 
+-- Applies a step. From here to at_rollback no function sets a search path: the tables' own triggers run inside, and they
+-- expect the caller's. What is run here names everything in full.
 CREATE FUNCTION settle.at_apply(step settle.at_step) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1 SET IntervalStyle = postgres
-SET DateStyle = ISO SET TimeZone = 'UTC' SET lc_monetary = 'C' AS $$
-DECLARE
-    of regclass := (SELECT relation FROM settle.enrolled WHERE id = step.enrolled);
-    pieces record := settle.at_pieces(of);
+LANGUAGE plpgsql SET IntervalStyle = postgres SET lc_monetary = 'C' AS $$
 BEGIN
-    CASE step.action
-        WHEN 'delete' THEN
-            EXECUTE format('DELETE FROM %s r USING unnest($1) AS i(at) WHERE %s', of, pieces.finds) USING step.at;
-        WHEN 'insert' THEN
-            EXECUTE format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE '
-                'SELECT %s FROM unnest($1) WITH ORDINALITY AS i(image, place) ORDER BY i.place',
-                of, pieces.names, pieces."values") USING step.images;
-        WHEN 'update' THEN
-            IF pieces.sets IS NOT NULL THEN
-                EXECUTE format('UPDATE %s r SET %s FROM unnest($1, $2) AS i(at, image) WHERE %s', of, pieces.sets, pieces.finds)
-                USING step.at, step.images;
-            END IF;
-    END CASE;
+    IF step.command IS NOT NULL THEN
+        EXECUTE step.command USING step.at, step.images;
+    END IF;
 END
 $$;
 
 -- Applies a step unless a constraint is in the way; answers whether it did.
 CREATE FUNCTION settle.at_try(step settle.at_step) RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM settle.at_apply(step);
     RETURN true;
@@ -201,7 +224,7 @@ $$;
 -- Applies those steps that can be applied, and answers the others. After each success it begins again with the first,
 -- which may have waited for just that; a step whose rows have another step before it that waits has to wait too.
 CREATE FUNCTION settle.at_advance(waiting settle.at_step[]) RETURNS settle.at_step[]
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     stuck text[];
     place integer := 0;
@@ -227,7 +250,7 @@ $$;
 -- caused, the cascade is the newer one, but its rows need the other's first. And a unique key is looked at after each
 -- row, so a step that cannot be applied as one is taken row by row.
 CREATE FUNCTION settle.at_apply_all(steps settle.at_step[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     step settle.at_step;
     waiting settle.at_step[];
@@ -242,9 +265,9 @@ BEGIN
             PERFORM settle.at_apply(waiting[1]);  -- raises what is in the way
         END IF;
         steps := ARRAY(
-            SELECT (w.enrolled, w.action, CASE WHEN cardinality(w.at) = 1 THEN w.keys ELSE ARRAY[i.key] END,
+            SELECT (w.command, CASE WHEN cardinality(w.at) = 1 THEN w.keys ELSE ARRAY[i.key] END,
                 ARRAY[i.at], ARRAY[i.image])::settle.at_step
-            FROM unnest(waiting) WITH ORDINALITY AS w(enrolled, action, keys, at, images, place)
+            FROM unnest(waiting) WITH ORDINALITY AS w(command, keys, at, images, place)
             CROSS JOIN LATERAL unnest(w.keys[:cardinality(w.at)], w.at, w.images) WITH ORDINALITY AS i(key, at, image, place)
             ORDER BY w.place, i.place);
     END LOOP;
@@ -256,10 +279,10 @@ $$;
 -- reason is that somebody changed a row past the guard; `details` names the rows. What will pass by itself (a row
 -- locked too long, a deadlock) is raised as the error that it is.
 CREATE FUNCTION settle.at_rollback(wanted text, OUT outcome text, OUT details jsonb)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     previous text := coalesce(current_setting('settle.xid', true), '');
-    unfinished settle.at_step[];
+    steps settle.at_step[];
 BEGIN
     outcome := 'rolledBack';
     details := '[]';
@@ -278,9 +301,9 @@ BEGIN
         END IF;
         PERFORM set_config('settle.xid', 'restore:' || wanted, true);  -- at_note knows it
         SET CONSTRAINTS ALL DEFERRED;
-        PERFORM settle.at_apply_all(
-            ARRAY(SELECT s FROM settle.at_steps(wanted) s)
-            || ARRAY(
+        steps := ARRAY(SELECT s FROM settle.at_steps(wanted) s);
+        IF EXISTS (SELECT FROM settle.rollback_choice WHERE xid = wanted) THEN
+            steps := steps || ARRAY(
                 SELECT s
                 FROM settle.at_rows(wanted, false, true) r
                 JOIN settle.at_chosen(wanted) c ON c.enrolled = r.enrolled AND c.key = r.key
@@ -292,21 +315,23 @@ BEGIN
                 CROSS JOIN LATERAL settle.at_put(r.enrolled, r.key, r.at, r.now,
                     CASE WHEN r.choice = 'restore-changed' AND r.before IS NOT NULL AND r.after IS NOT NULL
                         THEN coalesce(d.changed, '{}') ELSE r.before END) s
-                WHERE r.choice IS DISTINCT FROM 'keep'));
+                WHERE r.choice IS DISTINCT FROM 'keep');
+        END IF;
+        PERFORM settle.at_apply_all(steps);
         SET CONSTRAINTS ALL IMMEDIATE;
         -- The tables' own triggers may have changed rows after they were put back; a second time there is nothing to
         -- make them act. What still differs is somebody's will.
         FOR pass IN 1..3 LOOP
-            unfinished := ARRAY(
+            steps := ARRAY(
                 SELECT s FROM settle.at_rows(wanted, true, false) r
                 CROSS JOIN LATERAL settle.at_put(r.enrolled, r.key, r.at, r.now, r.before) s
                 WHERE r.differs AND NOT EXISTS (
                     SELECT FROM settle.at_chosen(wanted) c WHERE c.enrolled = r.enrolled AND c.key = r.key));
-            EXIT WHEN cardinality(unfinished) = 0;
+            EXIT WHEN cardinality(steps) = 0;
             IF pass = 3 THEN
                 RAISE EXCEPTION USING ERRCODE = 'ST003', MESSAGE = 'triggers of the tables change what is put back';
             END IF;
-            PERFORM settle.at_apply_all(unfinished);
+            PERFORM settle.at_apply_all(steps);
         END LOOP;
         IF EXISTS (SELECT FROM settle.undo_log WHERE xid = 'restore:' || wanted) THEN
             RAISE EXCEPTION USING ERRCODE = 'ST003',
@@ -346,7 +371,7 @@ BEGIN
                     r.differs, r.choice
                 FROM (SELECT *, bool_or(differs) OVER () AS any_differs FROM settle.at_rows(blocked.xid, false, false)) r
                 WHERE r.differs OR NOT r.any_differs;
-        EXCEPTION WHEN undefined_table OR data_exception THEN
+        EXCEPTION WHEN undefined_table OR undefined_column OR undefined_object OR data_exception THEN
             -- The table was dropped, or a column's type no longer takes what the image has: only the images are left.
             RETURN QUERY
                 SELECT blocked.xid, blocked.since, blocked.reason, e.relation,
@@ -362,7 +387,7 @@ $$;
 -- before, whatever is there now. `keep`: what is there now. `restore-changed`: the columns that the transaction changed
 -- as they were before, the others as they are now. Answers as at_rollback does.
 CREATE FUNCTION settle.at_resolve(wanted text, of regclass, wanted_key jsonb, wanted_choice text, OUT outcome text, OUT details jsonb)
-LANGUAGE plpgsql SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     "row" record;
 BEGIN

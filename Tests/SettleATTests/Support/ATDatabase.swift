@@ -84,7 +84,9 @@ struct ATDatabase {
 
     /// All rows of a table, or of a function, as PostgreSQL writes them.
     func rows(of table: String) async throws -> [String] {
-        try await owner.query("SELECT whole::text AS line FROM \(table) AS whole ORDER BY 1").map { try $0.decode(at: 0) }
+        try await owner.query("SELECT whole::text AS line FROM \(table) AS whole ORDER BY 1").map {
+            try $0.decode(at: 0)
+        }
     }
 
     /// Whether nothing is held and no image is kept.
@@ -112,7 +114,9 @@ struct ATDatabase {
         return PostgresDatabase(configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
-    private static func serving(_ database: PostgresDatabase, _ body: (PostgresDatabase) async throws -> Void) async throws {
+    private static func serving(_ database: PostgresDatabase, _ body: (PostgresDatabase) async throws -> Void)
+        async throws
+    {
         let run = Task { try await database.run() }
         let result: Result<Void, any Error>
         do { result = .success(try await body(database)) } catch { result = .failure(error) }
