@@ -4,7 +4,7 @@ import Foundation
 enum Socket {
     static func open() -> Int32 {
         #if canImport(Glibc)
-            return socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            return socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         #else
             return socket(AF_INET, SOCK_STREAM, 0)
         #endif

@@ -1,4 +1,3 @@
-import Base
 import Foundation
 
 /// A program run to its end.
@@ -9,52 +8,32 @@ enum Command {
 
     /// Its standard output; throws when it fails, with all it said.
     @discardableResult
-    static func run(_ path: String, _ arguments: [String]) async throws -> String {
-        let (code, output, errors) = try await withCheckedThrowingContinuation {
-            (done: CheckedContinuation<(Int32, String, String), any Error>) in
-            DedicatedThread.start(name: "command") {
-                done.resume(with: Result { try runBlocking(path, arguments) })
-            }
-        }
-        guard code == 0 else {
-            throw Failed(
-                description: "\(path) \(arguments.joined(separator: " ")): exit code \(code)\n\(output)\(errors)")
-        }
-        return output
-    }
-
-    private static func runBlocking(_ path: String, _ arguments: [String]) throws -> (Int32, String, String) {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: path)
-        process.arguments = arguments
-        process.standardInput = FileHandle.nullDevice
+    static func run(_ path: String, _ arguments: [String], within limit: Duration = .seconds(150)) async throws
+        -> String
+    {
         // Files, not pipes: nothing has to be emptied while it runs.
         let folder = FileManager.default.temporaryDirectory.appending(path: "settle-command-\(UUID())")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { remove(folder) }
-        let (output, errors) = (folder.appending(path: "output"), folder.appending(path: "errors"))
-        process.standardOutput = try FileHandle(creating: output)
-        process.standardError = try FileHandle(creating: errors)
-        try process.run()
-        process.waitUntilExit()
-        return (
-            process.terminationStatus, try String(contentsOf: output, encoding: .utf8),
-            try String(contentsOf: errors, encoding: .utf8)
-        )
-    }
-
-    private static func remove(_ folder: URL) {
         // A folder left behind in the temporary directory harms nobody.
-        try? FileManager.default.removeItem(at: folder)
-    }
-}
-
-extension FileHandle {
-    /// For writing, to a new and empty file.
-    convenience init(creating file: URL) throws {
-        guard FileManager.default.createFile(atPath: file.path, contents: nil) else {
-            throw CocoaError(.fileWriteUnknown)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let (output, errors) = (folder.appending(path: "output"), folder.appending(path: "errors"))
+        let child = try Child(path, arguments, output: output, errors: errors)
+        do {
+            try await eventually("\(path) \(arguments) ends", within: limit, every: .milliseconds(10)) {
+                child.exit != nil
+            }
+        } catch {
+            child.signal(SIGKILL)
+            throw error
         }
-        try self.init(forWritingTo: file)
+        let text = try String(contentsOf: output, encoding: .utf8)
+        guard child.exit == .code(0) else {
+            throw Failed(
+                description: """
+                    \(path) \(arguments.joined(separator: " ")): \(child.exit.map { "\($0)" } ?? "")
+                    \(text)\(try String(contentsOf: errors, encoding: .utf8))
+                    """)
+        }
+        return text
     }
 }

@@ -1,59 +1,28 @@
 import Foundation
-import Synchronization
 
 /// A running executable of ours, known by its process id.
 final class ServiceProcess: Sendable {
-    /// How a process ended.
-    enum Exit: Equatable, Sendable {
-        case code(Int32)
-        case signal(Int32)
-    }
-
     let name: String
     let port: Int
     let log: URL
-    private let process: Process
-    private let exitState = Mutex<Exit?>(nil)
+    private let child: Child
 
-    init(
-        name: String, executable: URL, port: Int, arguments: [String] = [], environment: [String: String], log: URL
-    ) throws {
+    init(name: String, executable: URL, port: Int, environment: [String: String], log: URL) throws {
         self.name = name
         self.port = port
         self.log = log
-        process = Process()
-        process.executableURL = executable
-        process.arguments = arguments
-        process.environment = environment
-        process.standardInput = FileHandle.nullDevice
-        if !FileManager.default.fileExists(atPath: log.path) { try FileHandle(creating: log).close() }
-        let output = try FileHandle(forWritingTo: log)
-        try output.seekToEnd()
-        process.standardOutput = output
-        process.standardError = output
-        process.terminationHandler = { [self] process in
-            exitState.withLock {
-                $0 =
-                    process.terminationReason == .uncaughtSignal
-                    ? .signal(process.terminationStatus) : .code(process.terminationStatus)
-            }
-        }
-        try process.run()
-        try Watchdog.shared.get().started(pid)
-        try output.close()
+        child = try Child(executable.path, environment: environment, output: log, errors: log)
+        try Watchdog.shared.get().started(child.pid)
     }
 
-    var pid: Int32 { process.processIdentifier }
-    var exit: Exit? { exitState.withLock { $0 } }
+    var pid: pid_t { child.pid }
+    var exit: Child.Exit? { child.exit }
     var isRunning: Bool { exit == nil }
 
-    /// Nothing once it has ended.
-    func signal(_ signal: Int32) {
-        if isRunning { kill(pid, signal) }
-    }
+    func signal(_ signal: Int32) { child.signal(signal) }
 
     @discardableResult
-    func awaitExit(within limit: Duration = .seconds(10)) async throws -> Exit {
+    func awaitExit(within limit: Duration = .seconds(10)) async throws -> Child.Exit {
         try await eventually("\(name) exits", within: limit, every: .milliseconds(5)) { !self.isRunning }
         try Watchdog.shared.get().ended(pid)
         guard let exit else { throw NotInTime(description: "\(name) has no exit status") }

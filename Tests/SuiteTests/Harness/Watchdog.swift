@@ -9,29 +9,28 @@ final class Watchdog: Sendable {
     static let shared = Result { try Watchdog() }
 
     private let input: Mutex<FileHandle>
-    private let shell: Process
+    private let shell: Child
 
     private init() throws {
         let pipe = Pipe()
-        shell = Process()
-        shell.executableURL = URL(fileURLWithPath: "/bin/bash")
-        shell.arguments = [
-            "-c",
-            """
-            declare -A running
-            while read -r sign pid; do
-                if [[ "$sign" == + ]]; then running[$pid]=1; else unset "running[$pid]"; fi
-            done
-            for pid in "${!running[@]}"; do kill -KILL "$pid"; done
-            """,
-        ]
-        shell.standardInput = pipe
+        let nowhere = URL(fileURLWithPath: "/dev/null")
+        shell = try Child(
+            "/bin/bash",
+            [
+                "-c",
+                """
+                declare -A running
+                while read -r sign pid; do
+                    if [[ "$sign" == + ]]; then running[$pid]=1; else unset "running[$pid]"; fi
+                done
+                for pid in "${!running[@]}"; do kill -KILL "$pid"; done
+                """,
+            ], input: pipe.fileHandleForReading.fileDescriptor, output: nowhere, errors: nowhere)
         input = Mutex(pipe.fileHandleForWriting)
-        try shell.run()
     }
 
-    func started(_ pid: Int32) throws { try write("+ \(pid)\n") }
-    func ended(_ pid: Int32) throws { try write("- \(pid)\n") }
+    func started(_ pid: pid_t) throws { try write("+ \(pid)\n") }
+    func ended(_ pid: pid_t) throws { try write("- \(pid)\n") }
 
     private func write(_ line: String) throws {
         try input.withLock { try $0.write(contentsOf: Data(line.utf8)) }

@@ -18,8 +18,10 @@ extension Proof {
                 for role in Role.allCases { try await suite.awaitReadiness(role, 200, "rabbitmq", "up") }
                 try await grow(load, by: 50)
                 let attempts = await load.stop()
+                print("suite: broker back after \(ContinuousClock.now - stopped)")
                 #expect(attempts.allSatisfy { $0.status == 201 }, "\(attempts.summary)")
                 try await suite.expectAgreement(attempts)
+                print("suite: \(attempts.summary), all settled after \(ContinuousClock.now - stopped)")
             }
         }
 

@@ -74,7 +74,7 @@ extension Proof {
                 ).map { "\(try $0.decode(String.self, at: 0)): \(try $0.decode(Int.self, at: 1))" }
                 #expect(
                     reasons == [
-                        "not enough stock of scarce: 200", "not enough stock of rare: 100", "unknown user: 200",
+                        "not enough stock of rare: 100", "not enough stock of scarce: 200", "unknown user: 200",
                     ])
             }
         }
