@@ -28,7 +28,8 @@ struct EnrollTests {
             """
         try await ATDatabase.with(tables) { database in
             _ = try await database.owner.query("SELECT settle.enroll('t', 'child')")
-            #expect(try await refusal { _ = try await database.owner.query("SELECT settle.withdraw('child')") } == "0A000")
+            #expect(
+                try await refusal { _ = try await database.owner.query("SELECT settle.withdraw('child')") } == "0A000")
             _ = try await database.owner.query("SELECT settle.withdraw('child', 't')")
             let left = """
                 SELECT (SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal) + (SELECT count(*) FROM settle.enrolled)
@@ -41,7 +42,9 @@ struct EnrollTests {
     @Test func withdrawIsRefusedWhileRowsAreHeld() async throws {
         try await ATDatabase.with(RestoreTests.stock) { database in
             try await database.at("x", "UPDATE product SET available = 1 WHERE sku = 'tea'")
-            #expect(try await refusal { _ = try await database.owner.query("SELECT settle.withdraw('product')") } == "ST002")
+            #expect(
+                try await refusal { _ = try await database.owner.query("SELECT settle.withdraw('product')") } == "ST002"
+            )
             _ = try await database.owner.query("SELECT settle.withdraw('basket')")
             try await database.rollback("x")
             _ = try await database.owner.query("SELECT settle.withdraw('product')")
@@ -64,7 +67,8 @@ struct EnrollTests {
             try await database.commit("x")
             try await database.owner.script(change)
             let before = try await database.rows(of: "product")
-            try await database.at("x", "UPDATE product SET sku = sku || '!', tags = '[3:3]={b}'", "DELETE FROM product WHERE id = 2")
+            try await database.at(
+                "x", "UPDATE product SET sku = sku || '!', tags = '[3:3]={b}'", "DELETE FROM product WHERE id = 2")
             #expect(try await database.text("SELECT min(key::text) FROM settle.row_lock") == #"{"id": 1}"#)
             #expect(try await database.rows(of: "settle.as_committed_product()") == before)
             #expect(try await database.rollback("x") == "rolledBack []")

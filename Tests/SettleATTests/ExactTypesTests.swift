@@ -15,26 +15,26 @@ struct ExactTypesTests {
             n numeric, m numeric(10, 3), price cents, r real, d double precision, i2 smallint, i8 bigint, b bool,
             t text, v varchar(20), c char(8), tag "char", bytes bytea, id uuid,
             day date, stamp timestamp, moment timestamptz, clock time, zoned timetz, span interval,
-            j json, jb jsonb, x xml, mood mood, moods mood[], p pair, ps pair[],
+            j json, jb jsonb, mood mood, moods mood[], p pair, ps pair[],
             words text[], grid int[][], bounds int[], moments timestamptz[], doubles float8[],
             during tstzrange, many int4multirange, address inet, net cidr, mac macaddr, cash money,
             flags bit(5), more varbit, search tsvector, lsn pg_lsn, home regclass, place point,
             filled timestamptz DEFAULT '2001-01-01 00:00:00+00', "quote'd %s @ $1" text DEFAULT 'default'
         );
         INSERT INTO "Odd ""one" (n, m, price, r, d, i2, i8, b, t, v, c, tag, bytes, id, day, stamp, moment, clock, zoned, span,
-            j, jb, x, mood, moods, p, ps, words, grid, bounds, moments, doubles, during, many, address, net, mac, cash,
+            j, jb, mood, moods, p, ps, words, grid, bounds, moments, doubles, during, many, address, net, mac, cash,
             flags, more, search, lsn, home, place, filled, "quote'd %s @ $1")
         VALUES
             (1.500, 2.5, 3.1, 0.1, 0.1 + 0.2::float8, -7, 9223372036854775807, true, E'a\\n"b"\\\\ü,{}', 'v', 'pad', 'x',
             '\\x00ff5c', '6b1f0cde-0000-7000-8000-000000000001', '2024-02-29', '2024-02-29 12:00:00.123456',
             '2024-02-29 12:00:00.123456+05:30', '23:59:59.999999', '10:00:00+02', '1 year -2 days 03:04:05.000006',
-            '{"b": 1,  "a": 1.0, "b": 2}', '{"b": 1.0, "a": null}', '<a b="c"/>', 'it''s "fine"', ARRAY['sad', NULL]::mood[],
+            '{"b": 1,  "a": 1.0, "b": 2}', '{"b": 1.0, "a": null}', 'it''s "fine"', ARRAY['sad', NULL]::mood[],
             (1, 'x,"y'), ARRAY[(1, NULL), NULL]::pair[], ARRAY['a,b', '', NULL, 'NULL'], '{{1,2},{3,4}}', '[0:2]={7,8,9}',
             ARRAY['2024-02-29 12:00:00+00', '-infinity']::timestamptz[], ARRAY[0.1, 'NaN', '-0']::float8[],
             '[2024-01-01 00:00:00+00,)', '{[1,3),[7,9)}', '10.0.0.1/8', '10.0.0.0/8', '08:00:2b:01:02:03', 12.34,
             B'10101', B'1', 'a:1 b:2', '16/B374D848', 'pg_class', '(1.5,2)', NULL, NULL),
             ('NaN', NULL, 0, 'Infinity', '-0', NULL, NULL, NULL, '', '', '', NULL, '', NULL, 'infinity', '-infinity',
-            '4713-01-01 00:00:00+00 BC', '00:00', '00:00-12', '-1 mon +1 day', 'null', 'null', NULL, NULL, '{}', (NULL, NULL), '{}',
+            '4713-01-01 00:00:00+00 BC', '00:00', '00:00-12', '-1 mon +1 day', 'null', 'null', NULL, '{}', (NULL, NULL), '{}',
             '{}', '{}', NULL, '{}', '{}', 'empty', '{}', '::1', NULL, NULL, -0.01, B'00000', B'', '', '0/0', NULL, '(NaN,-0)',
             '0001-01-01 00:00:00+00', 'null');
         INSERT INTO "Odd ""one" DEFAULT VALUES;
@@ -47,7 +47,7 @@ struct ExactTypesTests {
         [
             "SET LOCAL TimeZone = 'Asia/Kolkata'", "SET LOCAL DateStyle = 'German, DMY'",
             "SET LOCAL IntervalStyle = 'sql_standard'", "SET LOCAL extra_float_digits = -5",
-            "SET LOCAL bytea_output = 'escape'", "SET LOCAL search_path = pg_catalog", "SET LOCAL xmlbinary = 'hex'",
+            "SET LOCAL bytea_output = 'escape'", "SET LOCAL search_path = pg_catalog",
         ],
     ]
 
@@ -88,7 +88,7 @@ struct ExactTypesTests {
     func equalKeysLockEachOther(type: String, written: String, asked: String) async throws {
         let bare = type.split(separator: " ")[0]
         let tables = """
-            CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+            \(type.contains("any_case") ? Self.collation : "")
             CREATE TYPE pair AS (a numeric, b text);
             CREATE TYPE mood AS ENUM ('sad');
             CREATE DOMAIN code AS numeric;
@@ -107,6 +107,9 @@ struct ExactTypesTests {
             #expect(try await database.rows(of: "thing") == before)
         }
     }
+
+    private static let collation =
+        "CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
 
     private enum UUIDText {
         static let lower = "6b1f0cde-0000-7000-8000-00000000000a"

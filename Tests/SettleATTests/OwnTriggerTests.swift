@@ -39,7 +39,8 @@ struct OwnTriggerTests {
         try await ATDatabase.with(tables) { database in
             let before = try await (database.rows(of: "total"), database.rows(of: "line"))
             try await database.at(
-                "x", "INSERT INTO line VALUES (4, 1, 5)", "UPDATE line SET n = n + 1", "DELETE FROM line WHERE total = 2")
+                "x", "INSERT INTO line VALUES (4, 1, 5)", "UPDATE line SET n = n + 1",
+                "DELETE FROM line WHERE total = 2")
             #expect(try await database.rollback("x") == "rolledBack []")
             #expect(try await database.rows(of: "total") == before.0)
             #expect(try await database.rows(of: "line") == before.1)
@@ -57,7 +58,9 @@ struct OwnTriggerTests {
         try await ATDatabase.with(tables) { database in
             try await database.at("x", "UPDATE t SET n = 2")
             #expect(try await database.rollback("x") == "dirty []")
-            #expect(try await database.text("SELECT reason FROM settle.at_dirty()") == "triggers of the tables change what is put back")
+            #expect(
+                try await database.text("SELECT reason FROM settle.at_dirty()")
+                    == "triggers of the tables change what is put back")
             #expect(try await database.rows(of: "t") == ["(1,99)"])
             _ = try await database.owner.query("SELECT settle.enroll('t')")
             #expect(try await database.rollback("x") == "rolledBack []")

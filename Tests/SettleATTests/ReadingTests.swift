@@ -8,7 +8,8 @@ struct ReadingTests {
     @Test func whatIsUndecidedIsSeenByItsOwnTransactionOnly() async throws {
         try await ATDatabase.with(RestoreTests.stock) { database in
             let before = try await database.rows(of: "product")
-            try await database.at("x", "UPDATE product SET available = 19 WHERE sku = 'tea'", "DELETE FROM product WHERE sku = 'pot'")
+            try await database.at(
+                "x", "UPDATE product SET available = 19 WHERE sku = 'tea'", "DELETE FROM product WHERE sku = 'pot'")
             try await database.at("y", "INSERT INTO product VALUES ('jug', 'Jug', 1)")
             for reader in ["as_committed(NULL::product)", "as_committed_product()"] {
                 let seen = try await database.rows(of: "settle." + reader)
@@ -25,7 +26,8 @@ struct ReadingTests {
             }
             try await database.commit("x")
             try await database.rollback("y")
-            #expect(try await database.rows(of: "settle.as_committed(NULL::product)") == ["(cup,Cup,10)", "(tea,Tea,19)"])
+            #expect(
+                try await database.rows(of: "settle.as_committed(NULL::product)") == ["(cup,Cup,10)", "(tea,Tea,19)"])
         }
     }
 
@@ -38,14 +40,17 @@ struct ReadingTests {
             SELECT settle.enroll('big');
             """
         try await ATDatabase.with(tables) { database in
-            try await database.at("x", "UPDATE big SET name = 'changed', id = 0 WHERE id = 7", "DELETE FROM big WHERE id = 8")
+            try await database.at(
+                "x", "UPDATE big SET name = 'changed', id = 0 WHERE id = 7", "DELETE FROM big WHERE id = 8")
             for (condition, expected) in [
                 ("id = 7", "(7,\"name 7\",3)"), ("name = 'name 8'", "(8,\"name 8\",4)"), ("id = 9", "(9,\"name 9\",4)"),
             ] {
                 let query = "settle.as_committed_big() AS whole WHERE \(condition)"
                 let row = try await database.text("SELECT whole::text FROM " + query)
                 #expect(row == expected)
-                let plan = try await database.owner.query("EXPLAIN SELECT * FROM \(query)").map { try $0.decode(String.self, at: 0) }
+                let plan = try await database.owner.query("EXPLAIN SELECT * FROM \(query)").map {
+                    try $0.decode(String.self, at: 0)
+                }
                 #expect(plan.contains { $0.contains("Index") && $0.contains("on big") }, "\(plan)")
                 #expect(!plan.contains { $0.contains("Seq Scan on big") || $0.contains("Function Scan") }, "\(plan)")
             }
@@ -55,7 +60,9 @@ struct ReadingTests {
 
     @Test func aTableThatIsNotEnrolledIsAnError() async throws {
         try await ATDatabase.with("CREATE TABLE t (id int PRIMARY KEY)") { database async throws in
-            #expect(try await refusal { _ = try await database.owner.query("SELECT * FROM settle.as_committed(NULL::t)") } == "42P01")
+            #expect(
+                try await refusal { _ = try await database.owner.query("SELECT * FROM settle.as_committed(NULL::t)") }
+                    == "42P01")
         }
     }
 }
