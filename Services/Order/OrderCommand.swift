@@ -41,9 +41,11 @@ struct OrderCommand: AsyncParsableCommand {
                 logger: boot.logger, handler: settlement.follow)
             let consumer = messaging.consumer(ShopRoutes.all.map { listener.subscription(to: $0) })
             let http = OutboundHTTP(logger: boot.logger)
+            // Connections of its own: branches wait for rows that phase 2 frees, and must not keep it waiting in turn.
+            let phase2 = OutboundHTTP(logger: boot.logger)
             let initiator = TransactionInitiator(
-                selfURL: boot.settings.orderURL, database: database,
-                participants: HTTPTransactionPeers(over: http, token: boot.settings.token),
+                selfURL: try boot.initiatorURL, database: database,
+                participants: HTTPTransactionPeers(over: phase2, token: boot.settings.token),
                 settings: try TransactionOptions.settings(boot), faults: messaging.faults, logger: boot.logger)
             let store = OrderStore(database: database, tasks: scheduler.store)
             let place = PlaceOrder(
@@ -64,7 +66,7 @@ struct OrderCommand: AsyncParsableCommand {
                 InitiatorRoutes(initiator).add(to: guarded)
             }
             return infrastructure.services + [
-                http, messaging.publisher, infrastructure.afterMigration(scheduler),
+                http, phase2, messaging.publisher, infrastructure.afterMigration(scheduler),
                 infrastructure.afterMigration(initiator), infrastructure.afterMigration(consumer), server,
             ]
         }

@@ -37,18 +37,23 @@ private struct InsertOrders: Sendable {
             return orders.map { _ in .success(.written) }
         } catch {
             guard error.isWorthTryingAlone else { return orders.map { _ in .failure(error) } }
-            let mayExist = (error as? PostgresError)?.kind == .commitUnknown
+            let unknown = (error as? PostgresError).flatMap { $0.kind == .commitUnknown ? $0 : nil }
+            let deadline = ContinuousClock.now + .seconds(5)
             var results: [Result<OrderWriter.Written, any Error>] = []
-            for order in orders { results.append(await alone(order, mayExist: mayExist)) }
+            for order in orders { results.append(await alone(order, unknown: unknown, until: deadline)) }
             return results
         }
     }
 
     /// An order whose commit may or may not have happened is written again: its primary key waits for the first
     /// attempt, should that still be running, and tells what became of it.
-    private func alone(_ order: NewOrder, mayExist: Bool) async -> Result<OrderWriter.Written, any Error> {
-        var mayExist = mayExist
-        let deadline = ContinuousClock.now + .seconds(5)
+    ///
+    /// - Parameter unknown: the error of an attempt that may have succeeded; what the caller is told if `deadline` comes
+    ///   before it is known.
+    private func alone(
+        _ order: NewOrder, unknown: PostgresError?, until deadline: ContinuousClock.Instant
+    ) async -> Result<OrderWriter.Written, any Error> {
+        var unknown = unknown
         let backoff = Backoff(initial: .milliseconds(20), cap: .milliseconds(500))
         var attempt = 0
         while true {
@@ -57,29 +62,25 @@ private struct InsertOrders: Sendable {
                 try await insert([order])
                 return .success(.written)
             } catch let error as PostgresError {
-                if error.sqlState == "23505" {
-                    if mayExist, await exists(order.id) { return .success(.written) }
-                    if error.constraint == "orders_idempotency_key" { return .success(.keyTaken) }
-                    if error.constraint == "global_transaction_pkey" { return .failure(DeclaredAborted()) }
+                if error.kind == .commitUnknown { unknown = unknown ?? error }
+                // Keys are looked at in the order in which they were created, so an order never meets its own second one.
+                switch error.constraint {
+                case "orders_pkey" where unknown != nil: return .success(.written)
+                case "orders_idempotency_key": return .success(.keyTaken)
+                case "global_transaction_pkey": return .failure(DeclaredAborted())
+                default: break
                 }
-                mayExist = mayExist || error.kind == .commitUnknown
-                guard mayExist, error.isUnavailable, ContinuousClock.now < deadline else { return .failure(error) }
+                // A lock that is not available is the first attempt, still running.
+                guard let unknown, error.isUnavailable || error.isRowHeld else { return .failure(error) }
+                guard ContinuousClock.now < deadline else { return .failure(unknown) }
             } catch {
-                return .failure(error)
+                return .failure(unknown ?? error)
             }
             do {
                 try await Task.sleep(for: backoff.delay(attempt: attempt))
             } catch {
-                return .failure(error)
+                return .failure(unknown ?? error)
             }
-        }
-    }
-
-    private func exists(_ id: UUID) async -> Bool {
-        do {
-            return try await !database.query("SELECT FROM orders WHERE id = $1", [.uuid(id)]).isEmpty
-        } catch {
-            return false  // the caller reports the error that made it ask
         }
     }
 

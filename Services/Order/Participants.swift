@@ -1,4 +1,5 @@
 import Base
+import HTTPTypes
 import ServiceKit
 import Settle
 import ShopContract
@@ -57,8 +58,13 @@ extension ProblemMapping {
         guard let error = error as? ServiceClientError, case .status(let status, _, let detail, let retryAfter) = error
         else { return error is DeclaredAborted ? .unavailable("it took too long; nothing was done") : nil }
         if error.isProblem("unknown-sku") { return .notFound(detail ?? "there is no such product") }
-        for code in ["insufficient-stock", "insufficient-points", "locked"] where error.isProblem(code) {
-            return .conflict(code, detail ?? "", retryAfter: code == "locked" ? retryAfter ?? 1 : nil)
+        for code in ["insufficient-stock", "insufficient-points", BranchProblem.locked] where error.isProblem(code) {
+            return .conflict(code, detail ?? "", retryAfter: code == BranchProblem.locked ? retryAfter ?? 1 : nil)
+        }
+        if error.isProblem(BranchProblem.xaUnavailable) {
+            return Problem(
+                .serviceUnavailable, code: BranchProblem.xaUnavailable, title: "Mode xa is unavailable",
+                detail: detail ?? "", retryAfter: retryAfter)
         }
         return status == 409 ? .unavailable("another attempt is being undone") : nil
     }

@@ -51,18 +51,26 @@ struct PlaceOrder: Sendable {
     private func globally(
         _ request: OrderRequest, _ key: String?, _ stockMode: BranchMode, _ pointsMode: BranchMode
     ) async throws -> (NewOrder, OrderWriter.Written) {
-        try await initiator.run { transaction in
-            let id = UUID.v7()
-            let orderId = id.uuidString.lowercased()
-            async let prices = stock.deduct(StockChange(orderId: orderId, items: request.items), mode: stockMode)
-            if request.spendPoints > 0 {
-                let spending = AddPoint(userName: request.userName, orderId: orderId, point: request.spendPoints)
-                try await points.spend(spending, mode: pointsMode)
+        var attempted: NewOrder?
+        do {
+            return try await initiator.run { transaction in
+                let id = UUID.v7()
+                let orderId = id.uuidString.lowercased()
+                async let prices = stock.deduct(StockChange(orderId: orderId, items: request.items), mode: stockMode)
+                if request.spendPoints > 0 {
+                    let spending = AddPoint(userName: request.userName, orderId: orderId, point: request.spendPoints)
+                    try await points.spend(spending, mode: pointsMode)
+                }
+                let order = try NewOrder(
+                    request, id: id, prices: try await prices, idempotencyKey: key, transaction: transaction)
+                try faults.reach("order.branchesDone")
+                attempted = order
+                return (order, try await writer.write(order))
             }
-            let order = try NewOrder(
-                request, id: id, prices: try await prices, idempotencyKey: key, transaction: transaction)
-            try faults.reach("order.branchesDone")
-            return (order, try await writer.write(order))
+        } catch let committed as TransactionCommitted {
+            // Only the word of the commit was lost on its way; order and decision are one.
+            guard let attempted else { throw committed.error }
+            return (attempted, .written)
         }
     }
 

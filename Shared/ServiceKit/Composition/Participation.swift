@@ -51,7 +51,7 @@ public struct Participation: Sendable {
         over outbound: OutboundHTTP
     ) throws {
         var configuration = infrastructure.configuration
-        configuration.connections = 2
+        configuration.connections = 4
         let ending = PostgresDatabase(configuration, logger: boot.logger)
         participant = Participant(
             name: boot.name, database: infrastructure.database, ending: ending, handlers: handlers,
@@ -74,6 +74,17 @@ public struct Participation: Sendable {
 }
 
 extension Bootstrap {
+    /// ORDER_URL as the base URL that participants ask; too long a one is refused at the start, not at each order.
+    public var initiatorURL: String {
+        get throws {
+            let url = settings.orderURL
+            guard url.utf8.count <= BranchContext.maxInitiatorLength else {
+                throw SettingsError("ORDER_URL", "at most \(BranchContext.maxInitiatorLength) bytes")
+            }
+            return url
+        }
+    }
+
     /// A client of another service of the suite.
     public func client(_ name: String, _ baseURL: String, _ outbound: OutboundHTTP) -> ServiceClient {
         ServiceClient(name, baseURL: baseURL, token: settings.token, over: outbound)

@@ -22,7 +22,8 @@ final class AdmissionMiddleware: RouterMiddleware {
             throw Problem.contentTooLarge
         }
         defer { inFlight.subtract(1, ordering: .relaxed) }
-        guard inFlight.add(1, ordering: .relaxed).newValue <= limits.maxInFlight else {
+        let isFull = inFlight.add(1, ordering: .relaxed).newValue > limits.maxInFlight
+        guard !isFull || limits.alwaysAdmitted.contains(where: request.uri.path.hasPrefix) else {
             throw Problem.unavailable("too many requests at once")
         }
         return try await next(request, context)

@@ -6,6 +6,9 @@ public struct HTTPLimits: Sendable {
     /// Requests in flight beyond this are answered 503 with `Retry-After`.
     public var maxInFlight: Int
 
+    /// Paths that begin with one of these are let in all the same: they free what the requests in flight wait for.
+    public var alwaysAdmitted = ["/transactions/"]
+
     /// 1,024 requests in flight by default.
     public init(maxInFlight: Int = 1024) { self.maxInFlight = maxInFlight }
 }

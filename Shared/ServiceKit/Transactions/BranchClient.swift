@@ -38,8 +38,11 @@ public struct BranchClient: Sendable {
                     BranchContext.initiatorHeader: transaction.initiator,
                 ], timeout: min(timeout, transaction.remaining))
         } catch {
-            // It said no, in so many words: nothing was done there, and nothing is to be undone.
-            if case .status(400..<500, _, _, _) = error { transaction.withdraw(participant) }
+            // It said no, in so many words: nothing was done there, and nothing is to be undone. But where the same
+            // request is prepared already, something is.
+            if case .status(400..<500, _, _, _) = error, !error.isProblem(BranchProblem.prepared) {
+                transaction.withdraw(participant)
+            }
             throw error
         }
     }

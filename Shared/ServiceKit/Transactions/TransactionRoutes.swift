@@ -116,15 +116,31 @@ extension ProblemMapping {
     }
 }
 
+/// The codes of a participant's problems that initiators know.
+public enum BranchProblem {
+    /// A row is held by another global transaction.
+    public static let locked = "locked"
+    /// The same request is prepared already.
+    public static let prepared = "already-prepared"
+    /// Mode `xa` is switched off in the participant's PostgreSQL.
+    public static let xaUnavailable = "xa-unavailable"
+}
+
 extension BranchError {
     fileprivate var problem: Problem {
         switch self {
-        case .locked: .conflict("locked", "another transaction holds a row that is needed", retryAfter: 1)
+        case .locked:
+            .conflict(BranchProblem.locked, "another transaction holds a row that is needed", retryAfter: 1)
         case .transactionIsOver: .conflict("transaction-over", "the global transaction is over")
-        case .prepared: .conflict("already-prepared", "this was done already and waits for the decision")
+        case .otherRequest:
+            .conflict("transaction-used", "another request of this global transaction was done here already")
+        case .prepared: .conflict(BranchProblem.prepared, "this was done already and waits for the decision")
         case .unsupportedMode(let mode): .unprocessable("this action has no mode '\(mode.rawValue)'")
         case .xaImpossible:
-            .unavailable("mode 'xa' needs max_prepared_transactions > 0 in this service's PostgreSQL", retryAfter: 60)
+            Problem(
+                .serviceUnavailable, code: BranchProblem.xaUnavailable, title: "Mode xa is unavailable",
+                detail: "mode 'xa' needs max_prepared_transactions > 0 in this service's PostgreSQL; the others work",
+                retryAfter: 60)
         }
     }
 }

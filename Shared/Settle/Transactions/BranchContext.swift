@@ -9,6 +9,10 @@ public struct BranchContext: Sendable, Equatable {
     /// The header with the base URL of who decides.
     public static let initiatorHeader = "Settle-Initiator"
 
+    /// How many bytes the initiator's base URL may have: it becomes part of a prepared transaction's name, which has
+    /// room for 199.
+    public static let maxInitiatorLength = 90
+
     /// The transaction.
     public let xid: XID
     /// How the participant is to do its part.
@@ -27,7 +31,7 @@ public struct BranchContext: Sendable, Equatable {
     public init?(header: (String) -> String?) {
         guard let xid = header(Self.xidHeader).flatMap(XID.init(rawValue:)),
             let mode = header(Self.modeHeader).flatMap(BranchMode.init(rawValue:)),
-            let initiator = header(Self.initiatorHeader), (1...90).contains(initiator.utf8.count)
+            let initiator = header(Self.initiatorHeader), (1...Self.maxInitiatorLength).contains(initiator.utf8.count)
         else { return nil }
         self.init(xid: xid, mode: mode, initiator: initiator)
     }

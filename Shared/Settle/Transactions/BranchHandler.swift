@@ -9,48 +9,58 @@ public struct BranchHandler: Sendable {
     let name: String
     let mode: BranchMode
     let perform: Perform
+    /// Whether two requests ask for the same, however their JSON is written.
+    let isSame: @Sendable (String, String) throws -> Bool
     /// Nil where the mode itself ends the branch.
     let commit: End?
     let rollback: End?
 
     /// `action` under the triggers of its enrolled tables.
     public static func at(_ name: String, _ action: some LocalAction) -> BranchHandler {
-        BranchHandler(name: name, mode: .at, perform: erase(action.perform), commit: nil, rollback: nil)
+        BranchHandler(name, .at, action.perform)
     }
 
     /// `action` as a prepared transaction.
     public static func xa(_ name: String, _ action: some LocalAction) -> BranchHandler {
-        BranchHandler(name: name, mode: .xa, perform: erase(action.perform), commit: nil, rollback: nil)
+        BranchHandler(name, .xa, action.perform)
     }
 
     /// `action` in three calls.
     public static func tcc(_ name: String, _ action: some TCCAction) -> BranchHandler {
-        BranchHandler(
-            name: name, mode: .tcc, perform: erase(action.try), commit: erase(action.confirm),
-            rollback: erase(action.cancel))
+        BranchHandler(name, .tcc, action.try, commit: erase(action.confirm), rollback: erase(action.cancel))
     }
 
     /// `action` with its compensation.
     public static func saga(_ name: String, _ action: some SagaAction) -> BranchHandler {
-        BranchHandler(
-            name: name, mode: .saga, perform: erase(action.perform), commit: nil, rollback: erase(action.compensate))
+        BranchHandler(name, .saga, action.perform, rollback: erase(action.compensate))
     }
 
-    private static func erase<Request: Codable & Sendable, Answer: Codable & Sendable>(
-        _ perform: @escaping @Sendable (Request, borrowing PostgresTransaction) throws -> Answer
-    ) -> Perform {
-        { request, transaction in
-            let request = try JSONDecoder().decode(Request.self, from: Data(request.utf8))
-            return String(decoding: try JSONEncoder().encode(try perform(request, transaction)), as: UTF8.self)
+    private init<Request: Codable & Sendable, Answer: Codable & Sendable>(
+        _ name: String, _ mode: BranchMode,
+        _ perform: @escaping @Sendable (Request, borrowing PostgresTransaction) throws -> Answer,
+        commit: End? = nil, rollback: End? = nil
+    ) {
+        self.name = name
+        self.mode = mode
+        self.perform = { request, transaction in
+            String(decoding: try JSONEncoder().encode(try perform(Self.decode(request), transaction)), as: UTF8.self)
         }
+        isSame = { one, other in
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = .sortedKeys
+            return try encoder.encode(Self.decode(one) as Request) == encoder.encode(Self.decode(other) as Request)
+        }
+        self.commit = commit
+        self.rollback = rollback
     }
 
     private static func erase<Request: Codable & Sendable>(
         _ end: @escaping @Sendable ([Request], borrowing PostgresTransaction) throws -> Void
     ) -> End {
-        { requests, transaction in
-            let decoder = JSONDecoder()
-            try end(requests.map { try decoder.decode(Request.self, from: Data($0.utf8)) }, transaction)
-        }
+        { requests, transaction in try end(requests.map { try decode($0) }, transaction) }
+    }
+
+    private static func decode<Request: Decodable>(_ request: String) throws -> Request {
+        try JSONDecoder().decode(Request.self, from: Data(request.utf8))
     }
 }

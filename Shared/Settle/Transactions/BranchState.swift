@@ -1,6 +1,7 @@
-/// What a participant knows of its branch of a global transaction. Pure.
+/// What a participant remembers of its branch of a global transaction.
 ///
-/// The tables hold it and their keys enforce it; this says what each event means in each state.
+/// The table `settle.branch` holds it and its key enforces it; the rules below say what each event means in each state,
+/// nil standing for no memory at all. Pure: the tests try every sequence of events on them.
 public enum BranchState: String, Sendable, CaseIterable {
     /// The part is done and can still be undone.
     case undecided
@@ -8,40 +9,51 @@ public enum BranchState: String, Sendable, CaseIterable {
     case committed
     /// The part is undone, or was never done and never will be.
     case rolledBack
+}
 
-    /// What to do with a request for a branch, when there is one already.
-    enum Repeated: Equatable, Sendable {
+extension BranchState? {
+    /// What to do with a request for the part.
+    enum OnRequest: Equatable, Sendable {
+        /// It is the first one.
+        case perform
         /// It was done before: give the same answer.
         case answerAgain
         /// Its transaction is over: it must not be done any more.
         case refuse
     }
 
-    /// The same request came again, or late.
-    var onRequest: Repeated {
+    /// The request came, for the first time, again, or late.
+    var onRequest: OnRequest {
         switch self {
+        case nil: .perform
         case .undecided, .committed: .answerAgain
         case .rolledBack: .refuse
         }
     }
 
-    /// The state after the initiator's decision, and whether something is to be done to get there.
-    ///
-    /// A decision never changes: against one that was carried out already, the later word is refused.
-    func onDecision(commit: Bool) -> (state: BranchState, acts: Bool) {
-        switch (self, commit) {
-        case (.undecided, true): (.committed, true)
-        case (.undecided, false): (.rolledBack, true)
-        case (.committed, _), (.rolledBack, _): (self, false)
-        }
+    /// What a decision means for a branch.
+    struct Ending: Equatable, Sendable {
+        /// What is remembered then.
+        let state: BranchState?
+        /// Whether something is to be done to get there.
+        let acts: Bool
+        /// What is told to who decided.
+        let outcome: BranchOutcome
     }
 
-    /// What is told to who decided. Undecided has no outcome.
-    var outcome: BranchOutcome? {
-        switch self {
-        case .undecided: nil
-        case .committed: .committed
-        case .rolledBack: .rolledBack
+    /// The initiator's decision came, for the first time, again, or late.
+    ///
+    /// A decision never changes: against one that was carried out already, the later word is refused. A rollback that
+    /// finds nothing is remembered, so that a request that it has overtaken is refused; a commit that finds nothing
+    /// concerns a branch that ended long ago, since nobody commits before every part is done.
+    func onDecision(commit: Bool) -> Ending {
+        switch (self, commit) {
+        case (nil, true): Ending(state: nil, acts: false, outcome: .committed)
+        case (nil, false): Ending(state: .rolledBack, acts: false, outcome: .rolledBack)
+        case (.undecided, true): Ending(state: .committed, acts: true, outcome: .committed)
+        case (.undecided, false): Ending(state: .rolledBack, acts: true, outcome: .rolledBack)
+        case (.committed, _): Ending(state: .committed, acts: false, outcome: .committed)
+        case (.rolledBack, _): Ending(state: .rolledBack, acts: false, outcome: .rolledBack)
         }
     }
 }

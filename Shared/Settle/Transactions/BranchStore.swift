@@ -65,14 +65,19 @@ struct BranchStore: Sendable {
             """, [.texts(xids.map(\.rawValue)), .text(state.rawValue)])
     }
 
-    /// Keeps a branch that could not be undone for an operator to look at.
+    /// Keeps a branch that could not be ended for an operator to look at.
     static func stuck(_ xid: XID, why: String, in transaction: borrowing PostgresTransaction) {
-        transaction.add(
-            """
-            UPDATE settle.branch SET errormsg = $2, check_time = now() + interval '1 minute'
-            WHERE xid = $1 AND state = 'undecided'
-            """, [.text(xid.rawValue), .text(why)])
+        transaction.add(markStuck, [.text(xid.rawValue), .text(why)])
     }
+
+    static func stuck(_ xid: XID, why: String, in database: PostgresDatabase) async throws {
+        _ = try await database.query(markStuck, [.text(xid.rawValue), .text(why)])
+    }
+
+    private static let markStuck = """
+        UPDATE settle.branch SET errormsg = $2, check_time = now() + interval '1 minute'
+        WHERE xid = $1 AND state = 'undecided'
+        """
 }
 
 extension BranchStore.Branch {

@@ -1,5 +1,4 @@
 import Base
-public import Foundation
 public import Logging
 import Postgres
 public import ServiceLifecycle
@@ -9,17 +8,14 @@ import Synchronization
 ///
 /// It alone makes global transactions end; phase 2 only makes them end sooner.
 public final class CheckBack: Service {
-    private struct Open: Sendable {
-        let xid: XID
-        let initiator: String
-    }
-
     private let participant: Participant
     private let peers: any InitiatorPeers
     private let settings: TransactionSettings
     private let logger: Logger
-    /// How often each prepared transaction's initiator was asked, and when it is asked next.
-    private let preparedChecks = Mutex<[String: (checks: Int, next: ContinuousClock.Instant)]>([:])
+    private let branches: UndecidedBranches
+    private let initiators: Mutex<InitiatorsToAsk>
+    /// Anything in it makes the next look happen now.
+    private let signal = Mailbox<Void>(capacity: 1)
 
     /// - Parameter peers: reaches the initiators.
     public init(participant: Participant, peers: any InitiatorPeers, logger: Logger) {
@@ -27,39 +23,46 @@ public final class CheckBack: Service {
         self.peers = peers
         self.logger = logger
         settings = participant.settings
+        branches = UndecidedBranches(participant: participant)
+        initiators = Mutex(InitiatorsToAsk(backoff: settings.checkBackoff))
     }
 
     /// Runs until graceful shutdown.
     public func run() async throws {
+        await reportXA()
         await cancelWhenGracefulShutdown {
-            var scans = 0
-            while !Task.isCancelled {
-                do {
-                    try await self.check()
-                    scans += 1
-                    if scans % 60 == 0 { _ = try await self.purge() }
-                } catch {
-                    self.logger.warning("check-back failed; next scan", metadata: ["error": "\(error)"])
-                }
-                // Only cancellation ends the sleep early, and then the loop ends.
-                try? await Task.sleep(for: self.settings.scanInterval)
+            await withDiscardingTaskGroup { group in
+                group.addTask { await self.every(self.settings.scanInterval) { _ = self.signal.offer(()) } }
+                group.addTask { await self.every(self.settings.purgeInterval) { await self.purge() } }
+                while !(await self.signal.take()).isEmpty { await self.look(&group) }
+                group.cancelAll()
             }
         }
     }
 
-    func check() async throws {
-        while true {
-            let claimed = try await claim()
-            await ask(claimed + (try await claimPrepared()))
-            guard claimed.count == settings.batchSize else { return }
+    /// One look; returns when all initiators that were to be asked have answered or failed to.
+    func check() async {
+        await withDiscardingTaskGroup { await self.look(&$0) }
+    }
+
+    private func every(_ interval: Duration, _ body: () async -> Void) async {
+        while !Task.isCancelled {
+            await body()
+            // Only cancellation ends the sleep early, and then the loop ends.
+            try? await Task.sleep(for: interval)
         }
     }
 
-    private func ask(_ open: [Open]) async {
-        await withTaskGroup { group in
-            for (initiator, branches) in Dictionary(grouping: open, by: \.initiator) {
-                group.addTask { await self.ask(initiator, about: branches.map(\.xid)) }
+    private func look(_ group: inout DiscardingTaskGroup) async {
+        do {
+            try await branches.count()
+            let excluded = initiators.withLock { $0.excluded(now: .now) }
+            for (initiator, due) in try await branches.claim(except: excluded) {
+                initiators.withLock { $0.ask(initiator) }
+                group.addTask { await self.ask(initiator, about: due) }
             }
+        } catch {
+            logger.warning("check-back failed; next look", metadata: ["error": "\(error)"])
         }
     }
 
@@ -67,17 +70,13 @@ public final class CheckBack: Service {
         participant.metrics.checkedBack(xids.count)
         do {
             let decisions = try await peers.decisions(on: xids, at: initiator)
-            let committed = xids.filter { decisions[$0] == .commit }
-            let aborted = xids.filter { decisions[$0] == .abort }
-            _ = try await participant.commit(committed)
-            _ = try await participant.rollBack(aborted)
-            logger.info(
-                "branches ended by check-back",
-                metadata: [
-                    "initiator": "\(initiator)", "xid": "\(xids[0])", "committed": "\(committed.count)",
-                    "rolledBack": "\(aborted.count)", "undecided": "\(xids.count - committed.count - aborted.count)",
-                ])
+            initiators.withLock { $0.answered(initiator) }
+            await end(xids.filter { decisions[$0]?.commits == true }, commit: true)
+            await end(xids.filter { decisions[$0]?.commits == false }, commit: false)
+            // There may be more than one question holds.
+            if xids.count >= settings.batchSize { signal.offer(()) }
         } catch {
+            initiators.withLock { $0.failed(initiator, now: .now) }
             // Nothing is guessed: they stay as they are and are asked about again, later each time.
             logger.warning(
                 "an initiator could not be asked; its branches wait",
@@ -87,87 +86,37 @@ public final class CheckBack: Service {
         }
     }
 
-    /// Leases the branches that are due, so that replicas do not ask about the same ones.
-    private func claim() async throws -> [Open] {
-        let backoff = settings.checkBackoff
-        let rows = try await participant.ending.query(
-            """
-            WITH due AS (
-                SELECT xid FROM settle.branch WHERE state = 'undecided' AND check_time <= now()
-                ORDER BY check_time LIMIT $1 FOR UPDATE SKIP LOCKED)
-            UPDATE settle.branch b SET
-                checks = checks + 1,
-                check_time = now() + least($3, $2 * 2 ^ least(checks, 20)) * (0.75 + random() * 0.5)
-                                   * interval '1 millisecond'
-            FROM due WHERE b.xid = due.xid RETURNING b.xid, b.initiator
-            """,
-            [.int(settings.batchSize), .int(backoff.initial.milliseconds), .int(backoff.cap.milliseconds)])
-        return try rows.compactMap { row in
-            guard let xid = XID(rawValue: try row.decode(String.self, at: 0)) else { return nil }
-            return Open(xid: xid, initiator: try row.decode(String.self, at: 1))
+    private func end(_ xids: [XID], commit: Bool) async {
+        guard !xids.isEmpty else { return }
+        do {
+            let outcomes = try await commit ? participant.commit(xids) : participant.rollBack(xids)
+            logger.info(
+                "branches ended by check-back",
+                metadata: [
+                    "xid": "\(xids[0])", "branches": "\(outcomes.count)", "decision": commit ? "commit" : "abort",
+                ])
+        } catch {
+            logger.warning(
+                "branches could not be ended; they are asked about again",
+                metadata: ["xid": "\(xids[0])", "branches": "\(xids.count)", "error": "\(error)"])
         }
     }
 
-    private func claimPrepared() async throws -> [Open] {
-        let waiting = try await participant.prepared.waiting(
-            longerThan: settings.checkAfter, limit: settings.batchSize)
-        let now = ContinuousClock.now
-        return preparedChecks.withLock { known in
-            let gids = Set(waiting.map(\.gid))
-            known = known.filter { gids.contains($0.key) }
-            return waiting.filter { prepared in
-                let before = known[prepared.gid]
-                guard before.map({ $0.next <= now }) ?? true else { return false }
-                let checks = (before?.checks ?? 0) + 1
-                known[prepared.gid] = (checks, now + settings.checkBackoff.delay(attempt: checks))
-                return true
-            }.map { Open(xid: $0.xid, initiator: $0.initiator) }
+    private func purge() async {
+        do {
+            while try await branches.purge() == settings.batchSize, !Task.isCancelled {}
+        } catch {
+            logger.warning("forgetting old branches failed", metadata: ["error": "\(error)"])
         }
     }
 
-    /// Forgets a small batch of branches that ended long ago; returns how many.
-    private func purge() async throws -> Int {
-        try await participant.ending.query(
-            """
-            DELETE FROM settle.branch WHERE xid IN (
-                SELECT xid FROM settle.branch
-                WHERE created_at < now() - $1 * interval '1 millisecond' AND state <> 'undecided'
-                LIMIT $2 FOR UPDATE SKIP LOCKED)
-            """, [.int(settings.retention.milliseconds), .int(settings.batchSize)]
-        ).affected
-    }
-}
-
-/// A branch that waits for its decision, as an operator sees it.
-public struct UndecidedBranch: Encodable, Sendable {
-    /// The global transaction.
-    public let xid: String
-    /// How the part was done.
-    public let mode: String
-    /// `undecided`, or `prepared` in mode `xa`.
-    public let state: String
-    /// When it was done.
-    public let createdAt: Date
-    /// Why it could not be ended, if that was tried.
-    public let errormsg: String?
-}
-
-extension Participant {
-    /// The oldest branches that wait for their decision.
-    public func undecided(limit: Int) async throws -> [UndecidedBranch] {
-        try await ending.query(
-            """
-            SELECT xid, mode, state, created_at, errormsg FROM settle.branch WHERE state = 'undecided'
-            UNION ALL
-            SELECT split_part(gid, ':', 2), 'xa', 'prepared', prepared, NULL FROM pg_prepared_xacts
-            WHERE database = current_database() AND gid LIKE 'settle:%'
-            ORDER BY 4 LIMIT $1
-            """, [.int(limit)]
-        ).map { row in
-            UndecidedBranch(
-                xid: try row.decode(String.self, at: 0), mode: try row.decode(String.self, at: 1),
-                state: try row.decode(String.self, at: 2), createdAt: try row.decode(Date.self, at: 3),
-                errormsg: try row.decode(String?.self, at: 4))
+    /// An operator shall hear of it before the first caller does.
+    private func reportXA() async {
+        do {
+            guard participant.offers(.xa), try await !participant.isXASupported() else { return }
+            logger.error("mode 'xa' is refused: PostgreSQL has max_prepared_transactions = 0; the other modes work")
+        } catch {
+            logger.warning("whether mode 'xa' can work is not known yet", metadata: ["error": "\(error)"])
         }
     }
 }

@@ -16,7 +16,7 @@ struct DecisionStore: Sendable {
             """
             INSERT INTO settle.global_transaction (xid, decision, participants, due_time)
             SELECT xid, 'commit', string_to_array(participants, ' '), now() + $3 * interval '1 millisecond'
-            FROM unnest($1::text[], $2::text[]) AS t (xid, participants)
+            FROM unnest($1::text[], $2::text[]) AS t (xid, participants) ORDER BY xid
             """,
             [
                 .texts(transactions.map(\.xid.rawValue)),
@@ -36,10 +36,11 @@ struct DecisionStore: Sendable {
     ///
     /// The insert is what makes "no row" certain. If the initiating transaction is open, it waits for its end; if that
     /// transaction has not reached its own insert yet, it will now fail there.
-    func settle(_ xids: [XID]) async throws -> [XID: Decision] {
-        let rows = try await database.transaction { [settings] transaction in
-            transaction.add(
-                "SELECT set_config('lock_timeout', $1, true)", [.text("\(settings.outcomeWait.milliseconds)ms")])
+    ///
+    /// - Throws: a `PostgresError` that `isHeldOpen` when an initiating transaction stays open for longer than `wait`.
+    func settle(_ xids: [XID], wait: Duration) async throws -> [XID: Decision] {
+        let rows = try await database.transaction { transaction in
+            transaction.add("SELECT set_config('lock_timeout', $1, true)", [.text("\(wait.milliseconds)ms")])
             transaction.add(
                 """
                 INSERT INTO settle.global_transaction (xid, decision)
@@ -105,4 +106,10 @@ struct DecisionStore: Sendable {
             decisions[xid] = Decision(rawValue: try row.decode(String.self, at: 1))
         }
     }
+}
+
+extension PostgresError {
+    /// An initiating transaction was open for all of the time that it was waited for (lock not available), or holds up
+    /// others in a circle.
+    var isHeldOpen: Bool { sqlState == "55P03" || sqlState == "40P01" }
 }

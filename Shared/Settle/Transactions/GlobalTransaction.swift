@@ -2,19 +2,10 @@ import Synchronization
 
 /// A global transaction in the hands of its initiator. It costs nothing until it is decided: no log, no message.
 public final class GlobalTransaction: Sendable {
-    /// How far its decision has come, as this process knows it.
-    enum Progress: Sendable {
-        /// No decision was sent to the database: it will not commit.
-        case open
-        /// The decision was sent; the answer was not seen yet.
-        case deciding
-        /// The decision is durable.
-        case committed
-    }
-
     private struct State {
-        var participants: Set<String> = []
-        var progress = Progress.open
+        /// How many calls went to each participant that did something, or may have.
+        var calls: [String: Int] = [:]
+        var progress = TransactionProgress.open
     }
 
     /// Its name.
@@ -31,20 +22,23 @@ public final class GlobalTransaction: Sendable {
         self.deadline = deadline
     }
 
-    /// Notes, before it is called, that the service at this base URL may do a part of it.
+    /// Notes, before each call, that the service at this base URL may do a part of it.
     public func enlist(_ participant: String) {
-        state.withLock { _ = $0.participants.insert(participant) }
+        state.withLock { $0.calls[participant, default: 0] += 1 }
     }
 
-    /// Takes back `enlist`, for a participant that surely did nothing.
+    /// Takes back one `enlist`, for a call that surely did nothing.
     public func withdraw(_ participant: String) {
-        state.withLock { _ = $0.participants.remove(participant) }
+        state.withLock { state in
+            guard let calls = state.calls[participant] else { return }
+            state.calls[participant] = calls > 1 ? calls - 1 : nil
+        }
     }
 
     /// Who may have done a part of it.
-    var participants: [String] { state.withLock { $0.participants.sorted() } }
+    var participants: [String] { state.withLock { $0.calls.keys.sorted() } }
 
-    var progress: Progress {
+    var progress: TransactionProgress {
         get { state.withLock { $0.progress } }
         set { state.withLock { $0.progress = newValue } }
     }

@@ -1,9 +1,12 @@
+import Base
 import Logging
 import Postgres
 
 /// Phase 2 at the participant: idempotent, in batches, and whoever asks for it is right: the initiator, or a check-back.
 extension Participant {
     /// Makes what was done under `xids` final; unknown ones are taken for long ended.
+    ///
+    /// Missing from the result: what could not be ended now. It is to be asked for again.
     public func commit(_ xids: [XID]) async throws -> [XID: BranchOutcome] {
         try await end(xids, commit: true)
     }
@@ -18,44 +21,87 @@ extension Participant {
     private func end(_ xids: [XID], commit: Bool) async throws -> [XID: BranchOutcome] {
         guard !xids.isEmpty else { return [:] }
         // First the prepared ones: once they are gone, their branch rows are visible, or never were.
-        for prepared in try await prepared.find(xids) {
-            try faults.reach(commit ? "branch.beforeCommitPrepared" : "branch.beforeRollbackPrepared")
-            try await self.prepared.end(prepared, commit: commit)
-            metrics.ended(1, commit: commit)
+        let left = try await endPrepared(xids, commit: commit)
+        let ended = try await isolating(xids.filter { !left.contains($0) }) {
+            try await self.endVisible($0, commit: commit)
         }
-        let ended = try await isolating(xids) { try await self.endVisible($0, commit: commit) }
         try faults.reach(commit ? "branch.ended.commit" : "branch.ended.rollback")
         return ended
     }
 
+    /// Ends the prepared transactions of `xids`, some at once: each is a commit of its own that reaches the disk, and
+    /// PostgreSQL writes those together that come together. Returns those that could not be ended.
+    private func endPrepared(_ xids: [XID], commit: Bool) async throws -> Set<XID> {
+        let waiting = try await prepared.find(xids)
+        return try await withThrowingTaskGroup(of: XID?.self) { group in
+            var left: Set<XID> = []
+            for (index, prepared) in waiting.enumerated() {
+                try faults.reach(commit ? "branch.beforeCommitPrepared" : "branch.beforeRollbackPrepared")
+                if index >= 4, let unended = try await group.next() ?? nil { left.insert(unended) }
+                group.addTask { try await self.endPrepared(prepared, commit: commit) ? nil : prepared.xid }
+            }
+            for try await unended in group { if let unended { left.insert(unended) } }
+            return left
+        }
+    }
+
+    private func endPrepared(_ prepared: PreparedTransactions.Prepared, commit: Bool) async throws -> Bool {
+        do {
+            if try await self.prepared.end(prepared, commit: commit) { metrics.ended(1, commit: commit) }
+            return true
+        } catch let error as PostgresError where error.kind == .server && !error.isUnavailable {
+            logger.warning(
+                "a prepared transaction could not be ended; it is tried again",
+                metadata: ["xid": "\(prepared.xid)", "error": "\(error)"])
+            return false
+        }
+    }
+
     /// A batch that fails as a whole is ended one by one, so that one branch that cannot be ended holds up no other.
+    ///
+    /// A row that another transaction holds is waited for a little. Not for long: that one's own end may be the next in
+    /// line.
     private func isolating(
         _ xids: [XID], _ end: ([XID]) async throws -> [XID: BranchOutcome]
     ) async throws -> [XID: BranchOutcome] {
-        do {
-            return try await end(xids)
-        } catch let error as PostgresError where error.kind == .server && !error.isUnavailable && xids.count > 1 {
-            logger.warning(
-                "a batch of branches could not be ended; one by one",
-                metadata: ["transactions": "\(xids.count)", "error": "\(error)"])
-            var outcomes: [XID: BranchOutcome] = [:]
-            for xid in xids {
-                do {
-                    outcomes.merge(try await end([xid])) { $1 }
-                } catch let error as PostgresError where error.kind == .server && !error.isUnavailable {
-                    logger.error("a branch could not be ended", metadata: ["xid": "\(xid)", "error": "\(error)"])
+        guard !xids.isEmpty else { return [:] }
+        let backoff = Backoff(initial: .milliseconds(4), cap: .milliseconds(20))
+        tries: for attempt in 1...4 {
+            do {
+                return try await end(xids)
+            } catch {
+                switch Obstacle(error) {
+                case .outage: throw error
+                case .rowHeld: try await Task.sleep(for: backoff.delay(attempt: attempt))
+                case .branch: break tries
                 }
             }
-            return outcomes
         }
+        var outcomes: [XID: BranchOutcome] = [:]
+        for xid in xids {
+            do {
+                outcomes.merge(try await end([xid])) { $1 }
+            } catch {
+                let obstacle = Obstacle(error)
+                if obstacle == .outage { throw error }
+                logger.log(
+                    level: obstacle == .rowHeld ? .info : .error, "a branch could not be ended; it is tried again",
+                    metadata: ["xid": "\(xid)", "error": "\(error)"])
+                if obstacle == .branch {
+                    try await BranchStore.stuck(xid, why: "it could not be ended; the log says why", in: ending)
+                }
+            }
+        }
+        return outcomes
     }
 
     private func endVisible(_ xids: [XID], commit: Bool) async throws -> [XID: BranchOutcome] {
         let (branches, stuck) = try await ending.transaction { [self] transaction in
             if !commit { BranchStore.refuseLateBranches(xids, in: transaction) }
             let branches = try BranchStore.lock(xids, in: transaction)
-            let open = branches.filter { $0.state.onDecision(commit: commit).acts }
-            let stuck = try commit ? [] : undoPlainChanges(of: open, in: transaction)
+            let open = branches.filter { Optional($0.state).onDecision(commit: commit).acts }
+            let stuck = try leaveUnknownActions(of: open, in: transaction)
+                .union(commit ? [] : undoPlainChanges(of: open, in: transaction))
             let ended = open.filter { !stuck.contains($0.xid) }
             if commit { dropUndo(of: ended, in: transaction) }
             for (handler, requests) in grouped(ended) {
@@ -75,16 +121,13 @@ extension Participant {
         var outcomes: [XID: BranchOutcome] = [:]
         var acted = 0
         for xid in xids where !stuck.contains(xid) {
-            let (state, acts) = states[xid]?.onDecision(commit: commit) ?? (commit ? .committed : .rolledBack, false)
-            outcomes[xid] = state.outcome
-            if acts { acted += 1 }
+            let ending = states[xid].onDecision(commit: commit)
+            outcomes[xid] = ending.outcome
+            if ending.acts { acted += 1 }
         }
         metrics.ended(acted, commit: commit)
-        metrics.stuck(stuck.count)
         for xid in stuck {
-            logger.error(
-                "a branch cannot be undone: its rows were changed past the guard; an operator must decide",
-                metadata: ["xid": "\(xid)"])
+            logger.error("a branch cannot be ended; an operator must decide", metadata: ["xid": "\(xid)"])
         }
         return outcomes
     }
@@ -108,9 +151,40 @@ extension Participant {
         return stuck
     }
 
+    /// Branches of actions that this participant does not have any more stay as they are; returns them.
+    private func leaveUnknownActions(
+        of branches: [BranchStore.Branch], in transaction: borrowing PostgresTransaction
+    ) -> Set<XID> {
+        var stuck: Set<XID> = []
+        for branch in branches where handler(branch) == nil && (branch.mode == .tcc || branch.mode == .saga) {
+            BranchStore.stuck(branch.xid, why: "its action is not known any more", in: transaction)
+            stuck.insert(branch.xid)
+        }
+        return stuck
+    }
+
+    /// In a fixed order, so that two batches change the same rows in the same order.
     private func grouped(_ branches: [BranchStore.Branch]) -> [(handler: BranchHandler, requests: [String])] {
-        Dictionary(grouping: branches) { "\($0.mode?.rawValue ?? "") \($0.action)" }.values.compactMap { group in
-            handler(group[0]).map { ($0, group.map(\.request)) }
+        Dictionary(grouping: branches) { "\($0.action) \($0.mode?.rawValue ?? "")" }.sorted { $0.key < $1.key }
+            .compactMap { _, group in handler(group[0]).map { ($0, group.map(\.request)) } }
+    }
+}
+
+/// Why branches could not be ended.
+private enum Obstacle {
+    /// The database is away, or this process is stopping: nothing to do with the branches.
+    case outage
+    /// Somebody else's transaction is in the way.
+    case rowHeld
+    /// A branch itself: what its action does failed, or cannot be read.
+    case branch
+
+    init(_ error: any Error) {
+        switch error {
+        case let error as PostgresError where error.isUnavailable: self = .outage
+        case let error as PostgresError where error.isRowHeld || error.isSerializationConflict: self = .rowHeld
+        case is CancellationError: self = .outage
+        default: self = .branch
         }
     }
 }

@@ -23,12 +23,12 @@ public final class Participant: Sendable {
     let logger: Logger
     let metrics = ParticipantMetrics()
     private let handlers: [Key: BranchHandler]
-    private let isXAPossible = Mutex<Bool?>(nil)
+    private let isXAPossible = Atomic(false)
 
     /// - Parameters:
     ///   - name: tells it from other participants whose databases are on the same server; up to 32 letters and dashes.
     ///   - database: where the business tables and `settle.branch` are.
-    ///   - ending: the same database, on other connections.
+    ///   - ending: the same database, on other connections; some of them work on one batch at once.
     ///   - handlers: all that the participant can do, in all modes.
     public init(
         name: String, database: PostgresDatabase, ending: PostgresDatabase, handlers: [BranchHandler],
@@ -54,77 +54,64 @@ public final class Participant: Sendable {
         guard let handler = handlers[Key(name: name, mode: context.mode)] else {
             throw BranchError.unsupportedMode(context.mode)
         }
-        if context.mode == .xa { try await requireXA() }
-        let request = String(decoding: request, as: UTF8.self)
+        if context.mode == .xa { guard try await isXASupported() else { throw BranchError.xaImpossible } }
+        let branch = FirstPhase(
+            handler: handler, request: String(decoding: request, as: UTF8.self), context: context,
+            prepared: prepared, settings: settings, faults: faults)
         do {
-            let answer = try await untilUnlocked(context) { try await self.perform(handler, request, context) }
+            let answer = try await untilUnlocked { try await branch.perform(in: database) }
             metrics.event(.performed)
             logger.debug("branch performed", metadata: metadata(context, name))
             return Data(answer.utf8)
         } catch {
             // It may have failed because it was done before: then that is the answer.
-            if let answer = try await answerBefore(context) {
+            if let answer = try await answerBefore(branch, error) {
                 metrics.event(.repeated)
                 return Data(answer.utf8)
             }
             metrics.event(error is RowHeld ? .locked : .refused)
-            throw error is RowHeld ? BranchError.locked : error
+            switch error {
+            case is RowHeld: throw BranchError.locked
+            case let error as PostgresError where error.isPrepareImpossible:
+                isXAPossible.store(false, ordering: .relaxed)
+                throw BranchError.xaImpossible
+            default: throw error
+            }
         }
     }
 
-    /// Whether mode `xa` can work: the server may have `max_prepared_transactions = 0`. Asked once.
+    /// Whether mode `xa` can work: the server may have `max_prepared_transactions = 0`. Asked until it can.
     public func isXASupported() async throws -> Bool {
-        if let known = isXAPossible.withLock({ $0 }) { return known }
+        if isXAPossible.load(ordering: .relaxed) { return true }
         let isPossible = try await prepared.isPossible()
-        isXAPossible.withLock { $0 = isPossible }
+        isXAPossible.store(isPossible, ordering: .relaxed)
         return isPossible
     }
 
-    private func requireXA() async throws {
-        guard try await isXASupported() else { throw BranchError.xaImpossible }
-    }
-
-    private func perform(
-        _ handler: BranchHandler, _ request: String, _ context: BranchContext
-    ) async throws -> String {
-        try faults.reach("branch.beforeCommit")
-        let isXA = context.mode == .xa
-        let answer = try await database.transaction(
-            ending: isXA ? .prepare(gid: prepared.gid(context)) : .commit
-        ) { [settings] transaction in
-            if context.mode == .at {
-                transaction.add("SELECT set_config('settle.xid', $1, true)", [.text(context.xid.rawValue)])
-            }
-            // A row that a prepared transaction holds would block this thread; rather come again, as with `at`.
-            if isXA { transaction.add("SELECT set_config('lock_timeout', '20ms', true)") }
-            let answer = try handler.perform(request, transaction)
-            // A prepared branch is invisible until it is committed, so it says that it is.
-            BranchStore.insert(
-                context, action: handler.name, request: request, answer: answer,
-                state: isXA ? .committed : .undecided, checkAfter: settings.checkAfter, in: transaction)
-            return answer
-        }
-        try faults.reach("branch.committed")
-        return answer
-    }
+    /// Whether any action can be done in `mode`.
+    public func offers(_ mode: BranchMode) -> Bool { handlers.keys.contains { $0.mode == mode } }
 
     /// The answer that was given before, if the branch exists; throws when its transaction is over.
-    private func answerBefore(_ context: BranchContext) async throws -> String? {
-        if let branch = try await BranchStore.find(context.xid, in: database) {
-            switch branch.state.onRequest {
-            case .answerAgain: return branch.answer
-            case .refuse: throw BranchError.transactionIsOver
-            }
+    private func answerBefore(_ branch: FirstPhase, _ error: any Error) async throws -> String? {
+        let before = try await BranchStore.find(branch.context.xid, in: database)
+        switch (before?.state).onRequest {
+        case .perform: break
+        case .refuse: throw BranchError.transactionIsOver
+        case .answerAgain:
+            guard let before, before.mode == branch.context.mode, before.action == branch.handler.name,
+                try branch.handler.isSame(before.request, branch.request)
+            else { throw BranchError.otherRequest }
+            return before.answer
         }
-        if context.mode == .xa, try await !prepared.find([context.xid]).isEmpty { throw BranchError.prepared }
-        return nil
+        guard branch.context.mode == .xa, try await !prepared.find([branch.context.xid]).isEmpty else { return nil }
+        // This very request has prepared it, and only the word of it was lost.
+        if (error as? PostgresError)?.kind == .commitUnknown, let answer = branch.answer { return answer }
+        throw BranchError.prepared
     }
 
     /// Tries again, with jitter, while another global transaction holds a row, up to the lock timeout. No connection is
     /// held while it waits.
-    private func untilUnlocked<Result>(
-        _ context: BranchContext, _ perform: () async throws -> Result
-    ) async throws -> Result {
+    private func untilUnlocked<Result>(_ perform: () async throws -> Result) async throws -> Result {
         let deadline = ContinuousClock.now + settings.lockTimeout
         let backoff = Backoff(initial: .milliseconds(4), cap: .milliseconds(50), multiplier: 1.5, jitter: 0.8)
         var attempt = 0
@@ -155,18 +142,9 @@ extension PostgresError {
     /// A row is held by another undecided global transaction (`ST001`, raised by the guard of an enrolled table) or by a
     /// prepared one (`55P03`, lock not available).
     public var isRowHeld: Bool { sqlState == "ST001" || sqlState == "55P03" }
-}
 
-/// Why a participant would not do its part.
-public enum BranchError: Error, Sendable, Equatable {
-    /// A row that it needs was held by another global transaction until the lock timeout.
-    case locked
-    /// The request came after its transaction was rolled back.
-    case transactionIsOver
-    /// The same request is prepared already and waits for its decision; its answer is not visible yet.
-    case prepared
-    /// The participant has no such action in this mode.
-    case unsupportedMode(BranchMode)
-    /// The database has `max_prepared_transactions = 0`.
-    case xaImpossible
+    /// PREPARE TRANSACTION is switched off (`max_prepared_transactions`): object not in prerequisite state.
+    fileprivate var isPrepareImpossible: Bool {
+        sqlState == "55000" && statement?.hasPrefix("PREPARE TRANSACTION") == true
+    }
 }

@@ -4,20 +4,20 @@ import ServiceLifecycle
 import Synchronization
 
 /// Tells participants what was decided: soon after the decision in batches, and again until they have confirmed.
+///
+/// Each participant has a line of its own, so that one which is away or slow holds up no other: the others hold rows.
 final class PhaseTwo: Sendable {
-    private struct Rollback: Sendable {
-        let xid: XID
-        let participant: String
-    }
-
     private let store: DecisionStore
     private let peers: any ParticipantPeers
     private let settings: TransactionSettings
     private let faults: Faults
     private let logger: Logger
     private let metrics = InitiatorMetrics()
-    private let fresh: Mailbox<DecisionStore.Unacknowledged>
-    private let rollbacks: Batcher<Rollback, Void>
+    /// A decision that finds no room here is found by the scan when its lease ends.
+    private let fresh = Mailbox<FreshDecision>(capacity: 20_000)
+    private let lines = Mutex<[String: ParticipantLine<FreshDecision>]>([:])
+    private let rollbacks = Mutex<[String: Batcher<XID, Void>]>([:])
+    private let isStopping = Atomic(false)
 
     init(
         store: DecisionStore, peers: any ParticipantPeers, settings: TransactionSettings, faults: Faults,
@@ -28,83 +28,75 @@ final class PhaseTwo: Sendable {
         self.settings = settings
         self.faults = faults
         self.logger = logger
-        // A decision that finds no room here is found by the scan when its lease ends.
-        fresh = Mailbox(capacity: 20_000)
-        rollbacks = Batcher(limit: settings.batchSize, lanes: 4) { batch in
-            await withTaskGroup { group in
-                for (participant, entries) in Dictionary(grouping: batch, by: \.participant) {
-                    group.addTask {
-                        do {
-                            _ = try await peers.end(entries.map(\.xid), commit: false, at: participant)
-                        } catch {
-                            logger.warning(
-                                "a participant could not be told to roll back; it will ask",
-                                metadata: [
-                                    "participant": "\(participant)", "xid": "\(entries[0].xid)",
-                                    "transactions": "\(entries.count)", "error": "\(error)",
-                                ])
-                        }
-                    }
-                }
-            }
-            return batch.map { _ in }
-        }
     }
 
-    /// Hands over decisions that are durable. Called on a database thread: it only puts them in line.
-    func committed(_ transactions: [GlobalTransaction]) {
-        metrics.committed(transactions.count)
-        fresh.offer(
-            contentsOf: transactions.map {
-                DecisionStore.Unacknowledged(xid: $0.xid, participants: $0.participants)
-            })
-    }
-
-    /// Has every participant undo its part; returns when they have, or after `rollbackWait`.
-    func rollBack(_ transaction: GlobalTransaction) async {
-        metrics.rolledBack()
-        // Not a child of the caller's task: a client that goes away does not keep the others' rows held.
-        let all = Task { [rollbacks] in
-            await withTaskGroup { group in
-                for participant in transaction.participants {
-                    group.addTask {
-                        // The batch reports its own failures and never throws.
-                        try? await rollbacks.submit(Rollback(xid: transaction.xid, participant: participant))
-                    }
-                }
-            }
-        }
-        await withTaskGroup { [settings] group in
-            group.addTask { await all.value }
-            group.addTask { try? await Task.sleep(for: settings.rollbackWait) }  // cancelled when all is done
-            await group.next()
-            group.cancelAll()
-        }
-    }
-
-    func run() async throws {
+    func run() async {
         await withGracefulShutdownHandler {
             await withTaskGroup { group in
                 group.addTask { await self.tellFresh() }
                 group.addTask { await self.scan() }
+                group.addTask { await self.purge() }
                 await group.next()
                 group.cancelAll()
             }
         } onGracefulShutdown: {
+            self.isStopping.store(true, ordering: .releasing)
             self.fresh.close()
         }
     }
 
+    // MARK: Commits of this process
+
+    /// Hands over decisions that are durable. Called on a database thread: it only puts them in line.
+    func committed(_ transactions: [GlobalTransaction]) {
+        metrics.committed(transactions.count)
+        let leaseEnd = ContinuousClock.now + settings.lease
+        fresh.offer(contentsOf: transactions.map { FreshDecision($0, leaseEnd: leaseEnd) })
+    }
+
     private func tellFresh() async {
-        while true {
-            let batch = await fresh.take(atMost: settings.batchSize)
-            guard !batch.isEmpty else { return }
-            await tell(batch)
+        await withDiscardingTaskGroup { group in
+            while true {
+                let batch = await fresh.take(atMost: settings.batchSize)
+                guard !batch.isEmpty else { break }
+                for participant in Set(batch.flatMap(\.participants)) {
+                    let its = batch.filter { $0.participants.contains(participant) }
+                    let starts = lines.withLock { $0[participant, default: ParticipantLine(capacity: 20_000)].add(its) }
+                    if starts { group.addTask { await self.emptyLine(of: participant) } }
+                }
+            }
+            // Stopping: what is on its way may arrive, for a moment.
+            let deadline = ContinuousClock.now + .seconds(2)
+            while !lines.withLock({ $0.values.allSatisfy(\.isIdle) }), ContinuousClock.now < deadline, !Task.isCancelled
+            {
+                // Cancellation ends the wait too.
+                try? await Task.sleep(for: .milliseconds(10))
+            }
+            group.cancelAll()
         }
     }
 
+    /// What is not confirmed goes back in line until its lease ends; then it is the scan's.
+    private func emptyLine(of participant: String) async {
+        let backoff = Backoff(initial: .milliseconds(20), cap: .seconds(1))
+        var failures = 0
+        while let batch = lines.withLock({ $0[participant]?.next(atMost: settings.batchSize) }) {
+            let its = batch.filter { $0.leaseEnd > .now }
+            guard !its.isEmpty, !Task.isCancelled else { continue }
+            let confirmed = await commit(its.map(\.xid), at: participant)
+            await acknowledge(its.filter { confirmed.contains($0.xid) && $0.confirmed() }.map(\.xid))
+            let left = its.filter { !confirmed.contains($0.xid) }
+            guard !left.isEmpty, !isStopping.load(ordering: .acquiring) else { continue }
+            lines.withLock { $0[participant]?.putBack(left) }
+            failures = confirmed.isEmpty ? failures + 1 : 0
+            // Cancellation ends the wait, and then nothing more is told.
+            if failures > 0 { try? await Task.sleep(for: backoff.delay(attempt: failures)) }
+        }
+    }
+
+    // MARK: Commits of anybody
+
     private func scan() async {
-        var scans = 0
         while !Task.isCancelled {
             do {
                 while true {
@@ -112,8 +104,6 @@ final class PhaseTwo: Sendable {
                     if !batch.isEmpty { await tell(batch) }
                     guard batch.count == settings.batchSize else { break }
                 }
-                scans += 1
-                if scans % 60 == 0 { _ = try await store.purge() }
             } catch {
                 logger.warning("looking for unfinished decisions failed", metadata: ["error": "\(error)"])
             }
@@ -122,14 +112,22 @@ final class PhaseTwo: Sendable {
         }
     }
 
-    /// What is not confirmed now is left to the scan.
-    private func tell(_ batch: [DecisionStore.Unacknowledged]) async {
-        var xids: [String: [XID]] = [:]
-        for entry in batch {
-            for participant in entry.participants { xids[participant, default: []].append(entry.xid) }
+    private func purge() async {
+        while !Task.isCancelled {
+            do {
+                while try await store.purge() == settings.batchSize, !Task.isCancelled {}
+            } catch {
+                logger.warning("forgetting old decisions failed", metadata: ["error": "\(error)"])
+            }
+            // As above.
+            try? await Task.sleep(for: settings.purgeInterval)
         }
+    }
+
+    private func tell(_ batch: [DecisionStore.Unacknowledged]) async {
         let confirmed = await withTaskGroup { group in
-            for (participant, xids) in xids {
+            for participant in Set(batch.flatMap(\.participants)) {
+                let xids = batch.filter { $0.participants.contains(participant) }.map(\.xid)
                 group.addTask { (participant, await self.commit(xids, at: participant)) }
             }
             return await group.reduce(into: [String: Set<XID>]()) { $0[$1.0] = $1.1 }
@@ -137,18 +135,12 @@ final class PhaseTwo: Sendable {
         let done = batch.filter { entry in
             entry.participants.allSatisfy { confirmed[$0]?.contains(entry.xid) ?? false }
         }
-        guard !done.isEmpty else { return }
-        do {
-            try faults.reach("initiator.confirmed")
-            try await store.acknowledge(done.map(\.xid))
-            metrics.acknowledged(done.count)
-        } catch {
-            logger.warning(
-                "could not note that decisions are carried out; they will be told again",
-                metadata: ["transactions": "\(done.count)", "error": "\(error)"])
-        }
+        await acknowledge(done.map(\.xid))
     }
 
+    // MARK: Telling
+
+    /// Those of `xids` that the participant has confirmed.
     private func commit(_ xids: [XID], at participant: String) async -> Set<XID> {
         do {
             try faults.reach("initiator.beforeCommitRequest")
@@ -167,6 +159,70 @@ final class PhaseTwo: Sendable {
                     "error": "\(error)",
                 ])
             return []
+        }
+    }
+
+    private func acknowledge(_ xids: [XID]) async {
+        guard !xids.isEmpty else { return }
+        do {
+            try faults.reach("initiator.confirmed")
+            try await store.acknowledge(xids)
+            metrics.acknowledged(xids.count)
+        } catch {
+            logger.warning(
+                "could not note that decisions are carried out; they will be told again",
+                metadata: ["transactions": "\(xids.count)", "error": "\(error)"])
+        }
+    }
+
+    /// Has every participant undo its part; returns when they have, or after `rollbackWait`.
+    func rollBack(_ transaction: GlobalTransaction) async {
+        let participants = transaction.participants
+        guard !participants.isEmpty else { return }
+        metrics.rolledBack()
+        let (ended, end) = AsyncStream.makeStream(of: Void.self)
+        // Not a child of the caller's task: a client that goes away does not keep the others' rows held.
+        Task { [self] in
+            await withTaskGroup { group in
+                for participant in participants {
+                    // The batch reports its own failures and never throws.
+                    group.addTask { try? await self.rollbacks(at: participant).submit(transaction.xid) }
+                }
+            }
+            end.finish()
+        }
+        let timer = Task { [settings] in
+            // Cancelled when all is done.
+            try? await Task.sleep(for: settings.rollbackWait)
+            end.finish()
+        }
+        for await _ in ended {}
+        timer.cancel()
+    }
+
+    private func rollbacks(at participant: String) -> Batcher<XID, Void> {
+        rollbacks.withLock { batchers in
+            if let known = batchers[participant] { return known }
+            let batcher = Batcher<XID, Void>(limit: settings.batchSize, lanes: 4) { [peers, logger] xids in
+                do {
+                    let outcomes = try await peers.end(xids, commit: false, at: participant)
+                    for (xid, outcome) in outcomes where outcome == .committed {
+                        logger.critical(
+                            "a participant committed what was aborted",
+                            metadata: ["xid": "\(xid)", "participant": "\(participant)"])
+                    }
+                } catch {
+                    logger.warning(
+                        "a participant could not be told to roll back; it will ask",
+                        metadata: [
+                            "participant": "\(participant)", "xid": "\(xids[0])", "transactions": "\(xids.count)",
+                            "error": "\(error)",
+                        ])
+                }
+                return xids.map { _ in }
+            }
+            batchers[participant] = batcher
+            return batcher
         }
     }
 }

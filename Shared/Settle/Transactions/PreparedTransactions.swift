@@ -24,21 +24,21 @@ struct PreparedTransactions: Sendable {
         try await query("split_part(gid, ':', 2) = ANY($1::text[])", [.texts(xids.map(\.rawValue))])
     }
 
-    /// Those that have waited for at least `age`, oldest first.
-    func waiting(longerThan age: Duration, limit: Int) async throws -> [Prepared] {
+    /// Those that have waited for at least `age`, oldest first. There are at most `max_prepared_transactions`.
+    func waiting(longerThan age: Duration) async throws -> [Prepared] {
         try await query(
-            "prepared < now() - $1 * interval '1 millisecond' ORDER BY prepared LIMIT $2",
-            [.int(age.milliseconds), .int(limit)])
+            "prepared < now() - $1 * interval '1 millisecond' ORDER BY prepared", [.int(age.milliseconds)])
     }
 
-    /// Ends one. It may be gone already: another replica, or an earlier try, was faster.
-    func end(_ prepared: Prepared, commit: Bool) async throws {
+    /// Ends one; false when it was gone already, as another replica, or an earlier try, was faster.
+    func end(_ prepared: Prepared, commit: Bool) async throws -> Bool {
         do {
             // The statement takes no parameters; the name is quoted as the SQL standard says.
             let name = prepared.gid.replacing("'", with: "''")
             _ = try await database.query("\(commit ? "COMMIT" : "ROLLBACK") PREPARED '\(name)'")
+            return true
         } catch let error as PostgresError where error.sqlState == "42704" {
-            return
+            return false
         }
     }
 

@@ -3,7 +3,6 @@ public import Logging
 public import Postgres
 import ServiceContextModule
 public import ServiceLifecycle
-import Synchronization
 
 /// The side of a global transaction that decides.
 ///
@@ -17,12 +16,14 @@ public final class TransactionInitiator: Service {
     private let logger: Logger
 
     /// - Parameters:
-    ///   - selfURL: base URL at which participants reach this service, or any replica of it.
+    ///   - selfURL: base URL at which participants reach this service, or any replica of it; at most
+    ///     `BranchContext.maxInitiatorLength` bytes.
     ///   - database: where `settle.global_transaction` is, beside the tables of the business.
     public init(
         selfURL: String, database: PostgresDatabase, participants: any ParticipantPeers,
         settings: TransactionSettings = TransactionSettings(), faults: Faults = .none, logger: Logger
     ) {
+        precondition((1...BranchContext.maxInitiatorLength).contains(selfURL.utf8.count), "a base URL that fits")
         self.selfURL = selfURL
         self.settings = settings
         self.logger = logger
@@ -35,6 +36,8 @@ public final class TransactionInitiator: Service {
     /// `body` calls the participants and ends with a local transaction that calls `decide`. If it throws, or returns
     /// without having decided, what the participants have done is rolled back before this returns (or, if they cannot be
     /// reached soon, afterwards).
+    ///
+    /// - Throws: what `body` throws, wrapped in `TransactionCommitted` when the transaction is committed all the same.
     public func run<Result>(_ body: (GlobalTransaction) async throws -> Result) async throws -> Result {
         let transaction = GlobalTransaction(
             xid: XID(), initiator: selfURL, deadline: .now + settings.deadline)
@@ -44,10 +47,9 @@ public final class TransactionInitiator: Service {
         do {
             result = try await ServiceContext.withValue(context) { try await body(transaction) }
         } catch {
-            await abandon(transaction)
-            throw error
+            throw await end(transaction) ? TransactionCommitted(xid: transaction.xid, error: error) : error
         }
-        if transaction.progress != .committed { await abandon(transaction) }
+        _ = await end(transaction)
         return result
     }
 
@@ -63,10 +65,12 @@ public final class TransactionInitiator: Service {
             throw TransactionTooLate(xid: transaction.xid)
         }
         for transaction in transactions { transaction.progress = .deciding }
-        store.add(transactions, in: transaction)
+        // Where nobody took part there is nobody to tell, and nobody will ask.
+        let shared = transactions.filter { !$0.participants.isEmpty }
+        if !shared.isEmpty { store.add(shared, in: transaction) }
         transaction.afterCommit { [phase2] _ in
             for transaction in transactions { transaction.progress = .committed }
-            phase2.committed(transactions)
+            phase2.committed(shared)
         }
     }
 
@@ -78,46 +82,88 @@ public final class TransactionInitiator: Service {
         let open = xids.filter { decisions[$0] == nil }
         guard !open.isEmpty else { return decisions }
         do {
-            decisions.merge(try await store.settle(open)) { $1 }
-        } catch let error as PostgresError where error.sqlState == "55P03" {
-            // One of them is held by an open transaction. Each for itself, then, a few at a time.
-            for xid in open { decisions[xid] = try await decision(on: xid) }
+            decisions.merge(try await store.settle(open, wait: settings.outcomeWait)) { $1 }
+        } catch let error as PostgresError where error.isHeldOpen {
+            // One or more are held by open transactions: each for itself then, a few at a time, and without waiting.
+            let each = try await withThrowingTaskGroup(of: (XID, Decision).self) { group in
+                var each: [(XID, Decision)] = []
+                for (index, xid) in open.enumerated() {
+                    if index >= 4, let decided = try await group.next() { each.append(decided) }
+                    group.addTask { (xid, try await self.decision(on: xid, wait: .milliseconds(20))) }
+                }
+                for try await decided in group { each.append(decided) }
+                return each
+            }
+            decisions.merge(each) { $1 }
         }
         return decisions
     }
 
-    private func decision(on xid: XID) async throws -> Decision {
+    private func decision(on xid: XID, wait: Duration) async throws -> Decision {
         do {
-            return try await store.settle([xid])[xid] ?? .undecided
-        } catch let error as PostgresError where error.sqlState == "55P03" {
+            return try await store.settle([xid], wait: wait)[xid] ?? .undecided
+        } catch let error as PostgresError where error.isHeldOpen {
             return .undecided
         }
     }
 
-    /// Undoes what was begun, unless it is, after all, committed.
-    private func abandon(_ transaction: GlobalTransaction) async {
-        guard !transaction.participants.isEmpty else { return }
-        if transaction.progress == .deciding {
-            do {
-                switch try await decision(on: transaction.xid) {
-                case .abort: break
-                case .commit: return phase2.committed([transaction])
-                case .undecided: return  // the participants will ask
-                }
-            } catch {
+    /// Whatever is left to do once the initiator's own work is over; answers whether the transaction is committed.
+    private func end(_ transaction: GlobalTransaction) async -> Bool {
+        switch transaction.progress.atEnd {
+        case .nothing:
+            return true
+        case .rollBack:
+            await phase2.rollBack(transaction)
+            return false
+        case .findOut:
+            switch await findOut(transaction).foundOut {
+            case .tellCommitted:
+                transaction.progress = .committed
+                phase2.committed([transaction])
+                return true
+            case .rollBack:
+                await phase2.rollBack(transaction)
+                return false
+            case .leaveToCheckBack:
                 logger.warning(
                     "a commit's outcome is unknown; the participants will ask",
-                    metadata: ["xid": "\(transaction.xid)", "error": "\(error)"])
-                return
+                    metadata: ["xid": "\(transaction.xid)"])
+                return false
             }
         }
-        await phase2.rollBack(transaction)
+    }
+
+    /// What became of a decision that was sent, on another connection if need be; tried for as long as a caller waits
+    /// for the end of what it began.
+    private func findOut(_ transaction: GlobalTransaction) async -> Decision {
+        let deadline = ContinuousClock.now + settings.rollbackWait
+        let backoff = Backoff(initial: .milliseconds(20), cap: .milliseconds(500))
+        // A task of its own: a client that goes away does not keep anybody's rows held.
+        return await Task {
+            var attempt = 0
+            while true {
+                attempt += 1
+                do {
+                    let decision = try await decision(on: transaction.xid, wait: settings.outcomeWait)
+                    if decision != .undecided || ContinuousClock.now >= deadline { return decision }
+                } catch {
+                    guard ContinuousClock.now < deadline else {
+                        logger.warning(
+                            "a commit's outcome cannot be found out now",
+                            metadata: ["xid": "\(transaction.xid)", "error": "\(error)"])
+                        return .undecided
+                    }
+                }
+                // Nobody cancels this task.
+                try? await Task.sleep(for: backoff.delay(attempt: attempt))
+            }
+        }.value
     }
 
     /// Tells participants what this process decided, and takes over from processes that died doing so, until graceful
     /// shutdown.
     public func run() async throws {
-        try await phase2.run()
+        await phase2.run()
     }
 }
 
@@ -130,4 +176,14 @@ public struct TransactionTooLate: Error, CustomStringConvertible {
 
     /// It concerns `xid`.
     public init(xid: XID) { self.xid = xid }
+}
+
+/// What was to be done under a global transaction is done, for good; only something after its commit went wrong.
+public struct TransactionCommitted: Error, CustomStringConvertible {
+    /// Which.
+    public let xid: XID
+    /// What went wrong: the connection was lost as the commit was on its way, for instance.
+    public let error: any Error
+    /// For an operator.
+    public var description: String { "global transaction \(xid) is committed, although: \(error)" }
 }

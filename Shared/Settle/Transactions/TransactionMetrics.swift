@@ -20,6 +20,7 @@ struct ParticipantMetrics: Sendable {
     private let committed = Counter(label: "settle_branches_total", dimensions: [("event", "committed")])
     private let rolledBack = Counter(label: "settle_branches_total", dimensions: [("event", "rolled_back")])
     private let checkBacks = Counter(label: "settle_check_backs_total")
+    private let undecided = Gauge(label: "settle_branches_undecided")
     private let stuck = Gauge(label: "settle_branches_stuck")
 
     enum Event { case performed, repeated, refused, locked }
@@ -38,5 +39,10 @@ struct ParticipantMetrics: Sendable {
     }
 
     func checkedBack(_ count: Int) { checkBacks.increment(by: count) }
-    func stuck(_ count: Int) { stuck.record(count) }
+
+    /// - Parameter stuck: those of them that could not be ended.
+    func undecided(_ count: Int, stuck: Int) {
+        undecided.record(count)
+        self.stuck.record(stuck)
+    }
 }

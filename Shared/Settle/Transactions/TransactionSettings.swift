@@ -11,15 +11,18 @@ public struct TransactionSettings: Sendable, Equatable {
     /// When a participant first asks about a branch of which it has heard nothing.
     public var checkAfter: Duration = .seconds(3)
     /// How long it waits after each time that the initiator could not be asked or could not say.
-    public var checkBackoff = Backoff(initial: .seconds(1), cap: .seconds(30))
+    public var checkBackoff = Backoff(initial: .seconds(1), cap: .seconds(10))
     /// How long a branch waits for a row that another global transaction holds.
     public var lockTimeout: Duration = .seconds(2)
-    /// How long a caller waits for the rollback of what it began; afterwards it goes on without the caller.
+    /// How long a caller waits for the rollback of what it began, and for the answer whether it is committed after all;
+    /// afterwards that goes on without the caller.
     public var rollbackWait: Duration = .seconds(2)
     /// How long an outcome waits for an initiating transaction that is still open.
     public var outcomeWait: Duration = .milliseconds(500)
     /// How long decisions and branches are kept after their end, to recognise late copies.
     public var retention: Duration = .seconds(24 * 3600)
+    /// How often what is older than that is looked for.
+    public var purgeInterval: Duration = .seconds(60)
     /// How many XIDs one message or statement holds at most.
     public var batchSize = 500
 

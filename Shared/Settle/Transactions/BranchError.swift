@@ -1,0 +1,15 @@
+/// Why a participant would not do its part.
+public enum BranchError: Error, Sendable, Equatable {
+    /// A row that it needs was held by another global transaction until the lock timeout.
+    case locked
+    /// The request came after its transaction was rolled back.
+    case transactionIsOver
+    /// Another request came under the same transaction before: a participant's part is one call.
+    case otherRequest
+    /// The same request is prepared already and waits for its decision; its answer is not visible yet.
+    case prepared
+    /// The participant has no such action in this mode.
+    case unsupportedMode(BranchMode)
+    /// The database has `max_prepared_transactions = 0`.
+    case xaImpossible
+}

@@ -1,0 +1,51 @@
+import Postgres
+import Synchronization
+
+/// One request for a part, done in one local transaction together with the memory of it.
+final class FirstPhase: Sendable {
+    let handler: BranchHandler
+    let request: String
+    let context: BranchContext
+    private let prepared: PreparedTransactions
+    private let settings: TransactionSettings
+    private let faults: Faults
+    private let lastAnswer = Mutex<String?>(nil)
+
+    init(
+        handler: BranchHandler, request: String, context: BranchContext, prepared: PreparedTransactions,
+        settings: TransactionSettings, faults: Faults
+    ) {
+        self.handler = handler
+        self.request = request
+        self.context = context
+        self.prepared = prepared
+        self.settings = settings
+        self.faults = faults
+    }
+
+    /// What the action answered last, whatever became of its transaction then.
+    var answer: String? { lastAnswer.withLock { $0 } }
+
+    func perform(in database: PostgresDatabase) async throws -> String {
+        try faults.reach("branch.beforeCommit")
+        let isXA = context.mode == .xa
+        let answer = try await database.transaction(
+            ending: isXA ? .prepare(gid: prepared.gid(context)) : .commit
+        ) { [self] transaction in
+            // Waiting for a row keeps a connection from others, and a prepared transaction may hold one for long. Whoever
+            // meets a held row comes again; only the short waits of commits on their way are worth queueing for.
+            transaction.add(
+                "SELECT set_config('settle.xid', $1, true), set_config('lock_timeout', $2, true)",
+                [.text(context.mode == .at ? context.xid.rawValue : ""), .text(isXA ? "20ms" : "100ms")])
+            let answer = try handler.perform(request, transaction)
+            lastAnswer.withLock { $0 = answer }
+            // A prepared branch is invisible until it is committed, so it says that it is.
+            BranchStore.insert(
+                context, action: handler.name, request: request, answer: answer,
+                state: isXA ? .committed : .undecided, checkAfter: settings.checkAfter, in: transaction)
+            return answer
+        }
+        try faults.reach("branch.committed")
+        return answer
+    }
+}

@@ -1,0 +1,25 @@
+import Synchronization
+
+/// A commit that this process decided, on its way to the participants.
+final class FreshDecision: Sendable {
+    let xid: XID
+    let participants: [String]
+    /// From then on any replica may tell them.
+    let leaseEnd: ContinuousClock.Instant
+    private let missing: Mutex<Int>
+
+    init(_ transaction: GlobalTransaction, leaseEnd: ContinuousClock.Instant) {
+        xid = transaction.xid
+        participants = transaction.participants
+        self.leaseEnd = leaseEnd
+        missing = Mutex(participants.count)
+    }
+
+    /// One more participant has confirmed; answers whether it was the last one.
+    func confirmed() -> Bool {
+        missing.withLock { missing in
+            missing -= 1
+            return missing == 0
+        }
+    }
+}
