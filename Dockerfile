@@ -7,14 +7,17 @@ RUN apt-get update \
 WORKDIR /src
 
 # The packages that Settle stands on, compiled in a layer of their own, which only the manifest and the C shims change.
-# The manifest names folders that are not here yet: each gets an empty source for the time being. ServiceKit is the
-# target that everything from outside hangs on.
+# The manifest names folders and resources that are not here yet: empty files stand for them. ServiceKit is the target
+# that everything from outside hangs on.
 COPY Package.swift Package.resolve[d] ./
 COPY Shared/CHiredis Shared/CHiredis
 COPY Shared/CLibpq Shared/CLibpq
 COPY Shared/CRabbitMQ Shared/CRabbitMQ
-RUN swift package dump-package | sed -nE 's|^ *"path" : "([^"]*/[^"]*)",?$|\1|p' | while read -r folder; do \
-        [ -d "$folder" ] || { mkdir -p "$folder" && touch "$folder/Stub.swift"; } || exit 1; \
+RUN swift package dump-package | sed -nE 's|^ *"path" : "([^"]*)",?$|\1|p' | while read -r path; do \
+        case "$path" in \
+            */*) folder="$path"; [ -d "$folder" ] || { mkdir -p "$folder" && touch "$folder/Stub.swift"; } ;; \
+            *) touch "$folder/$path" ;; \
+        esac; \
     done \
  && swift build -c release --target ServiceKit
 
@@ -33,7 +36,7 @@ RUN find Shared Services sql -name Stub.swift -delete \
 FROM debian:bookworm-slim AS settle
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates libhiredis0.14 libpq5 librabbitmq4 libstdc++6 zlib1g \
- && rm -rf /var/lib/apt/lists/* \
+ && apt-get clean && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin settle
 COPY --from=build /settle /opt/settle
 ENV PATH=/opt/settle:$PATH HTTP_HOST=0.0.0.0
@@ -46,7 +49,7 @@ CMD ["order", "--help"]
 FROM debian:bookworm-slim AS edge
 RUN apt-get update \
  && apt-get install -y --no-install-recommends curl haproxy \
- && rm -rf /var/lib/apt/lists/*
+ && apt-get clean && rm -rf /var/lib/apt/lists/*
 COPY docker/haproxy.cfg /etc/haproxy/haproxy.cfg
 COPY docker/seed /opt/seed/docker/seed
 COPY scripts/lib /opt/seed/scripts/lib
