@@ -28,6 +28,13 @@ struct OrderDraft: Sendable, Encodable {
         }
     }
 
+    /// The same, but every seventh is by somebody whom user-points does not know: its stock must come back.
+    static func mixed(_ number: Int) -> OrderDraft {
+        var draft = varied(number)
+        if number % 7 == 3 { draft.userName = "nobody" }
+        return draft
+    }
+
     var json: [UInt8] {
         get throws { Array(try JSONEncoder().encode(self)) }
     }

@@ -133,11 +133,12 @@ extension Suite {
     ///
     /// - Parameters:
     ///   - attempts: what the clients saw.
-    ///   - cancelled: how many orders must have been cancelled; nil when that is not known.
-    ///   - extraPoints: points that tests gave out besides orders.
+    ///   - cancelled: how many orders must have been cancelled; without it, those of unknown users and only those.
+    ///   - points: what users had at first who were not seeded.
+    ///   - available: what there was at first of products that were not seeded.
     @discardableResult
     func expectAgreement(
-        _ attempts: [Attempt], cancelled: Int? = 0, points: [String: Int] = [:], available: [String: Int] = [:],
+        _ attempts: [Attempt], cancelled: Int? = nil, points: [String: Int] = [:], available: [String: Int] = [:],
         within limit: Duration = .seconds(60), sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> Ledger {
         try await awaitSettled(within: limit)
@@ -152,6 +153,9 @@ extension Suite {
         }
         if let cancelled {
             #expect(ledger.orders.count { $0.status == "cancelled" } == cancelled, sourceLocation: sourceLocation)
+        } else {
+            let wrong = ledger.orders.filter { ($0.status == "settled") != Seed.users.contains($0.userName) }
+            #expect(wrong.isEmpty, "\(wrong.count) orders ended in the wrong way", sourceLocation: sourceLocation)
         }
         let ids = Set(ledger.orders.map(\.id))
         let placed = attempts.filter { $0.status == 201 }

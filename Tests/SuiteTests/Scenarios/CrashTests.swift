@@ -15,7 +15,7 @@ extension Proof {
             ])
         func namedPoint(role: Role, points: [String]) async throws {
             try await Suite.with { suite in
-                let load = suite.load(clients: 8, pause: .milliseconds(10))
+                let load = suite.load(clients: 8, pause: .milliseconds(10), draft: OrderDraft.mixed)
                 for (number, point) in points.enumerated() {
                     try await suite.stop(try suite.process(role))
                     let doomed = try suite.start(role, settings: ["SETTLE_FAULTS": "\(point)=kill@\(10 + 3 * number)"])
@@ -33,7 +33,7 @@ extension Proof {
         @Test("services killed at any moment under load: all settles exactly once")
         func anyMoment() async throws {
             try await Suite.with { suite in
-                let load = suite.load(clients: 8, pause: .milliseconds(10))
+                let load = suite.load(clients: 8, pause: .milliseconds(10), draft: OrderDraft.mixed)
                 for role in [Role.userPoints, .order, .stock, .order, .userPoints, .stock] {
                     try await grow(load, by: .random(in: 20...60))
                     try await suite.process(role).crash()
@@ -46,10 +46,27 @@ extension Proof {
             }
         }
 
+        @Test("what a dead process of order had committed and not yet published, its twin sends")
+        func takeOver() async throws {
+            try await Suite.with { suite in
+                try await suite.stop(try suite.process(.order))
+                let doomed = try suite.start(.order, settings: ["SETTLE_FAULTS": "order.committed=kill@30"])
+                try await suite.awaitReady(doomed)
+                let twin = try suite.start(.order, replica: true)
+                try await suite.awaitReady(twin)
+                let load = suite.load(
+                    clients: 8, pause: .milliseconds(10), ports: [doomed.port, twin.port], draft: OrderDraft.mixed)
+                #expect(try await doomed.awaitExit(within: .seconds(30)) == .signal(9))
+                try await grow(load, by: 50)
+                let attempts = await load.stop()
+                try await suite.expectAgreement(attempts)
+            }
+        }
+
         @Test("all three killed at once under load, and started again: all settles exactly once")
         func allAtOnce() async throws {
             try await Suite.with { suite in
-                let load = suite.load(clients: 16)
+                let load = suite.load(clients: 16, draft: OrderDraft.mixed)
                 try await grow(load, by: 300)
                 for process in suite.running { process.signal(9) }
                 for process in suite.running { try await process.awaitExit() }
