@@ -7,9 +7,29 @@ struct OrderDraft: Sendable, Encodable {
         let quantity: Int
     }
 
+    /// One mode for both participants, or one for each.
+    enum Mode: Sendable, Encodable, Hashable {
+        case message
+        case all(String)
+        case mixed(stock: String, points: String)
+
+        private enum CodingKeys: CodingKey { case stock, points }
+
+        func encode(to encoder: any Encoder) throws {
+            switch self {
+            case .message: try "message".encode(to: encoder)
+            case .all(let mode): try mode.encode(to: encoder)
+            case .mixed(let stock, let points):
+                var values = encoder.container(keyedBy: CodingKeys.self)
+                try values.encode(stock, forKey: .stock)
+                try values.encode(points, forKey: .points)
+            }
+        }
+    }
+
     var userName: String
     var items: [Item]
-    var mode = "message"
+    var mode = Mode.message
     var spendPoints = 0
 
     init(_ userName: String, _ items: KeyValuePairs<String, Int>) {

@@ -27,6 +27,7 @@ struct Ledger: Sendable {
     let pointLog: [String: Int]
     let points: [String: Int]
     let available: [String: Int]
+    /// Of products and of users.
     let reserved: [String: Int]
 
     init(_ suite: Suite) async throws {
@@ -56,7 +57,8 @@ struct Ledger: Sendable {
         pointLog = try await Self.amounts(suite, .userPoints, "SELECT order_id, point FROM point_log")
         points = try await Self.amounts(suite, .userPoints, "SELECT user_name, points FROM user_points")
         available = try await Self.amounts(suite, .stock, "SELECT sku, available FROM product")
-        reserved = try await Self.amounts(suite, .stock, "SELECT sku, reserved FROM product")
+        reserved = try await Self.amounts(suite, .stock, "SELECT sku, reserved FROM product").merging(
+            Self.amounts(suite, .userPoints, "SELECT user_name, reserved FROM user_points"), uniquingKeysWith: +)
     }
 
     private static func amounts(_ suite: Suite, _ role: Role, _ sql: String) async throws -> [String: Int] {
@@ -111,8 +113,8 @@ struct Ledger: Sendable {
         for (sku, count) in stock {
             expect(
                 self.available[sku] == count, "of \(sku) there are \(self.available[sku] ?? -1) and should be \(count)")
-            expect(self.reserved[sku] == 0, "of \(sku) \(self.reserved[sku] ?? -1) are reserved")
         }
+        for (name, count) in reserved { expect(count == 0, "of \(name) \(count) are still reserved") }
         return found
     }
 

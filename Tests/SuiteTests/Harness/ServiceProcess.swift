@@ -8,7 +8,8 @@ final class ServiceProcess: Sendable {
     private let child: Child
 
     init(name: String, executable: URL, port: Int, environment: [String: String], log: URL) throws {
-        self.name = name
+        // A fault is part of what a process is called in messages.
+        self.name = environment["SETTLE_FAULTS"].map { "\(name) (\($0))" } ?? name
         self.port = port
         self.log = log
         child = try Child(executable.path, environment: environment, output: log, errors: log)
