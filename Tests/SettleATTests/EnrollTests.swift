@@ -33,7 +33,7 @@ struct EnrollTests {
             _ = try await database.owner.query("SELECT settle.withdraw('child', 't')")
             let left = """
                 SELECT (SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal) + (SELECT count(*) FROM settle.enrolled)
-                    + (SELECT count(*) FROM pg_proc WHERE proname ~ '^at_(insert|update|delete)_|^as_committed_') || ''
+                    + (SELECT count(*) FROM pg_proc WHERE proname ~ '^at_(insert|update|rekey|delete)_|^as_committed_') || ''
                 """
             #expect(try await database.text(left) == "0")
         }

@@ -37,6 +37,8 @@ CREATE TABLE settle.undo_log (
     before     jsonb,             -- null: the row was not there
     after      jsonb              -- null: the row is gone
 ) WITH (
+    -- The file stays as big as it ever was, see below.
+    vacuum_truncate = off,
     -- Rows live for milliseconds; vacuum by count, so that the indexes stay short.
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0,
     autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000
@@ -45,6 +47,13 @@ CREATE TABLE settle.undo_log (
 -- The lock. Partial, so that later changes of a row by its own holder need no second key.
 CREATE UNIQUE INDEX undo_log_lock ON settle.undo_log (enrolled, key) WHERE holds;
 CREATE INDEX undo_log_xid ON settle.undo_log (xid);
+
+-- A file of some forty pages from the beginning. Vacuum would leave a page or two of an empty log; the planner would
+-- rather read those than an index, keep that plan, and a second later read thousands of rows for each write of each
+-- enrolled table. It looks at the size of the file, so this is enough; SET enable_seqscan = off on the triggers would
+-- do, too, and add half as much again to what they cost.
+INSERT INTO settle.undo_log (xid, key, enrolled, holds) SELECT '', number, 0, false FROM generate_series(1, 5000) AS number;
+DELETE FROM settle.undo_log;
 
 -- A key as an operator reads and writes it: {"sku": "tea"}.
 CREATE FUNCTION settle.at_label(key_columns text[], image jsonb) RETURNS jsonb

@@ -5,13 +5,11 @@
 --
 -- SECURITY DEFINER: who may write the table needs no rights in this schema. All names and operators are qualified, so
 -- the writer's search path cannot put others in their place (SET search_path would do it too, and costs more).
--- enable_seqscan = off: after a vacuum the log is a page or two, where the planner prefers to read it all, keeps
--- that plan, and reads thousands of rows for each write a second later.
 CREATE FUNCTION settle.at_generate(enrolled_id integer, of regclass, key_columns text[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $generate$
 DECLARE
     options text := (
-        SELECT concat_ws(' ', 'SECURITY DEFINER SET enable_seqscan = off', string_agg(DISTINCT 'SET ' || setting, ' '))
+        SELECT concat_ws(' ', 'SECURITY DEFINER', string_agg(DISTINCT 'SET ' || setting, ' '))
         FROM settle.at_columns(of), unnest(settings) AS setting);
     old_hash text := settle.at_hash(of, key_columns, 'OLD');
     new_hash text := settle.at_hash(of, key_columns, 'NEW');
@@ -31,34 +29,35 @@ DECLARE
                 IF NOT FOUND THEN
                     PERFORM settle.at_note(%1$s, %2$s, me, %3$s, %4$s);
                 END IF;$$;
-    above_read_committed text := $$pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.<>) 'read committed'$$;
+    -- Refuses when a key is held. It does not ask by whom, as that is only known in vain.
+    look text := $$
+                PERFORM FROM settle.undo_log l
+                WHERE l.enrolled OPERATOR(pg_catalog.=) %1$s AND l.holds AND l.key OPERATOR(pg_catalog.=) %2$s;
+                IF FOUND THEN
+                    PERFORM settle.at_refuse(%1$s, %2$s);
+                END IF;$$;
+    -- The same for a key that is new in the table.
+    look_at_new text := look || $$
+                IF pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.<>) 'read committed' THEN
+                    PERFORM settle.at_probe(%1$s, %2$s);
+                END IF;$$;
     body text := $$
         DECLARE
             me pg_catalog.text := pg_catalog.current_setting('settle.xid', true);
-            held pg_catalog.int8;
         BEGIN
-            IF me OPERATOR(pg_catalog.<>) '' THEN%1$s
-            ELSE
-                SELECT l.key INTO held FROM settle.undo_log l
-                WHERE l.enrolled OPERATOR(pg_catalog.=) %2$s AND l.holds AND l.key OPERATOR(pg_catalog.=) %3$s LIMIT 1;
-                IF FOUND THEN
-                    PERFORM settle.at_refuse(%2$s, held);%4$s
-                END IF;
+            IF me OPERATOR(pg_catalog.<>) '' THEN%s
+            ELSE%s
             END IF;
             RETURN NULL;
         END$$;
-    probe text := $$
-                ELSIF %s THEN
-                    PERFORM settle.at_probe(%s, %s);$$;
     create_function text := 'CREATE OR REPLACE FUNCTION settle.%I() RETURNS trigger LANGUAGE plpgsql %s AS %L';
     create_trigger text := 'CREATE OR REPLACE TRIGGER %I AFTER %s ON %s FOR EACH ROW EXECUTE FUNCTION settle.%I()';
+    has_before_update boolean;
 BEGIN
     EXECUTE format(create_function, 'at_insert_' || enrolled_id, options, format(body,
-        format(note, enrolled_id, new_hash, 'NULL', new_image),
-        enrolled_id, new_hash, format(probe, above_read_committed, enrolled_id, new_hash)));
+        format(note, enrolled_id, new_hash, 'NULL', new_image), format(look_at_new, enrolled_id, new_hash)));
     EXECUTE format(create_function, 'at_delete_' || enrolled_id, options, format(body,
-        format(note, enrolled_id, old_hash, old_image, 'NULL'),
-        enrolled_id, old_hash, ''));
+        format(note, enrolled_id, old_hash, old_image, 'NULL'), format(look, enrolled_id, old_hash)));
     EXECUTE format(create_function, 'at_update_' || enrolled_id, options, format(body,
         identity_check || format($$
                 IF %1$s OPERATOR(pg_catalog.<>) %2$s THEN
@@ -66,21 +65,32 @@ BEGIN
                     RETURN NULL;
                 END IF;$$, old_hash, new_hash, enrolled_id, old_image, new_image)
             || format(note, enrolled_id, old_hash, old_image, new_image),
-        enrolled_id, format('ANY (ARRAY[%s, %s])', old_hash, new_hash),
-        format(probe, format('%s AND %s OPERATOR(pg_catalog.<>) %s', above_read_committed, old_hash, new_hash),
-            enrolled_id, new_hash)));
+        format(look, enrolled_id, old_hash)));
+    -- For plain writers only, and apart, so that an update that leaves the key alone has nothing of it.
+    EXECUTE format(create_function, 'at_rekey_' || enrolled_id, options, format(body, $$
+                NULL;  -- at_update has done it$$, format($$
+                IF %s OPERATOR(pg_catalog.=) %s THEN
+                    RETURN NULL;
+                END IF;$$, old_hash, new_hash) || format(look_at_new, enrolled_id, new_hash)));
+    -- tgtype is a set of bits: 1 row, 2 before, 16 update.
+    has_before_update := EXISTS (SELECT FROM pg_trigger
+        WHERE tgrelid = of AND NOT tgisinternal AND tgtype & 19 = 19 AND tgname NOT IN ('!settle_keep', '~settle_put'));
     -- Triggers fire in the order of their names: before the table's own and PostgreSQL's for foreign keys, so that a
     -- change is noted before the changes that it causes.
     EXECUTE format(create_trigger, '!settle_insert', 'INSERT', of, 'at_insert_' || enrolled_id);
     EXECUTE format(create_trigger, '!settle_update', 'UPDATE', of, 'at_update_' || enrolled_id);
     EXECUTE format(create_trigger, '!settle_delete', 'DELETE', of, 'at_delete_' || enrolled_id);
+    -- UPDATE OF goes by the columns that the statement names, and a BEFORE trigger may change others.
+    EXECUTE format(create_trigger, '!settle_rekey',
+        CASE WHEN has_before_update THEN 'UPDATE'
+            ELSE 'UPDATE OF ' || (SELECT string_agg(quote_ident(k), ', ') FROM unnest(key_columns) AS k) END,
+        of, 'at_rekey_' || enrolled_id);
     EXECUTE format('CREATE OR REPLACE TRIGGER "!settle_truncate" BEFORE TRUNCATE ON %s '
         'FOR EACH STATEMENT EXECUTE FUNCTION settle.at_refuse_truncate()', of);
     EXECUTE format('DROP TRIGGER IF EXISTS "!settle_keep" ON %s', of);
     EXECUTE format('DROP TRIGGER IF EXISTS "~settle_put" ON %s', of);
     -- Only where there are such triggers already: a BEFORE UPDATE trigger makes each update dearer, even if it does nothing.
-    -- tgtype is a set of bits: 1 row, 2 before, 4 insert, 16 update.
-    IF EXISTS (
+    IF EXISTS (  -- 4 is insert
         SELECT FROM pg_trigger WHERE tgrelid = of AND NOT tgisinternal AND tgtype & 3 = 3 AND tgtype & 20 <> 0
     ) THEN
         EXECUTE format($$CREATE TRIGGER "!settle_keep" BEFORE INSERT OR UPDATE ON %s FOR EACH ROW
@@ -194,12 +204,12 @@ BEGIN
                 DETAIL = of::text, HINT = 'Try again later.';
         END IF;
         FOREACH trigger_name IN ARRAY
-            '{!settle_insert,!settle_update,!settle_delete,!settle_truncate,!settle_keep,~settle_put}'::text[]
+            '{!settle_insert,!settle_update,!settle_rekey,!settle_delete,!settle_truncate,!settle_keep,~settle_put}'::text[]
         LOOP
             EXECUTE format('DROP TRIGGER IF EXISTS %I ON %s', trigger_name, of);
         END LOOP;
-        EXECUTE format('DROP FUNCTION settle.%I(), settle.%I(), settle.%I(), settle.%I()', 'at_insert_' || known.id,
-            'at_update_' || known.id, 'at_delete_' || known.id, known.reader);
+        EXECUTE format('DROP FUNCTION settle.%I(), settle.%I(), settle.%I(), settle.%I(), settle.%I()',
+            'at_insert_' || known.id, 'at_update_' || known.id, 'at_rekey_' || known.id, 'at_delete_' || known.id, known.reader);
     END LOOP;
     FOR of IN SELECT relation FROM settle.enrolled LOOP
         reason := settle.at_cascade(of);
