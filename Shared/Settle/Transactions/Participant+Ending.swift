@@ -20,10 +20,10 @@ extension Participant {
 
     private func end(_ xids: [XID], commit: Bool) async throws -> [XID: BranchOutcome] {
         guard !xids.isEmpty else { return [:] }
-        // First the prepared ones: once they are gone, their branch rows are visible, or never were.
-        let left = try await endPrepared(xids, commit: commit)
-        let ended = try await isolating(xids.filter { !left.contains($0) }) {
-            try await self.endVisible($0, commit: commit)
+        let ended = try await isolating(xids) { xids in
+            // First the prepared ones: once they are gone, their branch rows are visible, or never were.
+            let left = try await self.endPrepared(xids, commit: commit)
+            return try await self.endVisible(xids.filter { !left.contains($0) }, commit: commit)
         }
         try faults.reach(commit ? "branch.ended.commit" : "branch.ended.rollback")
         return ended
@@ -59,12 +59,10 @@ extension Participant {
 
     /// A batch that fails as a whole is ended one by one, so that one branch that cannot be ended holds up no other.
     ///
-    /// A row that another transaction holds is waited for a little. Not for long: that one's own end may be the next in
-    /// line.
+    /// What another transaction holds is waited for a little. Not for long: that one's own end may be the next in line.
     private func isolating(
         _ xids: [XID], _ end: ([XID]) async throws -> [XID: BranchOutcome]
     ) async throws -> [XID: BranchOutcome] {
-        guard !xids.isEmpty else { return [:] }
         let backoff = Backoff(initial: .milliseconds(4), cap: .milliseconds(20))
         tries: for attempt in 1...4 {
             do {
@@ -78,7 +76,9 @@ extension Participant {
             }
         }
         var outcomes: [XID: BranchOutcome] = [:]
-        for xid in xids {
+        // Who asked does not wait for longer either, and asks again for what is missing.
+        let deadline = ContinuousClock.now + .seconds(3)
+        for xid in xids where ContinuousClock.now < deadline {
             do {
                 outcomes.merge(try await end([xid])) { $1 }
             } catch {
@@ -96,7 +96,11 @@ extension Participant {
     }
 
     private func endVisible(_ xids: [XID], commit: Bool) async throws -> [XID: BranchOutcome] {
+        guard !xids.isEmpty else { return [:] }
         let (branches, stuck) = try await ending.transaction { [self] transaction in
+            // What is in the way may be a transaction that was prepared just now, and then waiting is in vain: looked for
+            // again, it is found among the prepared ones.
+            transaction.add("SELECT set_config('lock_timeout', '250ms', true)")
             if !commit { BranchStore.refuseLateBranches(xids, in: transaction) }
             let branches = try BranchStore.lock(xids, in: transaction)
             let open = branches.filter { Optional($0.state).onDecision(commit: commit).acts }
