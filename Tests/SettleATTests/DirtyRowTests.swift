@@ -85,6 +85,40 @@ struct DirtyRowTests {
         }
     }
 
+    /// What was chosen stays, though a trigger of the table acts on it while its neighbours are put back, and a row may
+    /// come back that others refer to.
+    @Test func aChoiceHoldsAgainstTriggersAndForeignKeys() async throws {
+        let tables = """
+            CREATE TABLE node (id int PRIMARY KEY, parent int REFERENCES node, n int);
+            INSERT INTO node VALUES (1, NULL, 0), (2, 1, 0), (3, 1, 0);
+            CREATE FUNCTION spread() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN UPDATE node SET n = n + 100 WHERE id = 2; RETURN NULL; END $$;
+            CREATE TRIGGER spread AFTER INSERT ON node FOR EACH ROW WHEN (NEW.id = 1) EXECUTE FUNCTION spread();
+            SELECT settle.enroll('node');
+            """
+        try await ATDatabase.with(tables) { database in
+            try await database.at("x", "UPDATE node SET n = 1 WHERE id = 2", "DELETE FROM node WHERE id IN (3)")
+            try await database.at("x", "UPDATE node SET parent = NULL", "DELETE FROM node WHERE id = 1")
+            try await database.pastTheGuard("INSERT INTO node VALUES (1, NULL, 9)")
+            try await database.pastTheGuard("UPDATE node SET n = 5 WHERE id = 2")
+            try await database.pastTheGuard("DELETE FROM node WHERE id = 1")
+            #expect(try await database.rollback("x").hasPrefix("dirty"))
+            let outcome = try await database.text(
+                #"SELECT outcome FROM settle.at_resolve('x', 'node', '{"id": 2}', 'restore-changed')"#)
+            #expect(outcome == "rolledBack")
+            #expect(try await database.rows(of: "node") == ["(1,,0)", "(2,1,0)", "(3,1,0)"])
+        }
+        try await ATDatabase.with(tables) { database in
+            try await database.at("x", "UPDATE node SET parent = NULL", "DELETE FROM node WHERE id <> 2")
+            try await database.pastTheGuard("UPDATE node SET n = 5 WHERE id = 2")
+            #expect(try await database.rollback("x").hasPrefix("dirty"))
+            let outcome = try await database.text(
+                #"SELECT outcome FROM settle.at_resolve('x', 'node', '{"id": 2}', 'keep')"#)
+            #expect(outcome == "rolledBack")
+            #expect(try await database.rows(of: "node") == ["(1,,0)", "(2,,5)", "(3,1,0)"])
+        }
+    }
+
     @Test func aRowThatIsGoneAndChoicesThatMakeNoSense() async throws {
         try await ATDatabase.with(Self.tables) { database in
             try await database.at("x", "UPDATE product SET available = 19 WHERE sku = 'tea'")

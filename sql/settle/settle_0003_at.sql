@@ -28,9 +28,9 @@ CREATE TABLE settle.enrolled (
 -- One entry for each change of a row. That lock and image are one row, not two tables, halves what AT adds to an
 -- update (docs/at.md has the numbers); view row_lock shows the locks. No CHECK and no primary key for the same reason.
 CREATE TABLE settle.undo_log (
-    id         bigint GENERATED ALWAYS AS IDENTITY,  -- the order of changes; of one row also between sessions, as each waits for the last
+    id         bigint GENERATED ALWAYS AS IDENTITY,  -- the order of changes, of a row's also between sessions: each waits
     xid        text COLLATE "C" NOT NULL,
-    key        bigint NOT NULL,   -- hash of the primary key by its own types, so that keys that are equal (1.0 and 1.00) lock each other
+    key        bigint NOT NULL,   -- hash of the primary key by its types' equality: 1.0 and 1.00 lock each other
     enrolled   integer NOT NULL,
     holds      boolean NOT NULL,  -- the transaction's first change of this row: its lock
     moved_from bigint,            -- a changed key is two entries, old row gone and new row come; this links them
@@ -83,7 +83,8 @@ BEGIN
                 WHEN 'text' THEN '{}'
                 WHEN 'float' THEN '{extra_float_digits = 1}'
                 WHEN 'interval' THEN '{IntervalStyle = postgres}'
-                ELSE '{"extra_float_digits = 1","IntervalStyle = postgres","DateStyle = ISO","TimeZone = UTC","bytea_output = hex","lc_monetary = \"C\"","search_path = pg_catalog, pg_temp"}'
+                ELSE ARRAY['extra_float_digits = 1', 'IntervalStyle = postgres', 'DateStyle = ISO', 'TimeZone = UTC',
+                'bytea_output = hex', 'lc_monetary = "C"', 'search_path = pg_catalog, pg_temp']
             END,
             a.attgenerated <> '', a.attidentity = 'a', pg_get_expr(d.adbin, d.adrelid), b.oid,
             CASE WHEN a.attcollation NOT IN (0, 'pg_catalog."default"'::regcollation) THEN a.attcollation::regcollation::text END,
@@ -143,7 +144,9 @@ DECLARE
     part text;
     parts text[];
 BEGIN
-    FOR "column" IN SELECT c.* FROM settle.at_columns(of) c WHERE c.name = ANY (key_columns) ORDER BY array_position(key_columns, c.name) LOOP
+    FOR "column" IN
+        SELECT c.* FROM settle.at_columns(of) c WHERE c.name = ANY (key_columns) ORDER BY array_position(key_columns, c.name)
+    LOOP
         part := format('%s.%I', alias, "column".name);
         IF NOT "column".is_deterministic THEN  -- a record is hashed by its types' collations, not by its columns'
             part := format('pg_catalog.hashtextextended(%s::pg_catalog.text, 0)', part);

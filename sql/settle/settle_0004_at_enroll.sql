@@ -179,7 +179,7 @@ BEGIN
         reason := settle.at_cascade(of);
         IF reason IS NOT NULL THEN
             RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
-                MESSAGE = format('table %s cannot be enrolled without the other: %s changes rows that nobody would note', of, reason),
+                MESSAGE = format('table %s cannot be enrolled alone: %s changes rows that nobody would note', of, reason),
                 HINT = 'Enroll both tables in one call.';
         END IF;
     END LOOP;
@@ -209,7 +209,8 @@ BEGIN
             EXECUTE format('DROP TRIGGER IF EXISTS %I ON %s', trigger_name, of);
         END LOOP;
         EXECUTE format('DROP FUNCTION settle.%I(), settle.%I(), settle.%I(), settle.%I(), settle.%I()',
-            'at_insert_' || known.id, 'at_update_' || known.id, 'at_rekey_' || known.id, 'at_delete_' || known.id, known.reader);
+            'at_insert_' || known.id, 'at_update_' || known.id, 'at_rekey_' || known.id, 'at_delete_' || known.id,
+            known.reader);
     END LOOP;
     FOR of IN SELECT relation FROM settle.enrolled LOOP
         reason := settle.at_cascade(of);

@@ -15,6 +15,7 @@ CREATE TABLE settle.rollback_choice (
     enrolled integer NOT NULL,
     key      bigint NOT NULL,
     choice   text NOT NULL CHECK (choice IN ('restore', 'keep', 'restore-changed')),
+    target   jsonb,  -- what the row is to be, set by the rollback when it begins; null: gone
     PRIMARY KEY (xid, enrolled, key)
 );
 
@@ -46,7 +47,9 @@ BEGIN
         string_agg(format('r.%1$I OPERATOR(%3$s) (i.at ->> %1$L)::%2$s', c.name, c.type, key.equality), ' AND ')
             FILTER (WHERE key.equality IS NOT NULL),
         -- As text, which has more to tell than equality: 1.0 is not 1.00.
-        string_agg(format('(NOT i.image ? %1$L OR r.%1$I::text IS NOT DISTINCT FROM ((i.image ->> %1$L)::%2$s)::text)', c.name, c.type), ' AND ')
+        string_agg(
+            format('(NOT i.image ? %1$L OR r.%1$I::text IS NOT DISTINCT FROM ((i.image ->> %1$L)::%2$s)::text)', c.name, c.type),
+            ' AND ')
             FILTER (WHERE NOT c.is_generated)
     INTO names, "values", sets, finds, equals
     FROM settle.at_columns(of) c
@@ -59,13 +62,13 @@ BEGIN
 END
 $$;
 
--- Each row that a transaction touched: its image before the transaction, after it, and the row now. `differs`: it is
--- not what it should be, which is `before` once it has been put back (`restored`) and `after` until then. `locking`
+-- Each row that a transaction touched: its image before the transaction, after it, the row now, and what it should be:
+-- as the transaction left it, or, once it has been put back (`restored`), as before or as an operator chose. `locking`
 -- holds the rows until the caller's transaction ends. The settings are those of at_columns, under which images become
 -- values again and values text.
 CREATE FUNCTION settle.at_rows(wanted text, restored boolean, locking boolean)
 RETURNS TABLE (enrolled integer, relation regclass, key bigint, label jsonb, before jsonb, after jsonb, at jsonb,
-    now jsonb, differs boolean, choice text)
+    now jsonb, target jsonb, differs boolean, choice text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1 SET IntervalStyle = postgres
 SET DateStyle = ISO SET TimeZone = 'UTC' SET bytea_output = hex SET lc_monetary = 'C' SET jit = off AS $function$
 #variable_conflict use_column
@@ -81,19 +84,19 @@ BEGIN
         END IF;
         pieces := settle.at_pieces(known.relation);
         RETURN QUERY EXECUTE format($$
-            SELECT $1, $2, i.key, settle.at_label($3, i.at), i.before, i.after, i.at, n.now,
-                CASE WHEN i.image IS NULL THEN n.now IS NOT NULL ELSE n.same IS NOT TRUE END, c.choice
+            SELECT $1, $2, i.key, settle.at_label($3, i.at), i.before, i.after, i.at, n.now, i.image,
+                CASE WHEN i.image IS NULL THEN n.now IS NOT NULL ELSE n.same IS NOT TRUE END, i.choice
             FROM (
-                SELECT u.key,
-                    (array_agg(u.before ORDER BY u.id))[1] AS before,
-                    (array_agg(u.after ORDER BY u.id DESC))[1] AS after,
-                    (array_agg(coalesce(u.after, u.before) ORDER BY u.id DESC))[1] AS at,
-                    CASE WHEN $4 THEN (array_agg(u.before ORDER BY u.id))[1]
-                        ELSE (array_agg(u.after ORDER BY u.id DESC))[1] END AS image
-                FROM settle.undo_log u WHERE u.xid = $5 AND u.enrolled = $1 GROUP BY u.key ORDER BY u.key
+                SELECT u.*, c.choice, CASE WHEN NOT $4 THEN u.after WHEN c.choice IS NULL THEN u.before ELSE c.target END AS image
+                FROM (
+                    SELECT key, (array_agg(before ORDER BY id))[1] AS before, (array_agg(after ORDER BY id DESC))[1] AS after,
+                        (array_agg(coalesce(after, before) ORDER BY id DESC))[1] AS at
+                    FROM settle.undo_log WHERE xid = $5 AND enrolled = $1 GROUP BY key
+                ) u
+                LEFT JOIN settle.rollback_choice c ON c.xid = $5 AND c.enrolled = $1 AND c.key = u.key
+                ORDER BY u.key
             ) i
-            LEFT JOIN LATERAL (SELECT %s AS now, %s AS same FROM %s r WHERE %s %s) n ON true
-            LEFT JOIN settle.rollback_choice c ON c.xid = $5 AND c.enrolled = $1 AND c.key = i.key$$,
+            LEFT JOIN LATERAL (SELECT %s AS now, %s AS same FROM %s r WHERE %s %s) n ON true$$,
             settle.at_image(known.relation, 'r'), pieces.equals, known.relation, pieces.finds,
             CASE WHEN locking THEN 'FOR UPDATE' END)
         USING known.id, known.relation, known.key_columns, restored, wanted;
@@ -301,32 +304,27 @@ BEGIN
         END IF;
         PERFORM set_config('settle.xid', 'restore:' || wanted, true);  -- at_note knows it
         SET CONSTRAINTS ALL DEFERRED;
-        steps := ARRAY(SELECT s FROM settle.at_steps(wanted) s);
-        IF EXISTS (SELECT FROM settle.rollback_choice WHERE xid = wanted) THEN
-            steps := steps || ARRAY(
-                SELECT s
-                FROM settle.at_rows(wanted, false, true) r
-                JOIN settle.at_chosen(wanted) c ON c.enrolled = r.enrolled AND c.key = r.key
-                CROSS JOIN LATERAL (
-                    -- An image of only the columns that the transaction changed leaves the others alone.
-                    SELECT jsonb_object_agg(b.name, b.value) AS changed FROM jsonb_each(r.before) AS b(name, value)
-                    WHERE (r.after -> b.name)::text IS DISTINCT FROM b.value::text
-                ) d
-                CROSS JOIN LATERAL settle.at_put(r.enrolled, r.key, r.at, r.now,
-                    CASE WHEN r.choice = 'restore-changed' AND r.before IS NOT NULL AND r.after IS NOT NULL
-                        THEN coalesce(d.changed, '{}') ELSE r.before END) s
-                WHERE r.choice IS DISTINCT FROM 'keep');
-        END IF;
-        PERFORM settle.at_apply_all(steps);
+        UPDATE settle.rollback_choice c SET target = CASE
+            WHEN c.choice = 'keep' THEN r.now
+            -- The columns that the transaction changed, over the row as it is.
+            WHEN c.choice = 'restore-changed' AND r.before IS NOT NULL AND r.after IS NOT NULL THEN r.now || coalesce((
+                SELECT jsonb_object_agg(b.name, b.value) FROM jsonb_each(r.before) AS b(name, value)
+                WHERE (r.after -> b.name)::text IS DISTINCT FROM b.value::text), '{}')
+            ELSE r.before END
+        FROM settle.at_rows(wanted, false, true) r
+        WHERE c.xid = wanted AND r.choice IS NOT NULL AND c.enrolled = r.enrolled AND c.key = r.key;
+        PERFORM settle.at_apply_all(ARRAY(SELECT s FROM settle.at_steps(wanted) s) || ARRAY(
+            SELECT s FROM settle.at_chosen(wanted) c
+            JOIN settle.at_rows(wanted, true, false) r ON r.enrolled = c.enrolled AND r.key = c.key AND r.differs
+            CROSS JOIN LATERAL settle.at_put(r.enrolled, r.key, r.at, r.now, r.target) s
+            WHERE EXISTS (SELECT FROM settle.rollback_choice WHERE xid = wanted)));
         SET CONSTRAINTS ALL IMMEDIATE;
         -- The tables' own triggers may have changed rows after they were put back; a second time there is nothing to
-        -- make them act. What still differs is somebody's will.
+        -- make them act. What still differs then is somebody's will.
         FOR pass IN 1..3 LOOP
             steps := ARRAY(
                 SELECT s FROM settle.at_rows(wanted, true, false) r
-                CROSS JOIN LATERAL settle.at_put(r.enrolled, r.key, r.at, r.now, r.before) s
-                WHERE r.differs AND NOT EXISTS (
-                    SELECT FROM settle.at_chosen(wanted) c WHERE c.enrolled = r.enrolled AND c.key = r.key));
+                CROSS JOIN LATERAL settle.at_put(r.enrolled, r.key, r.at, r.now, r.target) s WHERE r.differs);
             EXIT WHEN cardinality(steps) = 0;
             IF pass = 3 THEN
                 RAISE EXCEPTION USING ERRCODE = 'ST003', MESSAGE = 'triggers of the tables change what is put back';
@@ -386,7 +384,8 @@ $$;
 -- For an operator: decides on one row of a blocked rollback, and tries the rollback again. `restore`: the image from
 -- before, whatever is there now. `keep`: what is there now. `restore-changed`: the columns that the transaction changed
 -- as they were before, the others as they are now. Answers as at_rollback does.
-CREATE FUNCTION settle.at_resolve(wanted text, of regclass, wanted_key jsonb, wanted_choice text, OUT outcome text, OUT details jsonb)
+CREATE FUNCTION settle.at_resolve(wanted text, of regclass, wanted_key jsonb, wanted_choice text,
+    OUT outcome text, OUT details jsonb)
 LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     "row" record;
@@ -403,7 +402,8 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'the row is gone, there are no other columns to leave alone: choose restore or keep';
     END IF;
-    INSERT INTO settle.rollback_choice (xid, enrolled, key, choice) VALUES (wanted, "row".enrolled, "row".key, wanted_choice)
+    INSERT INTO settle.rollback_choice (xid, enrolled, key, choice)
+    VALUES (wanted, "row".enrolled, "row".key, wanted_choice)
     ON CONFLICT (xid, enrolled, key) DO UPDATE SET choice = excluded.choice;
     SELECT * INTO outcome, details FROM settle.at_rollback(wanted);
 END
@@ -414,7 +414,10 @@ DO $$
 DECLARE
     name regprocedure;
 BEGIN
-    FOR name IN SELECT oid FROM pg_proc WHERE pronamespace = 'settle'::regnamespace AND (proname LIKE 'at\_%' OR proname IN ('enroll', 'withdraw')) LOOP
+    FOR name IN
+        SELECT oid FROM pg_proc
+        WHERE pronamespace = 'settle'::regnamespace AND (proname LIKE 'at\_%' OR proname IN ('enroll', 'withdraw'))
+    LOOP
         EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', name);
     END LOOP;
 END
