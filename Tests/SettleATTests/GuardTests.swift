@@ -160,6 +160,8 @@ struct GuardTests {
             SELECT settle.enroll('thing');
             """
         try await ATDatabase.with(RestoreTests.stock + tables) { database in
+            // Held rows, for an operator to be asked about.
+            try await database.at("other", "INSERT INTO thing VALUES (9)", "UPDATE product SET available = 1")
             for xid in ["x", ""] {
                 try await database.owner.transaction { transaction in
                     transaction.add("SELECT set_config('settle.xid', '\(xid)', true)")
@@ -170,7 +172,7 @@ struct GuardTests {
                             "INSERT INTO public.\(table) VALUES ('1', '1', '\(table == "thing" ? "{}" : "1")')")
                         transaction.add("UPDATE public.\(table) SET \(key) = '2' WHERE \(key) < '2'")
                         transaction.add("UPDATE public.\(table) SET \(key) = '2' WHERE \(key) < '3'")
-                        transaction.add("DELETE FROM public.\(table)")
+                        transaction.add("DELETE FROM public.\(table) WHERE \(key) < '3'")
                     }
                 }
                 if xid == "x" { #expect(try await database.rollback("x") == "rolledBack []") }
