@@ -12,7 +12,7 @@ load_stock=1000000
 # Seconds after which a caller gives up.
 load_limit=180
 
-load_name() { printf '%s-%s-%s' "$run" "$load" "$1"; }
+load_name() { printf '%s-%s-%s' "$run" "${load//[^a-z0-9]/-}" "$1"; }
 
 load_body() {
     local name
@@ -29,7 +29,7 @@ load_body() {
 load_start() {
     local mode
     load="$1"
-    load_folder="$work/load-$load"
+    load_folder="$work/load-${load//[^a-z0-9]/-}"
     load_callers=()
     mkdir -p "$load_folder"
     for mode in "${load_modes[@]}"; do
@@ -93,7 +93,7 @@ load_statuses() {
         next="$(jq -r '.next // ""' <<<"$page" 2>/dev/null || true)"
         [[ -n "$next" ]] || break
         pages=$((pages + 1))
-    done | sort | uniq -c | awk '{printf "%s%s %s", NR > 1 ? ", " : "", $1, $2}'
+    done | sort | uniq -c | awk '{printf "%s%s %s", (NR > 1 ? ", " : ""), $1, $2}'
 }
 
 # What each service says of one caller: orders, stock left, points.
@@ -110,32 +110,41 @@ unanswered() {
         jq -r '"\(.counts.pending) \(.counts.parked)"'
 }
 
+# load_expected MODE: the same, as it must be in the end.
+load_expected() {
+    local asked gain="$load_price"
+    asked="$(cat "$load_folder/$1.asked" 2>/dev/null || printf 0)"
+    [[ "$1" != mixed ]] || gain=$((load_price - 2 * load_spent))
+    printf '%s settled; %s+0; %s' "$asked" "$((load_stock - asked))" "$((load_points + asked * gain))"
+}
+
+# load_wrong: what is not yet as it must be, empty in the end.
+load_wrong() {
+    local mode seen expected
+    for mode in "${load_modes[@]}"; do
+        expected="$(load_expected "$mode")"
+        seen="$(sort -u "$load_folder/$mode.accepted" | wc -l | tr -d ' ') settled; ${expected#*; }"
+        [[ "$seen" == "$expected" ]] || printf '%s: only %s were accepted of %s. ' "$mode" "${seen%% *}" "${expected%% *}"
+        seen="$(load_state "$mode")"
+        [[ "$seen" == "$expected" ]] || printf '%s: saw %s; expected %s. ' "$mode" "$seen" "$expected"
+    done
+}
+load_is_right() { [[ -z "$(load_wrong)" ]]; }
+
 # load_checked: every order asked for was accepted, is there once and settled; stock and points are exact.
 load_checked() {
-    local mode asked gain wrong="" total=0
-    for mode in "${load_modes[@]}"; do
-        asked="$(cat "$load_folder/$mode.asked" 2>/dev/null || printf 0)"
-        total=$((total + asked))
-        gain="$load_price"
-        [[ "$mode" != mixed ]] || gain=$((load_price - 2 * load_spent))
-        [[ "$(sort -u "$load_folder/$mode.accepted" | wc -l | tr -d ' ')" == "$asked" ]] ||
-            wrong+="$mode: only $(sort -u "$load_folder/$mode.accepted" | wc -l) of $asked accepted; "
-        settled_as "$mode" "$asked settled; $((load_stock - asked))+0; $((load_points + asked * gain))" ||
-            wrong+="$mode: expected $asked settled; $((load_stock - asked))+0; $((load_points + asked * gain)), saw $(load_state "$mode"); "
-    done
-    if [[ -z "$wrong" ]]; then
-        ok "$load: all $total orders settled, stock and points exact (refused on the way: $(load_refused))"
+    local began="$SECONDS"
+    if wait_until 60 load_is_right; then
+        ok "$load: all $(load_accepted) orders settled, stock and points exact ($((SECONDS - began)) s after the last; refused on the way: $(load_refused))"
     else
-        bad "$load: all orders settle, stock and points exact" "$wrong"
+        bad "$load: all orders settle, stock and points exact" "$(load_wrong)"
     fi
     eventually "$load: no branch is left undecided" "0 0" undecided
     eventually "$load: no task is left unanswered or parked" "0 0" unanswered
 }
-settled_as() { wait_until 60 state_is "$@"; }
-state_is() { [[ "$(load_state "$1")" == "$2" ]]; }
 
 load_refused() {
     local seen
-    seen="$(cat "$load_folder"/*.refused | sort | uniq -c | awk '{printf "%s%s × %s", NR > 1 ? ", " : "", $1, $2}')"
+    seen="$(cat "$load_folder"/*.refused | sort | uniq -c | awk '{printf "%s%s × %s", (NR > 1 ? ", " : ""), $1, $2}')"
     printf '%s' "${seen:-none}"
 }
