@@ -79,8 +79,9 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
         await dedup.done(answers.map { ($0.item.key, $0.answer) })
         try await publish(answers)
         try faults.reach("inbox.answered")
-        try await deadLetters.send(poison)
+        // The batch comes again, and with it what is unreadable: put aside now, it would be put aside each time.
         if let failure { throw failure }
+        try await deadLetters.send(poison)
     }
 
     private func publish(_ answers: [(item: Item, answer: TaskAnswer)]) async throws {

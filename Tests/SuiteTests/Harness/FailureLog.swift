@@ -17,6 +17,9 @@ enum FailureLog {
         set { state.withLock { $0 = State(describe: newValue) } }
     }
 
+    /// Whether the current test has failed so far.
+    static var hasFailed: Bool { state.withLock { $0.isTold } }
+
     /// Called for each issue that is recorded.
     static let trait = IssueHandlingTrait.compactMapIssues { issue in
         let describe = state.withLock { state in

@@ -55,16 +55,18 @@ final class ServiceProcess: Sendable {
         }
     }
 
-    /// The last lines of its log, and the last that tell of trouble.
+    /// The last lines of its log, the last that tell of trouble, and where it crashed if it did.
     var logTail: String {
         // A log that cannot be read must not hide the failure that asks for it.
         let lines = ((try? String(contentsOf: log, encoding: .utf8)) ?? "(no log)").split(separator: "\n")
-        let trouble = lines.dropLast(25).filter {
-            $0.contains(" error ") || $0.contains(" warning ") || $0.contains("rror")
+        let trouble = lines.dropLast(20).filter { $0.contains(" error ") || $0.contains(" warning ") }
+        let crash = lines.firstIndex { $0.contains("Fatal error") || $0.contains("crashed") }.map {
+            lines[$0...].prefix(40)
         }
+        let shown = trouble.suffix(10) + lines.suffix(20) + (crash.map { ["crash:"] + $0 } ?? [])
         return """
             --- \(name), pid \(pid), \(exit.map { "\($0)" } ?? "running"): \(lines.count) lines in \(log.path)
-            \((trouble.suffix(10) + lines.suffix(25)).map { String($0.prefix(400)) }.joined(separator: "\n"))
+            \(shown.map { String($0.prefix(400)) }.joined(separator: "\n"))
             """
     }
 }

@@ -64,9 +64,9 @@ final class Suite: Sendable {
         }
         if let failure { Issue.record(failure) }
         for process in suite.running { try await process.crash() }
+        if !FailureLog.hasFailed { try FileManager.default.removeItem(at: suite.logs) }
         FailureLog.current = nil
         try await surroundings.remove()
-        try FileManager.default.removeItem(at: suite.logs)
     }
 
     private var services: [any Service] { Array(databases.values) + [redis, publisher] }

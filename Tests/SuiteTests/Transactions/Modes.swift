@@ -1,0 +1,27 @@
+/// The ways of a global transaction that tests go through.
+extension OrderDraft.Mode {
+    static let names = ["at", "tcc", "xa", "saga"]
+    /// Both participants in the same mode.
+    static let each = names.map { Self.all($0) }
+    /// Every pair of different ones.
+    static let pairs = names.flatMap { stock in
+        names.filter { $0 != stock }.map { Self.mixed(stock: stock, points: $0) }
+    }
+    /// Each, and two mixtures.
+    static let some = each + [.mixed(stock: "at", points: "tcc"), .mixed(stock: "xa", points: "saga")]
+
+    var stock: String {
+        switch self {
+        case .message: "message"
+        case .all(let mode), .mixed(let mode, _): mode
+        }
+    }
+
+    var name: String {
+        switch self {
+        case .message: "message"
+        case .all(let mode): mode
+        case .mixed(let stock, let points): "\(stock)+\(points)"
+        }
+    }
+}
