@@ -40,7 +40,10 @@ struct OrderCommand: AsyncParsableCommand {
                 scheduler: scheduler, deadLetters: messaging.deadLetters, faults: messaging.faults,
                 logger: boot.logger, handler: settlement.follow)
             let consumer = messaging.consumer(ShopRoutes.all.map { listener.subscription(to: $0) })
-            let http = OutboundHTTP(logger: boot.logger)
+            // As many as may wait at once for a row that all want: who wants another must not queue behind them.
+            var connections = OutboundHTTP.Options()
+            connections.connectionsPerHost = 512
+            let http = OutboundHTTP(connections, logger: boot.logger)
             // Connections of its own: branches wait for rows that phase 2 frees, and must not keep it waiting in turn.
             let phase2 = OutboundHTTP(logger: boot.logger)
             let initiator = TransactionInitiator(

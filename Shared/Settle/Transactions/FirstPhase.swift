@@ -26,17 +26,17 @@ final class FirstPhase: Sendable {
     /// What the action answered last, whatever became of its transaction then.
     var answer: String? { lastAnswer.withLock { $0 } }
 
-    func perform(in database: PostgresDatabase) async throws -> String {
+    /// - Parameter lockWait: how long each statement waits for a row that PostgreSQL itself holds: short, since a connection
+    ///   that waits is kept from others, and a prepared transaction may hold a row for long.
+    func perform(in database: PostgresDatabase, lockWait: Duration) async throws -> String {
         try faults.reach("branch.beforeCommit")
         let isXA = context.mode == .xa
         let answer = try await database.transaction(
             ending: isXA ? .prepare(gid: prepared.gid(context)) : .commit
         ) { [self] transaction in
-            // Waiting for a row keeps a connection from others, and a prepared transaction may hold one for long. Whoever
-            // meets a held row comes again; only the short waits of commits on their way are worth queueing for.
             transaction.add(
                 "SELECT set_config('settle.xid', $1, true), set_config('lock_timeout', $2, true)",
-                [.text(context.mode == .at ? context.xid.rawValue : ""), .text(isXA ? "20ms" : "100ms")])
+                [.text(context.mode == .at ? context.xid.rawValue : ""), .text("\(lockWait.milliseconds)ms")])
             let answer = try handler.perform(request, transaction)
             lastAnswer.withLock { $0 = answer }
             // A prepared branch is invisible until it is committed, so it says that it is.

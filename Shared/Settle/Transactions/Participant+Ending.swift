@@ -25,6 +25,7 @@ extension Participant {
             let left = try await self.endPrepared(xids, commit: commit)
             return try await self.endVisible(xids.filter { !left.contains($0) }, commit: commit)
         }
+        waiting.ended(ended.keys)
         try faults.reach(commit ? "branch.ended.commit" : "branch.ended.rollback")
         return ended
     }

@@ -1,4 +1,3 @@
-import Base
 public import Foundation
 public import Logging
 public import Postgres
@@ -22,6 +21,7 @@ public final class Participant: Sendable {
     let faults: Faults
     let logger: Logger
     let metrics = ParticipantMetrics()
+    let waiting: RowWaiting
     private let handlers: [Key: BranchHandler]
     private let isXAPossible = Atomic(false)
 
@@ -40,6 +40,7 @@ public final class Participant: Sendable {
         self.settings = settings
         self.faults = faults
         self.logger = logger
+        waiting = RowWaiting(timeout: settings.lockTimeout)
         prepared = PreparedTransactions(database: ending, participant: name)
         self.handlers = Dictionary(
             handlers.map { (Key(name: $0.name, mode: $0.mode), $0) }, uniquingKeysWith: { $1 })
@@ -59,7 +60,9 @@ public final class Participant: Sendable {
             handler: handler, request: String(decoding: request, as: UTF8.self), context: context,
             prepared: prepared, settings: settings, faults: faults)
         do {
-            let answer = try await untilUnlocked { try await branch.perform(in: database) }
+            let answer = try await waiting.untilFree(context) { lockWait in
+                try await branch.perform(in: database, lockWait: lockWait)
+            }
             metrics.event(.performed)
             logger.debug("branch performed", metadata: metadata(context, name))
             return Data(answer.utf8)
@@ -109,24 +112,6 @@ public final class Participant: Sendable {
         throw BranchError.prepared
     }
 
-    /// Tries again, with jitter, while another global transaction holds a row, up to the lock timeout. No connection is
-    /// held while it waits.
-    private func untilUnlocked<Result>(_ perform: () async throws -> Result) async throws -> Result {
-        let deadline = ContinuousClock.now + settings.lockTimeout
-        let backoff = Backoff(initial: .milliseconds(4), cap: .milliseconds(50), multiplier: 1.5, jitter: 0.8)
-        var attempt = 0
-        while true {
-            do {
-                return try await perform()
-            } catch let error as PostgresError where error.isRowHeld || error.isSerializationConflict {
-                attempt += 1
-                let delay = backoff.delay(attempt: attempt)
-                guard ContinuousClock.now + delay < deadline else { throw RowHeld() }
-                try await Task.sleep(for: delay)
-            }
-        }
-    }
-
     func metadata(_ context: BranchContext, _ name: String) -> Logger.Metadata {
         ["xid": "\(context.xid)", "mode": "\(context.mode.rawValue)", "action": "\(name)"]
     }
@@ -136,13 +121,7 @@ public final class Participant: Sendable {
     }
 }
 
-private struct RowHeld: Error {}
-
 extension PostgresError {
-    /// A row is held by another undecided global transaction (`ST001`, raised by the guard of an enrolled table) or by a
-    /// prepared one (`55P03`, lock not available).
-    public var isRowHeld: Bool { sqlState == "ST001" || sqlState == "55P03" }
-
     /// PREPARE TRANSACTION is switched off (`max_prepared_transactions`): object not in prerequisite state.
     fileprivate var isPrepareImpossible: Bool {
         sqlState == "55000" && statement?.hasPrefix("PREPARE TRANSACTION") == true

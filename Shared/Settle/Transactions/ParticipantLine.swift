@@ -1,21 +1,28 @@
-/// Decisions in line to be told to one participant: while one batch is on its way, the next gathers. Pure.
+/// Decisions in line to be told to one participant: while batches are on their way, the next gathers. Pure.
+///
+/// There is more than one lane, for a batch may have to wait for a row that a transaction in the next batch holds.
 struct ParticipantLine<Entry: Sendable>: Sendable {
     private var waiting: [Entry] = []
-    private var isBusy = false
+    private var running = 0
+    private let lanes: Int
     private let capacity: Int
 
-    /// - Parameter capacity: how many wait at most; what finds no room is left to the scan of the table.
-    init(capacity: Int) {
+    /// - Parameters:
+    ///   - lanes: how many batches may be on their way at once.
+    ///   - capacity: how many entries wait at most; what finds no room is left to the scan of the table.
+    init(lanes: Int, capacity: Int) {
+        self.lanes = lanes
         self.capacity = capacity
     }
 
-    var isIdle: Bool { !isBusy }
+    var isIdle: Bool { running == 0 }
 
-    /// Puts `entries` in line; answers whether somebody must now start to empty it.
+    /// Puts `entries` in line; answers whether one more must start to empty it.
     mutating func add(_ entries: some Collection<Entry>) -> Bool {
         waiting.append(contentsOf: entries.prefix(capacity - waiting.count))
-        defer { isBusy = true }
-        return !isBusy
+        guard running < lanes else { return false }
+        running += 1
+        return true
     }
 
     /// What could not be told goes to the end of the line: it holds up nothing that can.
@@ -23,10 +30,10 @@ struct ParticipantLine<Entry: Sendable>: Sendable {
         waiting.append(contentsOf: entries.prefix(capacity - waiting.count))
     }
 
-    /// The next batch; nil when there is none, and then whoever empties the line is done.
+    /// The next batch; nil when there is none, and then whoever asked is done.
     mutating func next(atMost limit: Int) -> [Entry]? {
         guard !waiting.isEmpty else {
-            isBusy = false
+            running -= 1
             return nil
         }
         let batch = Array(waiting.prefix(limit))

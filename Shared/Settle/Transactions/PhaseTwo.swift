@@ -61,7 +61,9 @@ final class PhaseTwo: Sendable {
                 guard !batch.isEmpty else { break }
                 for participant in Set(batch.flatMap(\.participants)) {
                     let its = batch.filter { $0.participants.contains(participant) }
-                    let starts = lines.withLock { $0[participant, default: ParticipantLine(capacity: 20_000)].add(its) }
+                    let starts = lines.withLock {
+                        $0[participant, default: ParticipantLine(lanes: 2, capacity: 20_000)].add(its)
+                    }
                     if starts { group.addTask { await self.emptyLine(of: participant) } }
                 }
             }

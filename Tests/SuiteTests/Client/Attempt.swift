@@ -24,6 +24,23 @@ struct Attempt: Sendable {
     }
 }
 
+extension Attempt {
+    fileprivate struct Problem: Decodable {
+        let detail: String?
+    }
+
+    /// The status with what the problem document says, or why there is none.
+    fileprivate var name: String {
+        switch outcome {
+        case .failure(let failure): return "\(failure)"
+        case .success(let answer):
+            // An answer that is no problem document has no detail.
+            let problem = answer.status < 400 ? nil : try? answer.decode(Problem.self)
+            return ["\(answer.status)", problem?.detail].compactMap(\.self).joined(separator: " ")
+        }
+    }
+}
+
 extension [Attempt] {
     func count(status: Int) -> Int { count { $0.status == status } }
 
@@ -31,8 +48,7 @@ extension [Attempt] {
     var summary: String {
         var counts: [String: Int] = [:]
         for attempt in self {
-            let name = attempt.status.map(String.init) ?? attempt.failure.map { "\($0)" } ?? ""
-            counts[name, default: 0] += 1
+            counts[attempt.name, default: 0] += 1
         }
         return counts.sorted { $0.key < $1.key }.map { "\($0.value) × \($0.key)" }.joined(separator: ", ")
     }

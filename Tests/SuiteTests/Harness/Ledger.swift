@@ -125,6 +125,7 @@ struct Ledger: Sendable {
         case ("message", "cancelled"):
             [["deductstock rejected"], ["addpoint rejected", "deductstock finished", "restock finished"]]
         case (_, "settled"): [["addpoint finished"]]
+        case _ where order.spendPoints > 0: [["addpoint rejected", "refundpoint finished", "restock finished"]]
         default: [["addpoint rejected", "restock finished"]]
         }
     }

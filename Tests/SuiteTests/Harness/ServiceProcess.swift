@@ -6,14 +6,23 @@ final class ServiceProcess: Sendable {
     let port: Int
     let log: URL
     private let child: Child
+    private let executable: URL
+    private let environment: [String: String]
 
     init(name: String, executable: URL, port: Int, environment: [String: String], log: URL) throws {
+        self.executable = executable
+        self.environment = environment
         // A fault is part of what a process is called in messages.
         self.name = environment["SETTLE_FAULTS"].map { "\(name) (\($0))" } ?? name
         self.port = port
         self.log = log
         child = try Child(executable.path, environment: environment, output: log, errors: log)
         try Watchdog.shared.get().started(child.pid)
+    }
+
+    /// The same once more, after it has ended.
+    func again() throws -> ServiceProcess {
+        try ServiceProcess(name: name, executable: executable, port: port, environment: environment, log: log)
     }
 
     var pid: pid_t { child.pid }

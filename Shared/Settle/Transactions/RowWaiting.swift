@@ -1,0 +1,103 @@
+import Base
+public import Postgres
+import Synchronization
+
+/// Has requests come again when the row that they need may be free, up to the lock timeout. No connection is held while
+/// they wait.
+final class RowWaiting: Sendable {
+    private struct State {
+        var lines = RowLines()
+        var waiters: [Int: Wakeup] = [:]
+        var last = 0
+    }
+
+    private let state = Mutex(State())
+    /// Where PostgreSQL itself is in the way it names nobody: a row that a prepared transaction holds is waited for in
+    /// its own queue. But only a few may, or they would keep all connections from requests that need other rows.
+    private let patient = Slots(4)
+    private let timeout: Duration
+
+    init(timeout: Duration) {
+        self.timeout = timeout
+    }
+
+    /// Branches have ended here, and given their rows free.
+    func ended(_ xids: some Sequence<XID>) {
+        let called = state.withLock { state in state.lines.ended(xids).compactMap { state.waiters[$0] } }
+        for wakeup in called { wakeup.call() }
+    }
+
+    /// Does `perform`, again and again while rows are held. It is told how long it may wait for a row with a connection in
+    /// hand.
+    ///
+    /// - Throws: `RowHeld` at the timeout.
+    func untilFree<Result>(
+        _ context: BranchContext, _ perform: (Duration) async throws -> Result
+    ) async throws -> Result {
+        // Rows of prepared transactions are held for long; what else holds a row in PostgreSQL is a commit on its way.
+        let firstWait = Duration.milliseconds(context.mode == .xa ? 20 : 100)
+        let deadline = ContinuousClock.now + timeout
+        let wakeup = Wakeup()
+        let me = state.withLock { state in
+            state.last += 1
+            state.waiters[state.last] = wakeup
+            return state.last
+        }
+        var hasRow = false
+        defer {
+            state.withLock { state in
+                state.lines.leave(me, holding: hasRow ? context.xid : nil)
+                state.waiters[me] = nil
+            }
+        }
+        var isPatient = false
+        while true {
+            do {
+                let result = try await perform(
+                    isPatient ? max(.milliseconds(5), min(.seconds(1), deadline - .now)) : firstWait)
+                if isPatient { patient.giveBack() }
+                hasRow = true
+                return result
+            } catch {
+                if isPatient { patient.giveBack() }
+                isPatient = false
+                let left = deadline - ContinuousClock.now
+                guard let error = error as? PostgresError, error.isRowHeld || error.isSerializationConflict else {
+                    throw error
+                }
+                guard left > .zero else { throw RowHeld() }
+                if let (row, holder) = error.heldRow {
+                    let position = state.withLock { state in
+                        state.lines.join(me, row: row, heldBy: holder)
+                        return state.lines.position(of: me)
+                    }
+                    let pause = Duration.milliseconds(min(500, 50 * (position + 1))) * Double.random(in: 0.75...1)
+                    await wakeup.wait(atMost: min(pause, left))
+                } else {
+                    if error.isSerializationConflict {
+                        try await Task.sleep(for: .milliseconds(Int.random(in: 1...10)))
+                    }
+                    isPatient = await patient.take(within: left)
+                }
+                try Task.checkCancellation()
+            }
+        }
+    }
+}
+
+/// A row that a request needs was held until the lock timeout.
+struct RowHeld: Error {}
+
+extension PostgresError {
+    /// A row is held by another undecided global transaction (`ST001`, raised by the guard of an enrolled table) or by a
+    /// prepared one (`55P03`, lock not available).
+    public var isRowHeld: Bool { sqlState == "ST001" || sqlState == "55P03" }
+
+    /// Which row, and by whom, where the guard says it (`settle.at_refuse`).
+    fileprivate var heldRow: (row: String, holder: XID)? {
+        guard sqlState == "ST001", let detail else { return nil }
+        let parts = detail.split(separator: " is held by ")
+        guard parts.count == 2, let holder = XID(rawValue: String(parts[1])) else { return nil }
+        return (String(parts[0]), holder)
+    }
+}

@@ -1,0 +1,45 @@
+import Synchronization
+
+/// So many may do something at once; the others wait for their turn, in order, for a limited time.
+final class Slots: Sendable {
+    private struct State {
+        var free: Int
+        var waiting: [Wakeup] = []
+    }
+
+    private let state: Mutex<State>
+
+    init(_ count: Int) {
+        state = Mutex(State(free: count))
+    }
+
+    /// False when the time was over, or the task was cancelled; otherwise `giveBack` is owed.
+    func take(within limit: Duration) async -> Bool {
+        let mine = Wakeup()
+        let isFree = state.withLock { state in
+            guard state.free > 0 else {
+                state.waiting.append(mine)
+                return false
+            }
+            state.free -= 1
+            return true
+        }
+        if isFree { return true }
+        if await mine.wait(atMost: limit) { return true }
+        // It may have been called just as the time was over.
+        return state.withLock { state in
+            guard let index = state.waiting.firstIndex(where: { $0 === mine }) else { return true }
+            state.waiting.remove(at: index)
+            return false
+        }
+    }
+
+    func giveBack() {
+        let next = state.withLock { state -> Wakeup? in
+            guard state.waiting.isEmpty else { return state.waiting.removeFirst() }
+            state.free += 1
+            return nil
+        }
+        next?.call()
+    }
+}

@@ -1,0 +1,87 @@
+import Testing
+
+@testable import Settle
+
+@Suite("Waiting for rows", .timeLimit(.minutes(1)))
+struct WaitingTests {
+    private func xid(_ name: String) -> XID { XID(rawValue: name) ?? XID() }
+
+    @Test("when the holder ends, the first in line for its row is called, and nobody else")
+    func firstInLine() {
+        var lines = RowLines()
+        for waiter in 1...3 { lines.join(waiter, row: "tea", heldBy: xid("a")) }
+        lines.join(4, row: "cup", heldBy: xid("b"))
+        #expect([1, 2, 3, 4].map(lines.position) == [0, 1, 2, 0])
+        var called = lines.ended([xid("c")])
+        #expect(called.isEmpty)
+        called = lines.ended([xid("a")])
+        #expect(called == [1])
+        // It gets the row, and the others wait for it now.
+        lines.leave(1, holding: xid("x1"))
+        #expect([2, 3].map(lines.position) == [0, 1])
+        called = lines.ended([xid("a"), xid("x1")])
+        #expect(called == [2])
+        // Somebody else was faster: it keeps its place.
+        lines.join(2, row: "tea", heldBy: xid("d"))
+        #expect([2, 3].map(lines.position) == [0, 1])
+        called = lines.ended([xid("d"), xid("b")])
+        #expect(called == [2, 4])
+    }
+
+    @Test("who waits for another row now, or no longer, is in nobody's way; in the end nothing is remembered")
+    func leaving() {
+        var lines = RowLines()
+        lines.join(1, row: "tea", heldBy: xid("a"))
+        lines.join(2, row: "tea", heldBy: xid("a"))
+        lines.join(1, row: "cup", heldBy: xid("a"))
+        #expect(lines.position(of: 2) == 0)
+        let called = lines.ended([xid("a")])
+        #expect(Set(called) == [1, 2])
+        lines.leave(2)
+        lines.leave(1, holding: xid("x1"))
+        lines.leave(7)
+        #expect(lines.isEmpty)
+    }
+
+    @Test("a call is not lost, whether it comes before the wait, in it, or after its end")
+    func wakeup() async {
+        let wakeup = Wakeup()
+        wakeup.call()
+        var isCalled = await wakeup.wait(atMost: .seconds(60))
+        #expect(isCalled)
+        isCalled = await wakeup.wait(atMost: .milliseconds(5))
+        #expect(!isCalled, "one call, one wait")
+        async let waiting = wakeup.wait(atMost: .seconds(60))
+        wakeup.call()
+        isCalled = await waiting
+        #expect(isCalled)
+        let cancelled = Task { await wakeup.wait(atMost: .seconds(60)) }
+        cancelled.cancel()
+        isCalled = await cancelled.value
+        #expect(!isCalled)
+    }
+
+    @Test("slots are given in turn, and one that is called as its time ends is not lost")
+    func slots() async {
+        let slots = Slots(2)
+        var isTaken = await slots.take(within: .zero)
+        #expect(isTaken)
+        isTaken = await slots.take(within: .zero)
+        #expect(isTaken)
+        isTaken = await slots.take(within: .milliseconds(5))
+        #expect(!isTaken)
+        // However calls and time-outs meet, the two slots are there in the end.
+        await withTaskGroup { group in
+            for number in 0..<200 {
+                group.addTask {
+                    if await slots.take(within: .microseconds(number * 20)) { slots.giveBack() }
+                }
+            }
+            for _ in 0..<2 { slots.giveBack() }
+        }
+        for isFree in [true, true, false] {
+            isTaken = await slots.take(within: .milliseconds(1))
+            #expect(isTaken == isFree)
+        }
+    }
+}

@@ -1,0 +1,48 @@
+import Foundation
+import Testing
+
+extension Proof {
+    @Suite("Global transactions: order is away", .timeLimit(.minutes(3)))
+    struct AwayTests {
+        /// Seconds; `SETTLE_TEST_AWAY_SECONDS` for a longer look.
+        private static let seconds =
+            ProcessInfo.processInfo.environment["SETTLE_TEST_AWAY_SECONDS"].flatMap { Int($0) } ?? 12
+
+        @Test(
+            "branches wait, nothing is guessed, nobody spins; when it is back, all of them follow what it decided",
+            arguments: [SIGSTOP, SIGKILL])
+        func away(signal: Int32) async throws {
+            try await Suite.withTransactions { suite in
+                let modes = OrderDraft.Mode.each
+                let load = suite.load(clients: 12) { number in
+                    var draft = OrderDraft.varied(number)
+                    draft.mode = modes[number % modes.count]
+                    draft.spendPoints = 1
+                    return draft
+                }
+                try await grow(load, by: 40)
+                let order = try suite.process(.order)
+                order.signal(signal)
+                if signal == SIGKILL { try await order.awaitExit() }
+                // What had left it still arrives.
+                try await Task.sleep(for: .seconds(3))
+                let waiting = try await suite.undecided(.stock).sorted()
+                try #require(!waiting.isEmpty, "it was caught in the middle of something")
+                let asked = try await suite.metric(.stock, "settle_check_backs_total")
+                let time = try suite.process(.stock).processorTime
+                try await Task.sleep(for: .seconds(Self.seconds))
+                #expect(try await suite.undecided(.stock).sorted() == waiting, "nothing is guessed")
+                let questions = try await suite.metric(.stock, "settle_check_backs_total") - asked
+                #expect(questions <= Double(waiting.count * Self.seconds), "about once a second, and ever more rarely")
+                let share = (try suite.process(.stock).processorTime - time) / .seconds(Self.seconds)
+                print("suite: order away: \(waiting.count) wait, asked \(questions) times, stock at \(share * 100) %")
+                #expect(share < 0.1)
+
+                if signal == SIGSTOP { order.signal(SIGCONT) } else { try await suite.restart(.order) }
+                let attempts = await load.stop()
+                try await suite.awaitEnded(within: .seconds(15))
+                try await suite.expectAgreement(attempts)
+            }
+        }
+    }
+}
