@@ -150,7 +150,7 @@ extension Participant {
         for branch in branches where branch.mode == .at {
             let rows = try transaction.query("SELECT outcome FROM settle.at_rollback($1)", [.text(branch.xid.rawValue)])
             guard try rows.first?.decode(String.self, at: 0) != "rolledBack" else { continue }
-            BranchStore.stuck(branch.xid, why: "rows were changed past the guard", in: transaction)
+            BranchStore.stuck(branch.xid, why: "settle.at_dirty() says what is in the way", in: transaction)
             stuck.insert(branch.xid)
         }
         return stuck

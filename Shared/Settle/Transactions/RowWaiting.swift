@@ -15,6 +15,10 @@ final class RowWaiting: Sendable {
     /// Where PostgreSQL itself is in the way it names nobody: a row that a prepared transaction holds is waited for in
     /// its own queue. But only a few may, or they would keep all connections from requests that need other rows.
     private let patient = Slots(4)
+    /// Before that a request looks a few times, shortly: most rows are free again in a moment, and then it need not stand
+    /// in line with those who want a hot one.
+    private static let glances = 3
+    private static let glance = Duration.milliseconds(5)
     private let timeout: Duration
 
     init(timeout: Duration) {
@@ -50,21 +54,21 @@ final class RowWaiting: Sendable {
                 state.waiters[me] = nil
             }
         }
-        var isPatient = false
+        var glances = 0
         while true {
             do {
-                let result = try await perform(
-                    isPatient ? max(.milliseconds(5), min(.seconds(1), deadline - .now)) : firstWait)
-                if isPatient { patient.giveBack() }
+                let result =
+                    if glances <= Self.glances {
+                        try await perform(glances == 0 ? firstWait : Self.glance)
+                    } else {
+                        try await patient.use(within: deadline - .now) { hasSlot in
+                            try await perform(max(Self.glance, hasSlot ? min(.seconds(1), deadline - .now) : .zero))
+                        }
+                    }
                 hasRow = true
                 return result
-            } catch {
-                if isPatient { patient.giveBack() }
-                isPatient = false
+            } catch let error as PostgresError where error.isRowHeld || error.isSerializationConflict {
                 let left = deadline - ContinuousClock.now
-                guard let error = error as? PostgresError, error.isRowHeld || error.isSerializationConflict else {
-                    throw error
-                }
                 guard left > .zero else { throw RowHeld() }
                 if let (row, holder) = error.heldRow {
                     let position = state.withLock { state in
@@ -74,10 +78,10 @@ final class RowWaiting: Sendable {
                     let pause = Duration.milliseconds(min(500, 50 * (position + 1))) * Double.random(in: 0.75...1)
                     await wakeup.wait(atMost: min(pause, left))
                 } else {
-                    if error.isSerializationConflict {
-                        try await Task.sleep(for: .milliseconds(Int.random(in: 1...10)))
+                    glances += 1
+                    if glances <= Self.glances {
+                        try await Task.sleep(for: min(left, .milliseconds(5 << glances) * Double.random(in: 0.5...1)))
                     }
-                    isPatient = await patient.take(within: left)
                 }
                 try Task.checkCancellation()
             }

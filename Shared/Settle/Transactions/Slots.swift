@@ -13,6 +13,15 @@ final class Slots: Sendable {
         state = Mutex(State(free: count))
     }
 
+    /// Does `body` when it is its turn, or when `limit` is over or the task cancelled; says which.
+    func use<Result>(
+        within limit: Duration, _ body: (_ hasSlot: Bool) async throws -> Result
+    ) async rethrows -> Result {
+        let hasSlot = await take(within: limit)
+        defer { if hasSlot { giveBack() } }
+        return try await body(hasSlot)
+    }
+
     /// False when the time was over, or the task was cancelled; otherwise `giveBack` is owed.
     func take(within limit: Duration) async -> Bool {
         let mine = Wakeup()

@@ -124,6 +124,7 @@ struct ConsumerTests {
         let configuration = try TestServer.configuration()
         let publisher = RabbitMQPublisher(configuration, topology: names.topology(), logger: quiet)
         let (begun, begin) = AsyncStream.makeStream(of: Void.self)
+        let (released, release) = AsyncStream.makeStream(of: Void.self)
         let ended = Mutex(0)
         let after = Received()
         let consumer = RabbitMQConsumer(
@@ -131,7 +132,9 @@ struct ConsumerTests {
             subscriptions: [
                 Subscription(queue: names.queue, prefetch: 1) { _ in
                     begin.yield()
-                    try await Task.sleep(for: .milliseconds(300))
+                    for await _ in released { break }
+                    // The consumer hears of the shutdown meanwhile.
+                    try await Task.sleep(for: .milliseconds(500))
                     ended.withLock { $0 += 1 }
                 }
             ], logger: quiet)
@@ -139,7 +142,8 @@ struct ConsumerTests {
             try await eventually("up") { publisher.isUp }
             _ = await publisher.publish([names.message(1), names.message(2)])
         }
-        try await running(consumer) { for await _ in begun { break } }
+        let beforehand = AtShutdown { release.finish() }
+        try await running(consumer, beforehand) { for await _ in begun { break } }
         #expect(ended.withLock { $0 } == 1)
         let rest = RabbitMQConsumer(
             configuration, topology: names.topology(),

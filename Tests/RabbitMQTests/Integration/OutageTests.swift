@@ -1,3 +1,4 @@
+import Base
 import RabbitMQ
 import Testing
 
@@ -84,8 +85,11 @@ struct OutageTests {
         let publisher = RabbitMQPublisher(try broker.configuration(), topology: names.topology(), logger: quiet)
         let received = Received()
         let (released, release) = AsyncStream.makeStream(of: Void.self)
+        // Away for long enough to be seen.
+        var configuration = try broker.configuration()
+        configuration.backoff = Backoff(initial: .seconds(1), cap: .seconds(1))
         let consumer = RabbitMQConsumer(
-            try broker.configuration(), topology: names.topology(),
+            configuration, topology: names.topology(),
             subscriptions: [
                 Subscription(queue: names.queue) { batch in
                     received.add(batch)

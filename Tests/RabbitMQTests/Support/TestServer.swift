@@ -60,3 +60,13 @@ func eventually(
 }
 
 struct NeverHappened: Error {}
+
+/// Does something as soon as a shutdown begins, before the services that were started earlier hear of it.
+struct AtShutdown: Service {
+    let act: @Sendable () -> Void
+
+    func run() async throws {
+        try await gracefulShutdown()
+        act()
+    }
+}
