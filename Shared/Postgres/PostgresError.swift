@@ -61,6 +61,15 @@ public struct PostgresError: Error, Sendable {
     public var isSerializationConflict: Bool {
         sqlState == "40001" || sqlState == "40P01"
     }
+
+    /// Whether a lock was not to be had in time: `lock_not_available` (55P03), or `query_canceled` (57014).
+    ///
+    /// The second is what PostgreSQL now and then makes of a `lock_timeout` that ends just as the lock is there, when the
+    /// statement goes on to wait for another one (`ProcessInterrupts` in its `postgres.c`; with 2 ms, three times in 120,000
+    /// timeouts). A statement timeout has that code, too.
+    public var isLockTimeout: Bool {
+        sqlState == "55P03" || sqlState == "57014"
+    }
 }
 
 extension PostgresError: CustomStringConvertible {

@@ -109,7 +109,6 @@ struct DecisionStore: Sendable {
 }
 
 extension PostgresError {
-    /// An initiating transaction was open for all of the time that it was waited for (lock not available), or holds up
-    /// others in a circle.
-    var isHeldOpen: Bool { sqlState == "55P03" || sqlState == "40P01" }
+    /// An initiating transaction was open for all of the time that it was waited for, or holds up others in a circle.
+    var isHeldOpen: Bool { isLockTimeout || sqlState == "40P01" }
 }

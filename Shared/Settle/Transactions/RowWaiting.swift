@@ -14,11 +14,11 @@ final class RowWaiting: Sendable {
     private let state = Mutex(State())
     /// Where PostgreSQL itself is in the way it names nobody: a row that a prepared transaction holds is waited for in
     /// its own queue. But only a few may, or they would keep all connections from requests that need other rows.
-    private let patient = Slots(4)
+    private let patient = Slots(3)
     /// Before that a request looks a few times, shortly: most rows are free again in a moment, and then it need not stand
     /// in line with those who want a hot one.
     private static let glances = 3
-    private static let glance = Duration.milliseconds(5)
+    private static let glance = Duration.milliseconds(2)
     private let timeout: Duration
 
     init(timeout: Duration) {
@@ -39,7 +39,7 @@ final class RowWaiting: Sendable {
         _ context: BranchContext, _ perform: (Duration) async throws -> Result
     ) async throws -> Result {
         // Rows of prepared transactions are held for long; what else holds a row in PostgreSQL is a commit on its way.
-        let firstWait = Duration.milliseconds(context.mode == .xa ? 20 : 100)
+        let firstWait = Duration.milliseconds(context.mode == .xa ? 5 : 100)
         let deadline = ContinuousClock.now + timeout
         let wakeup = Wakeup()
         let me = state.withLock { state in
@@ -79,8 +79,10 @@ final class RowWaiting: Sendable {
                     await wakeup.wait(atMost: min(pause, left))
                 } else {
                     glances += 1
-                    if glances <= Self.glances {
-                        try await Task.sleep(for: min(left, .milliseconds(5 << glances) * Double.random(in: 0.5...1)))
+                    // Where a lock timeout ends a wait, that was the pause.
+                    if glances <= Self.glances || !error.isLockTimeout {
+                        let pause = Duration.milliseconds(5 << min(glances, Self.glances)) * Double.random(in: 0.5...1)
+                        try await Task.sleep(for: min(pause, left))
                     }
                 }
                 try Task.checkCancellation()
@@ -94,8 +96,8 @@ struct RowHeld: Error {}
 
 extension PostgresError {
     /// A row is held by another undecided global transaction (`ST001`, raised by the guard of an enrolled table) or by a
-    /// prepared one (`55P03`, lock not available).
-    public var isRowHeld: Bool { sqlState == "ST001" || sqlState == "55P03" }
+    /// prepared one (a lock timeout).
+    public var isRowHeld: Bool { sqlState == "ST001" || isLockTimeout }
 
     /// Which row, and by whom, where the guard says it (`settle.at_refuse`).
     fileprivate var heldRow: (row: String, holder: XID)? {

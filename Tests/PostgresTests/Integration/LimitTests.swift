@@ -28,7 +28,7 @@ struct LimitTests {
             }
             try await eventually("the row is locked") { held.wait(timeout: .now()) == .success }
             let error = try await failure { try await database.query("UPDATE t SET id = 2") }
-            #expect(error.sqlState == "55P03" && !error.isUnavailable)
+            #expect(error.sqlState == "55P03" && error.isLockTimeout && !error.isUnavailable)
             done.signal()
             try await holder.value
         }

@@ -52,7 +52,7 @@ struct IsolateFailuresTests {
 
     @Test(
         "any other failure is thrown, for the whole batch to be tried again",
-        arguments: ["57P01", "40P01", "42P01", "55P03"])
+        arguments: ["57P01", "40P01", "42P01", "55P03", "57014"])
     func serverAway(state: String) async {
         await #expect(throws: PostgresError.self) { _ = try await run { $0 == 4 ? Self.serverError(state) : nil } }
     }

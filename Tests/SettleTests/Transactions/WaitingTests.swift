@@ -1,5 +1,7 @@
+import Synchronization
 import Testing
 
+@testable import Postgres
 @testable import Settle
 
 @Suite("Waiting for rows", .timeLimit(.minutes(1)))
@@ -82,6 +84,40 @@ struct WaitingTests {
         for isFree in [true, true, false] {
             isTaken = await slots.take(within: .milliseconds(1))
             #expect(isTaken == isFree)
+        }
+    }
+
+    @Test(
+        "whatever PostgreSQL calls it, a held row is waited for; but a wait has an end, and other failures are none",
+        arguments: ["ST001", "55P03", "57014", "40001"])
+    func heldRow(state: String) async throws {
+        func refusal(_ state: String) -> PostgresError {
+            var error = PostgresError(.server, "a server's words")
+            error.sqlState = state
+            if state == "ST001" { error.detail = "product (tea) is held by holder-1" }
+            return error
+        }
+        let context = BranchContext(xid: xid("waits"), mode: .xa, initiator: "http://initiator.test")
+        let waiting = RowWaiting(timeout: .milliseconds(400))
+        let tries = Mutex(0)
+        let result = try await waiting.untilFree(context) { lockWait in
+            #expect(lockWait > .zero, "PostgreSQL takes 0 for no limit at all")
+            let number = tries.withLock { tries in
+                tries += 1
+                return tries
+            }
+            if number < 4 { throw refusal(state) }
+            return number
+        }
+        #expect(result == 4)
+        await #expect(throws: RowHeld.self) {
+            try await waiting.untilFree(context) { lockWait in
+                #expect(lockWait > .zero)
+                throw refusal(state)
+            }
+        }
+        await #expect(throws: PostgresError.self) {
+            try await waiting.untilFree(context) { _ in throw refusal("23514") }
         }
     }
 }
