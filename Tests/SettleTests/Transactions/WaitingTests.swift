@@ -98,7 +98,7 @@ struct WaitingTests {
             return error
         }
         let context = BranchContext(xid: xid("waits"), mode: .xa, initiator: "http://initiator.test")
-        let waiting = RowWaiting(timeout: .milliseconds(400))
+        let waiting = RowWaiting(timeout: .seconds(30))
         let tries = Mutex(0)
         let result = try await waiting.untilFree(context) { lockWait in
             #expect(lockWait > .zero, "PostgreSQL takes 0 for no limit at all")
@@ -111,7 +111,7 @@ struct WaitingTests {
         }
         #expect(result == 4)
         await #expect(throws: RowHeld.self) {
-            try await waiting.untilFree(context) { lockWait in
+            try await RowWaiting(timeout: .milliseconds(200)).untilFree(context) { lockWait in
                 #expect(lockWait > .zero)
                 throw refusal(state)
             }
