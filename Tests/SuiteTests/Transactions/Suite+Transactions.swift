@@ -74,7 +74,9 @@ extension Suite {
     }
 
     /// Waits until all global transactions are over everywhere.
-    func awaitEnded(within limit: Duration = .seconds(10)) async throws {
+    ///
+    /// - Parameter confirmed: how long the initiator may take to know it; like `limit` if nil.
+    func awaitEnded(within limit: Duration = .seconds(10), confirmed: Duration? = nil) async throws {
         for role in [Role.stock, .userPoints] {
             try await eventually(
                 "nothing is undecided at \(role.rawValue)", within: limit,
@@ -83,13 +85,16 @@ extension Suite {
                 try await self.undecided(role).isEmpty
             }
         }
-        try await eventually("every participant has confirmed", within: limit) {
-            try await self.number(
-                .order,
-                """
-                SELECT count(*) FROM settle.global_transaction
-                WHERE decision = 'commit' AND acknowledged_at IS NULL
-                """) == 0
+        let unconfirmed = "FROM settle.global_transaction WHERE decision = 'commit' AND acknowledged_at IS NULL"
+        try await eventually(
+            "every participant has confirmed", within: confirmed ?? limit,
+            otherwise: {
+                let each = "xid || ', tried ' || attempts || ' times, due in ' || (due_time - now())"
+                let rows = try? await self.rows(.order, "SELECT coalesce(string_agg(\(each), '; '), '') \(unconfirmed)")
+                return (try? rows?.first?.decode(String.self, at: 0)) ?? "(not known)"
+            }
+        ) {
+            try await self.number(.order, "SELECT count(*) \(unconfirmed)") == 0
         }
     }
 
