@@ -44,7 +44,7 @@ let package = Package(
         .systemLibrary(name: "CHiredis", path: "Shared/CHiredis"),
         .target(name: "CRabbitMQ", path: "Shared/CRabbitMQ", linkerSettings: [.linkedLibrary("rabbitmq")]),
 
-        // What the three clients share: threads that may block, and back-off.
+        // What the modules above it share: threads that may block, back-off, batching, waiting.
         .target(name: "Base", path: "Shared/Base", swiftSettings: strict),
         .target(
             name: "Postgres", dependencies: ["Base", "CLibpq", logging, metrics, lifecycle], path: "Shared/Postgres",
@@ -98,12 +98,12 @@ let package = Package(
         service("UserPoints", schema: "PointsSchema"),
 
         tests("Base", []),
-        tests("Postgres", [lifecycle]),
+        tests("Postgres", ["Base", lifecycle]),
         tests("RabbitMQ", ["Base", lifecycle]),
         tests("Redis", [lifecycle]),
         tests("Settle", ["Base", "Postgres", "RabbitMQ", "Redis", "SettleSchema", lifecycle]),
         .testTarget(
-            name: "SettleATTests", dependencies: ["Postgres", "SettleSchema", logging, lifecycle],
+            name: "SettleATTests", dependencies: ["Base", "Postgres", "SettleSchema", logging, lifecycle],
             path: "Tests/SettleATTests", swiftSettings: strict),
         tests(
             "ServiceKit",

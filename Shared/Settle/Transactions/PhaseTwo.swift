@@ -182,7 +182,7 @@ final class PhaseTwo: Sendable {
         let participants = transaction.participants
         guard !participants.isEmpty else { return }
         metrics.rolledBack()
-        let (ended, end) = AsyncStream.makeStream(of: Void.self)
+        let ended = Wakeup()
         // Not a child of the caller's task: a client that goes away does not keep the others' rows held.
         Task { [self] in
             await withTaskGroup { group in
@@ -191,15 +191,9 @@ final class PhaseTwo: Sendable {
                     group.addTask { try? await self.rollbacks(at: participant).submit(transaction.xid) }
                 }
             }
-            end.finish()
+            ended.call()
         }
-        let timer = Task { [settings] in
-            // Cancelled when all is done.
-            try? await Task.sleep(for: settings.rollbackWait)
-            end.finish()
-        }
-        for await _ in ended {}
-        timer.cancel()
+        await ended.wait(atMost: settings.rollbackWait)
     }
 
     private func rollbacks(at participant: String) -> Batcher<XID, Void> {

@@ -27,11 +27,10 @@ struct RowLines: Sendable {
         lines[row]?.removeAll { $0 == waiter }
         if lines[row]?.isEmpty ?? true {
             lines[row] = nil
-            if let holder = holders.removeValue(forKey: row) { rows[holder]?.remove(row) }
+            if let holder = holders.removeValue(forKey: row) { forget(row, of: holder) }
         } else if let xid {
             note(row, heldBy: xid)
         }
-        rows = rows.filter { !$0.value.isEmpty }
     }
 
     /// How many stand before `waiter`.
@@ -53,7 +52,12 @@ struct RowLines: Sendable {
     var isEmpty: Bool { lines.isEmpty && holders.isEmpty && rows.isEmpty && places.isEmpty }
 
     private mutating func note(_ row: String, heldBy holder: XID) {
-        if let before = holders.updateValue(holder, forKey: row), before != holder { rows[before]?.remove(row) }
+        if let before = holders.updateValue(holder, forKey: row), before != holder { forget(row, of: before) }
         rows[holder, default: []].insert(row)
+    }
+
+    private mutating func forget(_ row: String, of holder: XID) {
+        rows[holder]?.remove(row)
+        if rows[holder]?.isEmpty ?? false { rows[holder] = nil }
     }
 }

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Logging
 import Postgres
@@ -33,22 +34,22 @@ func running<R>(_ database: PostgresDatabase, _ body: () async throws -> R) asyn
 }
 
 /// So many tests at once use the server, which has a hundred connections.
-private let turns = Turns(4)
+private let turns = Slots(4)
 
 /// Runs `body` with a database of its own name, dropped afterwards.
 func withNewDatabase<R>(_ body: (String) async throws -> R) async throws -> R {
-    await turns.take()
-    defer { turns.giveBack() }
-    var configuration = try TestServer.configuration(database: "postgres")
-    configuration.connections = 1
-    let admin = PostgresDatabase(configuration, logger: quiet)
-    return try await running(admin) {
-        let name = "test_" + UUID().uuidString.lowercased().replacingOccurrences(of: "-", with: "")
-        _ = try await admin.query("CREATE DATABASE \(name)")
-        let result: Result<R, any Error>
-        do { result = .success(try await body(name)) } catch { result = .failure(error) }
-        _ = try await admin.query("DROP DATABASE \(name) WITH (FORCE)")
-        return try result.get()
+    try await turns.use(within: .seconds(600)) { _ in
+        var configuration = try TestServer.configuration(database: "postgres")
+        configuration.connections = 1
+        let admin = PostgresDatabase(configuration, logger: quiet)
+        return try await running(admin) {
+            let name = "test_" + UUID().uuidString.lowercased().replacingOccurrences(of: "-", with: "")
+            _ = try await admin.query("CREATE DATABASE \(name)")
+            let result: Result<R, any Error>
+            do { result = .success(try await body(name)) } catch { result = .failure(error) }
+            _ = try await admin.query("DROP DATABASE \(name) WITH (FORCE)")
+            return try result.get()
+        }
     }
 }
 

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Logging
 import Postgres
@@ -18,27 +19,27 @@ struct ATDatabase {
 
     /// Runs `body` with a new database, which is dropped afterwards; `tables` is SQL that its owner runs first.
     static func with(_ tables: String, _ body: (ATDatabase) async throws -> Void) async throws {
-        await turns.take()
-        defer { turns.giveBack() }
-        let name = "settle_at_" + UUID().uuidString.lowercased().replacingOccurrences(of: "-", with: "")
-        try await serving(client(database: "postgres")) { admin in
-            _ = try await admin.query(createRoleSQL(ownerName))
-            _ = try await admin.query("CREATE DATABASE \(name) OWNER \(ownerName)")
-            let result: Result<Void, any Error>
-            do {
-                try await serving(client(database: name, role: ownerName, connections: 10)) { owner in
-                    try await serving(client(database: name)) { superuser in
-                        try await PostgresMigrator.apply(SettleSchema.at, set: "at", on: owner)
-                        try await owner.script(tables)
-                        try await body(ATDatabase(owner: owner, superuser: superuser))
+        try await turns.use(within: .seconds(600)) { _ in
+            let name = "settle_at_" + UUID().uuidString.lowercased().replacingOccurrences(of: "-", with: "")
+            try await serving(client(database: "postgres")) { admin in
+                _ = try await admin.query(createRoleSQL(ownerName))
+                _ = try await admin.query("CREATE DATABASE \(name) OWNER \(ownerName)")
+                let result: Result<Void, any Error>
+                do {
+                    try await serving(client(database: name, role: ownerName, connections: 10)) { owner in
+                        try await serving(client(database: name)) { superuser in
+                            try await PostgresMigrator.apply(SettleSchema.at, set: "at", on: owner)
+                            try await owner.script(tables)
+                            try await body(ATDatabase(owner: owner, superuser: superuser))
+                        }
                     }
+                    result = .success(())
+                } catch {
+                    result = .failure(error)
                 }
-                result = .success(())
-            } catch {
-                result = .failure(error)
+                _ = try await admin.query("DROP DATABASE \(name) WITH (FORCE)")
+                try result.get()
             }
-            _ = try await admin.query("DROP DATABASE \(name) WITH (FORCE)")
-            try result.get()
         }
     }
 
@@ -127,7 +128,7 @@ struct ATDatabase {
 }
 
 /// Each test takes a dozen of the server's hundred connections.
-private let turns = Turns(4)
+private let turns = Slots(4)
 
 /// The SQLSTATE of a call that the server must refuse.
 func refusal(_ body: () async throws -> Void) async throws -> String {

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// A call that one task waits for, for a limited time. A call that comes before the wait is not lost.
-final class Wakeup: Sendable {
+public final class Wakeup: Sendable {
     private struct State {
         var isCalled = false
         var continuation: CheckedContinuation<Void, Never>?
@@ -9,7 +9,11 @@ final class Wakeup: Sendable {
 
     private let state = Mutex(State())
 
-    func call() {
+    /// Not called yet.
+    public init() {}
+
+    /// Lets go whoever waits, or else the next one who does.
+    public func call() {
         state.withLock { state in
             state.isCalled = true
             defer { state.continuation = nil }
@@ -19,7 +23,7 @@ final class Wakeup: Sendable {
 
     /// Returns at a call, after `limit`, or when the task is cancelled; answers whether there was a call.
     @discardableResult
-    func wait(atMost limit: Duration) async -> Bool {
+    public func wait(atMost limit: Duration) async -> Bool {
         let timer = Task {
             // Cancelled when it is not needed any more.
             try? await Task.sleep(for: limit)

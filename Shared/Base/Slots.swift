@@ -1,7 +1,7 @@
 import Synchronization
 
 /// So many may do something at once; the others wait for their turn, in order, for a limited time.
-final class Slots: Sendable {
+public final class Slots: Sendable {
     private struct State {
         var free: Int
         var waiting: [Wakeup] = []
@@ -9,12 +9,13 @@ final class Slots: Sendable {
 
     private let state: Mutex<State>
 
-    init(_ count: Int) {
+    /// `count` at once.
+    public init(_ count: Int) {
         state = Mutex(State(free: count))
     }
 
     /// Does `body` when it is its turn, or when `limit` is over or the task cancelled; says which.
-    func use<Result>(
+    public func use<Result>(
         within limit: Duration, _ body: (_ hasSlot: Bool) async throws -> Result
     ) async rethrows -> Result {
         let hasSlot = await take(within: limit)
