@@ -133,8 +133,6 @@ struct ConsumerTests {
                 Subscription(queue: names.queue, prefetch: 1) { _ in
                     begin.yield()
                     for await _ in released { break }
-                    // The consumer hears of the shutdown meanwhile.
-                    try await Task.sleep(for: .milliseconds(500))
                     ended.withLock { $0 += 1 }
                 }
             ], logger: quiet)
@@ -142,8 +140,15 @@ struct ConsumerTests {
             try await eventually("up") { publisher.isUp }
             _ = await publisher.publish([names.message(1), names.message(2)])
         }
-        let beforehand = AtShutdown { release.finish() }
-        try await running(consumer, beforehand) { for await _ in begun { break } }
+        let (ready, beReady) = AsyncStream.makeStream(of: Void.self)
+        let stopping = ThenAtShutdown(service: consumer) {
+            for await _ in begun { break }
+        } ready: {
+            beReady.finish()
+        } act: {
+            release.finish()
+        }
+        try await running(stopping) { for await _ in ready {} }
         #expect(ended.withLock { $0 } == 1)
         let rest = RabbitMQConsumer(
             configuration, topology: names.topology(),

@@ -61,12 +61,29 @@ func eventually(
 
 struct NeverHappened: Error {}
 
-/// Does something as soon as a shutdown begins, before the services that were started earlier hear of it.
-struct AtShutdown: Service {
+/// Runs a service, and acts when it has heard that it is to shut down.
+struct ThenAtShutdown: Service {
+    let service: any Service
+    /// Returns when the service runs.
+    let running: @Sendable () async -> Void
+    /// Called when a shutdown may begin.
+    let ready: @Sendable () -> Void
     let act: @Sendable () -> Void
 
     func run() async throws {
-        try await gracefulShutdown()
-        act()
+        try await withThrowingTaskGroup { group in
+            group.addTask { try await service.run() }
+            group.addTask {
+                await running()
+                // Who asked first hears first (GracefulShutdownManager calls its handlers in their order).
+                try await withGracefulShutdownHandler {
+                    ready()
+                    try await gracefulShutdown()
+                } onGracefulShutdown: {
+                    act()
+                }
+            }
+            try await group.waitForAll()
+        }
     }
 }

@@ -13,6 +13,11 @@ struct Attempt: Sendable {
     var status: Int? {
         if case .success(let answer) = outcome { answer.status } else { nil }
     }
+    /// Whether the client was told that another transaction holds a row, and when to come again.
+    var isLocked: Bool {
+        guard case .success(let answer) = outcome else { return false }
+        return answer.isLocked && answer.headers["retry-after"] != nil
+    }
     var failure: HTTPFailure? {
         if case .failure(let failure) = outcome { failure } else { nil }
     }

@@ -8,6 +8,8 @@ struct HTTPAnswer: Sendable {
     let body: [UInt8]
 
     var text: String { String(decoding: body, as: UTF8.self) }
+    /// Whether it is the problem of a row that another transaction holds.
+    var isLocked: Bool { status == 409 && text.contains("/locked\"") }
 
     func decode<T: Decodable>(_ type: T.Type = T.self) throws -> T {
         try JSONDecoder().decode(type, from: Data(body))

@@ -48,7 +48,15 @@ struct OrderDraft: Sendable, Encodable {
         }
     }
 
-    /// The same, but every seventh is by somebody whom user-points does not know: its stock must come back.
+    /// The same in each of `modes` in turn, spending `points`.
+    static func varied(_ number: Int, in modes: [Mode], spending points: Int) -> OrderDraft {
+        var draft = varied(number)
+        draft.mode = modes[number % modes.count]
+        draft.spendPoints = points
+        return draft
+    }
+
+    /// The `number`th of a varied row, but every seventh is by somebody whom user-points does not know: its stock must come back.
     static func mixed(_ number: Int) -> OrderDraft {
         var draft = varied(number)
         if number % 7 == 3 { draft.userName = "nobody" }

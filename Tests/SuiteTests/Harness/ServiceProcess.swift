@@ -8,10 +8,12 @@ final class ServiceProcess: Sendable {
     private let child: Child
     private let executable: URL
     private let environment: [String: String]
+    private let plainName: String
 
     init(name: String, executable: URL, port: Int, environment: [String: String], log: URL) throws {
         self.executable = executable
         self.environment = environment
+        plainName = name
         // A fault is part of what a process is called in messages.
         self.name = environment["SETTLE_FAULTS"].map { "\(name) (\($0))" } ?? name
         self.port = port
@@ -22,7 +24,7 @@ final class ServiceProcess: Sendable {
 
     /// The same once more, after it has ended.
     func again() throws -> ServiceProcess {
-        try ServiceProcess(name: name, executable: executable, port: port, environment: environment, log: log)
+        try ServiceProcess(name: plainName, executable: executable, port: port, environment: environment, log: log)
     }
 
     var pid: pid_t { child.pid }

@@ -19,6 +19,17 @@ extension Suite {
         try #require(try await rows(role, sql, parameters).first).decode(Int.self, at: 0)
     }
 
+    /// What PostgreSQL counts in a service's database (a column of `pg_stat_database`), once the service is stopped: a
+    /// backend reports what it has counted within ten seconds of its last work, or when it ends.
+    func counted(_ column: String, at role: Role) async throws -> Int {
+        try await eventually("the connections of \(role.rawValue) have ended") {
+            try await self.number(
+                role,
+                "SELECT count(*) FROM pg_stat_activity WHERE usename = current_user AND pid <> pg_backend_pid()") == 0
+        }
+        return try await number(role, "SELECT \(column) FROM pg_stat_database WHERE datname = current_database()")
+    }
+
     /// Waits until no order is under way and no task unanswered.
     func awaitSettled(within limit: Duration = .seconds(60)) async throws {
         try await eventually("all settled", within: limit, every: .milliseconds(50), otherwise: unsettled) {

@@ -44,10 +44,7 @@ struct Surroundings: Sendable {
     private func rollBackPrepared(_ database: String, _ admin: PostgresDatabase) async throws {
         let gids = try await admin.query("SELECT gid FROM pg_prepared_xacts WHERE database = $1", [.text(database)])
         guard !gids.isEmpty else { return }
-        var configuration = try PostgresConfiguration(url: url(testbed.postgresURL) { $0.path = "/" + database })
-        configuration.connections = 1
-        let inside = PostgresDatabase(configuration, logger: Testbed.quiet)
-        try await serving([inside]) {
+        try await asSuperuser(in: database) { inside in
             for row in gids {
                 let gid = try row.decode(String.self, at: 0).replacing("'", with: "''")
                 _ = try await inside.query("ROLLBACK PREPARED '\(gid)'")
@@ -107,8 +104,10 @@ struct Surroundings: Sendable {
         }
     }
 
-    private func asSuperuser(_ body: (PostgresDatabase) async throws -> Void) async throws {
-        var configuration = try PostgresConfiguration(url: testbed.postgresURL)
+    /// In the testbed's own database, or in `database`.
+    func asSuperuser(in database: String? = nil, _ body: (PostgresDatabase) async throws -> Void) async throws {
+        var configuration = try PostgresConfiguration(
+            url: url(testbed.postgresURL) { if let database { $0.path = "/" + database } })
         configuration.connections = 1
         let admin = PostgresDatabase(configuration, logger: Testbed.quiet)
         try await serving([admin]) { try await body(admin) }

@@ -11,18 +11,12 @@ extension Proof {
             arguments: [SIGSTOP, SIGKILL])
         func away(signal: Int32) async throws {
             try await Suite.withTransactions { suite in
-                let modes = OrderDraft.Mode.each
-                let load = suite.load(clients: 12) { number in
-                    var draft = OrderDraft.varied(number)
-                    draft.mode = modes[number % modes.count]
-                    draft.spendPoints = 1
-                    return draft
-                }
+                let load = suite.load(clients: 12) { .varied($0, in: OrderDraft.Mode.each, spending: 1) }
                 try await grow(load, by: 40)
                 let order = try suite.process(.order)
                 order.signal(signal)
                 if signal == SIGKILL { try await order.awaitExit() }
-                // What had left it still arrives.
+                // What had left it still arrives, and may wait for a row: ROW_LOCK_TIMEOUT, 2 s.
                 try await Task.sleep(for: .seconds(3))
                 let waiting = try await suite.undecided(.stock).sorted()
                 try #require(!waiting.isEmpty, "it was caught in the middle of something")

@@ -14,11 +14,7 @@ extension Proof {
                 try await suite.awaitReady(order)
                 let modes = OrderDraft.Mode.each + OrderDraft.Mode.pairs
                 let load = suite.load(clients: 10, pause: .milliseconds(5), ports: [suite.port(.order), order.port]) {
-                    number in
-                    var draft = OrderDraft.varied(number)
-                    draft.mode = modes[number % modes.count]
-                    draft.spendPoints = number % 2
-                    return draft
+                    .varied($0, in: modes, spending: $0 % 2)
                 }
                 let deadline = ContinuousClock.now + .seconds(120)
                 var kills = 0

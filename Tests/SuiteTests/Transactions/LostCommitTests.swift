@@ -6,12 +6,8 @@ extension Proof {
         @Test("cut at any moment, COMMIT included, under load: every answer agrees with the database")
         func cut() async throws {
             try await Suite.withTransactions(settings: ["TRANSACTION_CHECK_AFTER": "3s"]) { suite in
-                let modes = OrderDraft.Mode.some
-                let load = suite.load(clients: 8, pause: .milliseconds(5)) { number in
-                    var draft = OrderDraft.varied(number)
-                    draft.mode = modes[number % modes.count]
-                    draft.spendPoints = number % 3 == 0 ? 5 : 0
-                    return draft
+                let load = suite.load(clients: 8, pause: .milliseconds(5)) {
+                    .varied($0, in: OrderDraft.Mode.some, spending: $0 % 3 == 0 ? 5 : 0)
                 }
                 for _ in 0..<60 {
                     try await Task.sleep(for: .milliseconds(100))

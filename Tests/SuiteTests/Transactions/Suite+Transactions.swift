@@ -80,7 +80,7 @@ extension Suite {
         for role in [Role.stock, .userPoints] {
             try await eventually(
                 "nothing is undecided at \(role.rawValue)", within: limit,
-                otherwise: { "\((try? await self.undecided(role)) ?? [])" }
+                otherwise: { await self.described { try await self.undecided(role) } }
             ) {
                 try await self.undecided(role).isEmpty
             }
@@ -90,12 +90,18 @@ extension Suite {
             "every participant has confirmed", within: confirmed ?? limit,
             otherwise: {
                 let each = "xid || ', tried ' || attempts || ' times, due in ' || (due_time - now())"
-                let rows = try? await self.rows(.order, "SELECT coalesce(string_agg(\(each), '; '), '') \(unconfirmed)")
-                return (try? rows?.first?.decode(String.self, at: 0)) ?? "(not known)"
+                return await self.described {
+                    try await self.rows(.order, "SELECT \(each) \(unconfirmed)").map { try $0.decode(at: 0) }
+                }
             }
         ) {
             try await self.number(.order, "SELECT count(*) \(unconfirmed)") == 0
         }
+    }
+
+    /// For the report of a failure: lines, or why there are none.
+    private func described(_ lines: () async throws -> [String]) async -> String {
+        do { return try await lines().joined(separator: "\n") } catch { return "\(error)" }
     }
 
     // MARK: Faults
