@@ -42,10 +42,6 @@ extension Proof {
             try await Suite.withTransactions { suite in
                 var attempts: [Attempt] = []
                 for row in Self.rows where !row.xaOnly || mode.stock == "xa" {
-                    // What is special about two modes at once is seen where both branches are there.
-                    if !OrderDraft.Mode.each.contains(mode), row.role == .stock, row.point != "branch.committed" {
-                        continue
-                    }
                     attempts += try await crash(suite, row, mode)
                 }
                 try await suite.expectAgreement(attempts)
