@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import ServiceKit
 import Settle
@@ -29,7 +30,7 @@ struct NewOrder: Sendable {
     /// - Throws: a problem for a product without a price, a total beyond what can be counted, or more points spent than
     ///   that.
     init(
-        _ request: OrderRequest, id: UUID, prices: [String: Int64], idempotencyKey: String?,
+        _ request: OrderRequest, id: UUID, prices: [ByteKey: Int64], idempotencyKey: String?,
         transaction: GlobalTransaction? = nil
     ) throws {
         let now = Date()
@@ -42,7 +43,9 @@ struct NewOrder: Sendable {
         self.idempotencyKey = idempotencyKey
         fingerprint = idempotencyKey.map { _ in request.fingerprint }
         items = try request.items.map { item in
-            guard let price = prices[item.sku] else { throw Problem.notFound("there is no product '\(item.sku)'") }
+            guard let price = prices[ByteKey(item.sku)] else {
+                throw Problem.notFound("there is no product '\(item.sku)'")
+            }
             return Order.Item(sku: item.sku, quantity: item.quantity, unitPrice: price)
         }
         total = try items.reduce(0) { sum, item in

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import ServiceKit
 import Settle
@@ -28,7 +29,7 @@ struct OrderRequest: Decodable, Sendable {
             try Check.length("items[\(index)].sku", item.sku, 1...64)
             try Check.range("items[\(index)].quantity", item.quantity, in: 1...1_000_000)
         }
-        guard Set(items.map(\.sku)).count == items.count else {
+        guard items.map(\.sku).byteKeys.count == items.count else {
             throw Problem.unprocessable("items names a sku twice")
         }
         guard spendPoints >= 0 else { throw Problem.unprocessable("spendPoints must not be negative") }

@@ -6,27 +6,27 @@ import ShopContract
 
 /// What order asks of stock.
 struct StockClient: Sendable {
-    private let quotes: Batcher<Set<String>, [String: Int64]>
+    private let quotes: Batcher<Set<ByteKey>, [ByteKey: Int64]>
     private let branch: BranchClient
 
     /// Questions that come while one is on its way go together in the next.
     init(_ client: ServiceClient, baseURL: String) {
         branch = BranchClient(client, participant: baseURL)
         quotes = Batcher(limit: 64, lanes: 2) { asked in
-            let skus = asked.reduce(into: Set()) { $0.formUnion($1) }
-            let answer: QuoteAnswer = try await client.post("/quotes", QuoteRequest(skus: skus.sorted()))
+            let skus = asked.reduce(into: Set<ByteKey>()) { $0.formUnion($1) }
+            let answer: QuoteAnswer = try await client.post("/quotes", QuoteRequest(skus: skus.sorted().map(\.text)))
             let prices = answer.prices
             return asked.map { skus in prices.filter { skus.contains($0.key) } }
         }
     }
 
     /// The prices of those of `skus` that exist.
-    func prices(of skus: Set<String>) async throws -> [String: Int64] {
+    func prices(of skus: Set<ByteKey>) async throws -> [ByteKey: Int64] {
         try await quotes.submit(skus)
     }
 
     /// Takes the items under the current global transaction; returns their prices.
-    func deduct(_ change: StockChange, mode: BranchMode) async throws -> [String: Int64] {
+    func deduct(_ change: StockChange, mode: BranchMode) async throws -> [ByteKey: Int64] {
         let answer: QuoteAnswer = try await branch.call("/branches/deduct", change, mode: mode)
         return answer.prices
     }
@@ -47,8 +47,8 @@ struct PointsClient: Sendable {
 }
 
 extension QuoteAnswer {
-    fileprivate var prices: [String: Int64] {
-        Dictionary(quotes.map { ($0.sku, $0.unitPrice) }, uniquingKeysWith: { first, _ in first })
+    fileprivate var prices: [ByteKey: Int64] {
+        Dictionary(quotes.map { (ByteKey($0.sku), $0.unitPrice) }, uniquingKeysWith: { first, _ in first })
     }
 }
 

@@ -42,7 +42,7 @@ struct PlaceOrder: Sendable {
 
     /// The order first; its stock and its points follow.
     private func byTasks(_ request: OrderRequest, _ key: String?) async throws -> (NewOrder, OrderWriter.Written) {
-        let prices = try await stock.prices(of: Set(request.items.map(\.sku)))
+        let prices = try await stock.prices(of: request.items.map(\.sku).byteKeys)
         let order = try NewOrder(request, id: .v7(), prices: prices, idempotencyKey: key)
         return (order, try await writer.write(order))
     }

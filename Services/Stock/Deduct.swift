@@ -1,3 +1,4 @@
+import Base
 import Postgres
 import Settle
 import ShopContract
@@ -72,19 +73,18 @@ enum Deduct {
             Quote(sku: try $0.decode(String.self, at: 0), unitPrice: try $0.decode(Int64.self, at: 1))
         }
         guard quotes.count == order.items.count else {
-            throw try refusal(order, taken: Set(quotes.map(\.sku)), in: transaction)
+            throw try refusal(order, taken: quotes.map(\.sku).byteKeys, in: transaction)
         }
         return QuoteAnswer(quotes: quotes)
     }
 
     private static func refusal(
-        _ order: StockChange, taken: Set<String>, in transaction: borrowing PostgresTransaction
+        _ order: StockChange, taken: Set<ByteKey>, in transaction: borrowing PostgresTransaction
     ) throws -> BranchRefusal {
-        let missing = order.items.map(\.sku).filter { !taken.contains($0) }
-        let known = Set(
-            try transaction.query("SELECT sku FROM product WHERE sku = ANY($1::text[])", [.texts(missing)])
-                .map { try $0.decode(String.self, at: 0) })
-        if let unknown = missing.first(where: { !known.contains($0) }) {
+        let missing = order.items.map(\.sku).filter { !taken.contains(ByteKey($0)) }
+        let known = try transaction.query("SELECT sku FROM product WHERE sku = ANY($1::text[])", [.texts(missing)])
+            .map { try $0.decode(String.self, at: 0) }.byteKeys
+        if let unknown = missing.first(where: { !known.contains(ByteKey($0)) }) {
             return BranchRefusal(code: "unknown-sku", detail: "there is no product '\(unknown)'")
         }
         return BranchRefusal(code: "insufficient-stock", detail: "not enough stock of '\(missing[0])'")

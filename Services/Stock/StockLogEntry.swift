@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Postgres
 import Settle
@@ -13,7 +14,7 @@ struct StockLogEntry: Sendable {
         orderId = change.orderId
         xid = change.xid
         // In one order, whatever order they came in: two texts of the same items must be equal.
-        let sorted = change.items.sorted { $0.sku < $1.sku }
+        let sorted = change.items.sorted { ByteKey($0.sku) < ByteKey($1.sku) }
         items = String(decoding: try JSONEncoder().encode(sorted), as: UTF8.self)
     }
 
@@ -43,7 +44,7 @@ extension StockChange {
         guard (1...255).contains(orderId.unicodeScalars.count), !orderId.unicodeScalars.contains("\0") else {
             throw UnreadableMessage(description: "orderId must have 1 to 255 characters")
         }
-        guard (1...100).contains(items.count), Set(items.map(\.sku)).count == items.count else {
+        guard (1...100).contains(items.count), items.map(\.sku).byteKeys.count == items.count else {
             throw UnreadableMessage(description: "items must be 1 to 100 different products")
         }
         for item in items {

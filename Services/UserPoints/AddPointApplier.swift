@@ -1,3 +1,4 @@
+import Base
 import Postgres
 import Settle
 import ShopContract
@@ -14,7 +15,16 @@ struct AddPointApplier: TaskApplier {
     func check(_ body: AddPoint) throws { try body.check() }
 
     func apply(_ tasks: [ReceivedTask<AddPoint>]) async throws -> [TaskOutcome] {
-        try await decideAll(tasks.map(\.body)) { bodies in
+        do {
+            return try await decide(tasks.map(\.body))
+        } catch let error as PostgresError where error.isOutOfRange && tasks.count == 1 {
+            // In a batch nobody knows whose; then its tasks come one by one.
+            return [try await refuseOverflow(tasks[0].body)]
+        }
+    }
+
+    private func decide(_ bodies: [AddPoint]) async throws -> [TaskOutcome] {
+        try await decideAll(bodies) { bodies in
             var verdicts = try await addPoints(bodies)
             let unknown = bodies.indices.filter { verdicts[$0] == .unknownUser }
             for (index, refusal) in zip(unknown, try await refuse(unknown.map { bodies[$0] })) {
@@ -100,10 +110,34 @@ struct AddPointApplier: TaskApplier {
                 ORDER BY order_id ON CONFLICT DO NOTHING RETURNING order_id
                 """,
                 [.texts(bodies.map(\.orderId)), .texts(bodies.map(\.userName)), .int64s(bodies.map(\.point))])
-            return Set(try transaction.rows(of: ticket).map { try $0.decode(String.self, at: 0) })
+            return try transaction.rows(of: ticket).map { try $0.decode(String.self, at: 0) }.byteKeys
         }
         return bodies.map { body in
-            refused.contains(body.orderId) ? .decided(.rejected(reason: "unknown user")) : .undecided
+            refused.contains(ByteKey(body.orderId)) ? .decided(.rejected(reason: "unknown user")) : .undecided
         }
     }
+
+    /// Remembers that an order's points do not fit into its user's balance; the balance is locked and looked at again.
+    private func refuseOverflow(_ body: AddPoint) async throws -> TaskOutcome {
+        let reason = "the balance would be more than can be counted"
+        let rows = try await database.transaction { transaction in
+            transaction.add(
+                "SELECT FROM user_points WHERE user_name = $1 FOR NO KEY UPDATE", [.text(body.userName)])
+            return try transaction.query(
+                """
+                INSERT INTO point_refusal (order_id, user_name, point, reason)
+                SELECT $1::text, user_name, $3::bigint, $4::text FROM user_points
+                WHERE user_name = $2 AND points::numeric + $3::bigint > 9223372036854775807
+                  AND NOT EXISTS (SELECT FROM point_log WHERE order_id = $1)
+                ON CONFLICT DO NOTHING RETURNING order_id
+                """, [.text(body.orderId), .text(body.userName), .int64(body.point), .text(reason)])
+        }
+        // Somebody else decided it, or made room, just now: the same question again, and this time it has an answer.
+        return rows.isEmpty ? try await decide([body])[0] : .rejected(reason: reason)
+    }
+}
+
+extension PostgresError {
+    /// A number beyond its type (`numeric_value_out_of_range`).
+    var isOutOfRange: Bool { sqlState == "22003" }
 }

@@ -1,4 +1,5 @@
 import Base
+import Foundation
 import Testing
 
 extension Suite {
@@ -68,8 +69,9 @@ extension Suite {
     }
 
     func putProduct(_ sku: String, price: Int, available: Int) async throws {
+        let path = try #require(sku.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed))
         let answer = try await send(
-            "PUT", .stock, "/products/\(sku)",
+            "PUT", .stock, "/products/\(path)",
             json: #"{"title":"\#(sku)","unitPrice":\#(price),"available":\#(available)}"#, authorized: true)
         try #require([200, 201].contains(answer.status), "\(answer.text)")
     }
