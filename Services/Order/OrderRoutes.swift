@@ -29,11 +29,11 @@ struct OrderRoutes {
         }
         open.get("orders") { request, _ in
             let limit = try request.queryInteger("limit", in: 1...200, default: 50)
-            let orders = try await store.orders(
+            let (orders, next) = try await store.orders(
                 userName: try request.queryString("userName", maxLength: 64),
                 status: try request.queryChoice("status", of: ["placed", "settled", "cancelling", "cancelled"]),
                 before: try before(request), limit: limit)
-            return try Response.json(Orders(orders: orders, next: orders.count == limit ? orders.last?.key : nil))
+            return try Response.json(Orders(orders: orders, next: next?.uuidString.lowercased()))
         }
     }
 
