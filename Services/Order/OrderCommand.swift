@@ -51,6 +51,7 @@ struct OrderCommand: AsyncParsableCommand {
                 participants: HTTPTransactionPeers(over: phase2, token: boot.settings.token),
                 settings: try TransactionOptions.settings(boot), faults: messaging.faults, logger: boot.logger)
             let store = OrderStore(database: database, tasks: scheduler.store)
+            let writes = WriteHealth()
             let place = PlaceOrder(
                 stock: StockClient(boot.client("stock", boot.settings.stockURL, http), baseURL: boot.settings.stockURL),
                 points: PointsClient(
@@ -58,9 +59,12 @@ struct OrderCommand: AsyncParsableCommand {
                 initiator: initiator, store: store,
                 writer: OrderWriter(
                     database: database, outbox: scheduler.outbox, initiator: initiator, faults: messaging.faults),
-                faults: messaging.faults, logger: boot.logger)
+                writes: writes, faults: messaging.faults, logger: boot.logger)
             let server = HTTPService(
-                boot, checks: infrastructure.checks + [messaging.check(consumer)],
+                boot,
+                checks: infrastructure.checks + [
+                    messaging.check(consumer), HealthCheck("writes") { writes.isWell },
+                ],
                 problems: [.participants, .transactions, .postgres],
                 isOpen: { infrastructure.migration.isDone }
             ) { open, guarded in

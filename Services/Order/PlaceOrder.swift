@@ -17,6 +17,7 @@ struct PlaceOrder: Sendable {
     let initiator: TransactionInitiator
     let store: OrderStore
     let writer: OrderWriter
+    let writes: WriteHealth
     let faults: Faults
     let logger: Logger
 
@@ -44,7 +45,7 @@ struct PlaceOrder: Sendable {
     private func byTasks(_ request: OrderRequest, _ key: String?) async throws -> (NewOrder, OrderWriter.Written) {
         let prices = try await stock.prices(of: request.items.map(\.sku).byteKeys)
         let order = try NewOrder(request, id: .v7(), prices: prices, idempotencyKey: key)
-        return (order, try await writer.write(order))
+        return (order, try await write(order))
     }
 
     /// Stock and points first; then the order, whose commit decides. Whatever fails, nothing stays taken.
@@ -69,13 +70,17 @@ struct PlaceOrder: Sendable {
                     request, id: id, prices: prices, idempotencyKey: key, transaction: transaction)
                 try faults.reach("order.branchesDone")
                 attempted = order
-                return (order, try await writer.write(order))
+                return (order, try await write(order))
             }
         } catch let committed as TransactionCommitted {
             // Only the word of the commit was lost on its way; order and decision are one.
             guard let attempted else { throw committed.error }
             return (attempted, .written)
         }
+    }
+
+    private func write(_ order: NewOrder) async throws -> OrderWriter.Written {
+        try await writes.noting { try await writer.write(order) }
     }
 
     private func placedBefore(_ request: OrderRequest, _ key: String) async throws -> Placed? {

@@ -45,8 +45,10 @@ extension Suite {
     }
 
     /// Waits until `/health/ready` of `role` says `status`, with `check` as given.
-    func awaitReadiness(_ role: Role, _ status: Int, _ check: String, _ state: String) async throws {
-        try await eventually("readiness of \(role.rawValue) is \(status) with \(check) \(state)") {
+    func awaitReadiness(
+        _ role: Role, _ status: Int, _ check: String, _ state: String, within limit: Duration = .seconds(30)
+    ) async throws {
+        try await eventually("readiness of \(role.rawValue) is \(status) with \(check) \(state)", within: limit) {
             guard let ready = try await self.readiness(role) else { return false }
             return ready.status == status && ready.checks[check] == state
         }

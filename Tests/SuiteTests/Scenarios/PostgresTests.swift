@@ -35,6 +35,21 @@ extension Proof {
             }
         }
 
+        @Test("a locked table: orders are refused, readiness says so within seconds, and again when it is over")
+        func locked() async throws {
+            try await Suite.with { suite in
+                async let holder = suite.rows(
+                    .order, "DO $$ BEGIN LOCK TABLE task IN ACCESS EXCLUSIVE MODE; PERFORM pg_sleep(8); END $$")
+                let load = suite.load(clients: 4, pause: .milliseconds(50))
+                try await suite.awaitReadiness(.order, 503, "writes", "down", within: .seconds(6))
+                _ = try await holder
+                try await suite.awaitReadiness(.order, 200, "writes", "up")
+                let attempts = await load.stop()
+                expectPatient(attempts)
+                try await suite.expectAgreement(attempts)
+            }
+        }
+
         @Test("one service's connections ended again and again under load", arguments: Role.allCases)
         func terminated(role: Role) async throws {
             try await Suite.with { suite in
