@@ -45,13 +45,13 @@ USER 10001:10001
 CMD ["order", "--help"]
 
 
-# The door to the services, however many of each there are, and the script that makes the demo users and products.
+# The door to the services, however many of each there are, and the scripts that make the secrets and the demo data.
 FROM debian:bookworm-slim AS edge
 RUN apt-get update \
  && apt-get install -y --no-install-recommends curl haproxy \
  && apt-get clean && rm -rf /var/lib/apt/lists/*
 COPY docker/haproxy.cfg /etc/haproxy/haproxy.cfg
-COPY docker/seed /opt/seed/docker/seed
+COPY docker/secrets docker/seed /opt/seed/docker/
 COPY scripts/lib /opt/seed/scripts/lib
 USER haproxy
 # Soft stop: connections in use are finished, for at most as long as haproxy.cfg says.

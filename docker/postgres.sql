@@ -1,9 +1,12 @@
 -- Run once, on an empty volume, by the entry point of the postgres image: a database and a role for each service.
 -- A role owns its database and can enter no other.
 
-\getenv order_password ORDER_DATABASE_PASSWORD
-\getenv stock_password STOCK_DATABASE_PASSWORD
-\getenv points_password POINTS_DATABASE_PASSWORD
+\set order_password `cat /run/settle/shop_order`
+\set stock_password `cat /run/settle/shop_stock`
+\set points_password `cat /run/settle/shop_points`
+
+-- The superuser works from inside the container only, without a password: over the network nobody can be it.
+ALTER ROLE postgres PASSWORD NULL;
 
 REVOKE CONNECT, TEMPORARY ON DATABASE postgres, template1 FROM PUBLIC;
 

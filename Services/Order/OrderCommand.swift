@@ -31,7 +31,8 @@ struct OrderCommand: AsyncParsableCommand {
                 ])
             let database = infrastructure.database
             let messaging = try Messaging(
-                boot, infrastructure, routes: ShopRoutes.all, deadLetters: ShopRoutes.deadLetters)
+                boot, infrastructure, routes: ShopRoutes.all, deadLetters: ShopRoutes.deadLetters,
+                faultPoints: ["order.branchesDone", "order.beforeCommit", "order.committed"])
             let scheduler = TaskScheduler(
                 settings: try TaskOptions.settings(boot), database: database, publisher: messaging.publisher,
                 logger: boot.logger)

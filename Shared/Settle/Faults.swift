@@ -29,6 +29,14 @@ public final class Faults: Sendable {
     /// No faults: reaching a point costs one comparison.
     public static let none = Faults(plans: [:])
 
+    /// Every point that code of this module reaches. A test holds this list against the sources.
+    public static let points: Set<String> = [
+        "inbox.beforeCommit", "inbox.committed", "inbox.answered", "finish.beforeCommit", "finish.committed",
+        "branch.beforeCommit", "branch.committed", "branch.ended.commit", "branch.ended.rollback",
+        "branch.beforeCommitPrepared", "branch.beforeRollbackPrepared", "branch.duringCommit", "branch.duringRollback",
+        "initiator.beforeCommitRequest", "initiator.confirmed",
+    ]
+
     private let plans: [String: Plan]
     private let visits = VisitCounter()
 
@@ -37,8 +45,17 @@ public final class Faults: Sendable {
     }
 
     /// Reads a specification.
-    public convenience init(_ specification: String) throws(Unreadable) {
-        self.init(plans: try Self.parse(specification))
+    ///
+    /// - Parameter points: those that there are; a fault at any other would never happen, and so is refused. Nil lets
+    ///   every point be named.
+    public convenience init(_ specification: String, points: Set<String>? = nil) throws(Unreadable) {
+        let plans = try Self.parse(specification)
+        if let points, let unknown = plans.keys.sorted().first(where: { !points.contains($0) }) {
+            throw Unreadable(
+                description:
+                    "there is no point '\(unknown)'; one of \(points.sorted().joined(separator: ", ")) is expected")
+        }
+        self.init(plans: plans)
     }
 
     static func parse(_ specification: String) throws(Unreadable) -> [String: Plan] {
@@ -52,6 +69,7 @@ public final class Faults: Sendable {
             guard words.count == 1 || (visit ?? 0) > 0 else {
                 throw Unreadable(description: "'@\(words[1])' in '\(part)' is not a count from 1")
             }
+            guard plans[sides[0]] == nil else { throw Unreadable(description: "'\(sides[0])' is named twice") }
             switch words[0] {
             case "kill": plans[sides[0]] = Plan(action: .kill, visit: visit)
             case "throw": plans[sides[0]] = Plan(action: .fail, visit: visit)

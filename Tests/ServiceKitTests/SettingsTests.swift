@@ -1,3 +1,4 @@
+import Foundation
 import Logging
 import ServiceKit
 import Testing
@@ -6,7 +7,7 @@ import Testing
 struct SettingsTests {
     static let required = [
         "DATABASE_URL": "postgresql://shop:hunter2@db/shop", "AMQP_URL": "amqp://mq", "REDIS_URL": "redis://cache",
-        "SETTLE_TOKEN": "s3cret",
+        "SETTLE_TOKEN": "s3cret-0123456789",
     ]
 
     private static func settings(
@@ -27,7 +28,7 @@ struct SettingsTests {
         #expect(settings.orderURL == "http://127.0.0.1:8080")
         #expect(settings.stockURL == "http://127.0.0.1:8081")
         #expect(settings.pointsURL == "http://127.0.0.1:8082")
-        #expect(settings.token == "s3cret")
+        #expect(settings.token == Tokens("s3cret-0123456789"))
         #expect(settings.logLevel == .info)
     }
 
@@ -50,9 +51,10 @@ struct SettingsTests {
         #expect(error?.description.contains("\n") == false)
     }
 
-    @Test("the token has no flag to name")
-    func tokenError() {
-        let error = #expect(throws: SettingsError.self) { try Self.settings(["SETTLE_TOKEN": "with a space"]) }
+    @Test("tokens have no flag to name", arguments: ["SETTLE_TOKEN", "SETTLE_TOKENS_ACCEPTED", "STOCK_TOKEN"])
+    func tokenError(name: String) {
+        let error = #expect(throws: SettingsError.self) { try Self.settings([name: "with a space 0123456789"]) }
+        #expect(error?.name == name)
         #expect(error?.description.contains("--") == false)
         #expect(error?.description.contains("with a space") == false)
     }
@@ -61,6 +63,13 @@ struct SettingsTests {
         "what is wrong is named, without its value",
         arguments: [
             ("HTTP_PORT", "hunter2"), ("HTTP_PORT", "-1"), ("HTTP_PORT", "65536"), ("HTTP_PORT", "80.5"),
+            ("HTTP_PORT", "0"), ("HTTP_PORT", "+80"), ("HTTP_PORT", " 80"), ("HTTP_PORT", "0x50"), ("HTTP_PORT", "８０"),
+            ("SETTLE_TOKEN", "hunter2-0123456"), ("SETTLE_TOKEN", String(repeating: "hunter2-", count: 65)),
+            ("SETTLE_TOKEN", "hunter2-0123456\t"), ("SETTLE_TOKEN", "hunter2-0123456é"),
+            ("SETTLE_TOKENS_ACCEPTED", "hunter2-01234567,short"), ("SETTLE_TOKENS_ACCEPTED", "hunter2-01234567,"),
+            ("SETTLE_TOKENS_ACCEPTED", "hunter2-01234567, hunter2-01234567"),
+            ("SETTLE_TOKENS_ACCEPTED", Array(repeating: "hunter2-01234567", count: 17).joined(separator: ",")),
+            ("ORDER_TOKEN", "hunter2"), ("STOCK_TOKEN", "hunter2"), ("POINTS_TOKEN", "hunter2"),
             ("LOG_LEVEL", "hunter2"), ("ORDER_URL", "hunter2"), ("STOCK_URL", "ftp://hunter2"),
             ("POINTS_URL", "http://"),
         ])
@@ -68,6 +77,84 @@ struct SettingsTests {
         let error = #expect(throws: SettingsError.self) { try Self.settings([name: value]) }
         #expect(error?.name == name)
         #expect(error?.description.contains("hunter2") == false)
+    }
+}
+
+@Suite("Tokens")
+struct TokensTests {
+    private static func tokens(_ environment: [String: String]) throws -> Tokens {
+        let environment = SettingsTests.required.merging(environment) { $1 }
+        return try Settings(SettingsReader(flags: [:], environment: environment), defaultPort: 8081).token
+    }
+
+    @Test("one for all, when no other is given")
+    func one() throws {
+        let tokens = try Self.tokens([:])
+        #expect(tokens.accepted == ["s3cret-0123456789"])
+        for url in ["http://127.0.0.1:8080", "http://127.0.0.1:8081", "http://elsewhere"] {
+            #expect(tokens.sent(to: url) == "s3cret-0123456789")
+        }
+    }
+
+    @Test("further ones are accepted and not sent")
+    func accepted() throws {
+        let tokens = try Self.tokens(["SETTLE_TOKENS_ACCEPTED": "older-0123456789,newer-0123456789"])
+        #expect(tokens.accepted == ["s3cret-0123456789", "older-0123456789", "newer-0123456789"])
+        #expect(tokens.own == "s3cret-0123456789")
+    }
+
+    @Test("one for each that is called, sent there alone and not accepted")
+    func pairs() throws {
+        let tokens = try Self.tokens([
+            "STOCK_URL": "http://stock:8081/", "STOCK_TOKEN": "to-stock-0123456789",
+            "POINTS_TOKEN": "to-points-0123456789",
+        ])
+        #expect(tokens.sent(to: "http://stock:8081") == "to-stock-0123456789")
+        #expect(tokens.sent(to: "http://127.0.0.1:8082") == "to-points-0123456789")
+        #expect(tokens.sent(to: "http://127.0.0.1:8080") == "s3cret-0123456789")
+        #expect(tokens.accepted == ["s3cret-0123456789"])
+    }
+}
+
+@Suite("Settings in files")
+struct SettingsFileTests {
+    private func read(_ content: [UInt8], _ more: [String: String] = [:]) throws -> String {
+        let file = FileManager.default.temporaryDirectory.appending(path: "settle-setting-\(UUID())")
+        try Data(content).write(to: file)
+        defer { #expect(throws: Never.self) { try FileManager.default.removeItem(at: file) } }
+        let environment = ["SECRET_FILE": file.path].merging(more) { $1 }
+        return try SettingsReader(flags: [:], environment: environment).string("secret", isSecret: true)
+    }
+
+    @Test("the file's content is the value, without the line feed at its end")
+    func content() throws {
+        #expect(try read(Array("hunter2".utf8)) == "hunter2")
+        #expect(try read(Array("hunter2\r\n".utf8)) == "hunter2")
+        #expect(try read(Array("hunter2\n".utf8), ["SECRET": "wins"]) == "wins")
+    }
+
+    @Test("a number may be in one too")
+    func number() throws {
+        let environment = ["COUNT_FILE": "/dev/null"]
+        #expect(try SettingsReader(flags: [:], environment: environment).integer("count", default: 3) == 3)
+    }
+
+    @Test("an empty one counts as not set")
+    func empty() {
+        #expect(throws: SettingsError("SECRET", "is required and not set")) { try read(Array("\n".utf8)) }
+    }
+
+    @Test("what is no text, too long or not there is refused, by the variable that names the file")
+    func refused() {
+        for content in [[0xFF, 0xFE], Array(repeating: UInt8(ascii: "a"), count: 64 << 10 | 1)] as [[UInt8]] {
+            let error = #expect(throws: SettingsError.self) { try read(content) }
+            #expect(error?.name == "SECRET_FILE")
+        }
+        for path in ["/nowhere/at/all", "/tmp"] {
+            let reader = SettingsReader(flags: [:], environment: ["SECRET_FILE": path])
+            let error = #expect(throws: SettingsError.self) { try reader.string("secret") }
+            #expect(error?.description == "SECRET_FILE: a file that can be read is expected")
+        }
     }
 }
 

@@ -7,7 +7,8 @@ import ServiceKit
 
 /// A small service with a route of each kind, for the tests.
 enum TestService {
-    static let token = "test-token"
+    static let token = "test-token-0123456789"
+    static let olderToken = "older-token-0123456789"
     static let authorization: HTTPFields = [.authorization: "Bearer \(token)"]
     static let json: HTTPFields = [.contentType: "application/json"]
 
@@ -20,17 +21,19 @@ enum TestService {
 
     struct Away: Error {}
 
-    static func bootstrap(port: Int = 0) throws -> Bootstrap {
+    static func bootstrap(port: Int = 1) throws -> Bootstrap {
         let reader = SettingsReader(
             flags: ["http-port": "\(port)"],
-            environment: SettingsTests.required.merging(["SETTLE_TOKEN": token]) { $1 })
+            environment: SettingsTests.required.merging([
+                "SETTLE_TOKEN": token, "SETTLE_TOKENS_ACCEPTED": olderToken,
+            ]) { $1 })
         return Bootstrap(
             name: "test", settings: try Settings(reader, defaultPort: port), reader: reader, logger: quiet,
             metrics: PrometheusMetrics())
     }
 
     static func make(
-        port: Int = 0, checks: [HealthCheck] = [], limits: HTTPLimits = HTTPLimits(),
+        port: Int = 1, checks: [HealthCheck] = [], limits: HTTPLimits = HTTPLimits(),
         isOpen: @escaping @Sendable () -> Bool = { true },
         more: (ServiceRoutes) -> Void = { _ in }
     ) throws -> HTTPService {

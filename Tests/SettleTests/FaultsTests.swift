@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Settle
@@ -18,10 +19,58 @@ struct FaultsTests {
 
     @Test(
         "what cannot be read is refused, and the error names it",
-        arguments: ["inbox.committed", "a=explode", "a=kill@", "a=kill@0", "a=kill@-1", "a=kill@x", "a=throw,b"])
+        arguments: [
+            "inbox.committed", "a=explode", "a=kill@", "a=kill@0", "a=kill@-1", "a=kill@x", "a=throw,b",
+            "a=throw,a=kill",
+        ])
     func unreadable(specification: String) throws {
         let error = #expect(throws: Faults.Unreadable.self) { try Faults(specification) }
         #expect(error?.description.contains("'") == true)
+    }
+
+    @Test("a point that nothing reaches is refused, and the error names those that there are")
+    func unknown() throws {
+        _ = try Faults("inbox.committed=kill", points: Faults.points)
+        let error = #expect(throws: Faults.Unreadable.self) {
+            try Faults("inbox.committed=kill,inbox.commited=kill", points: Faults.points)
+        }
+        #expect(error?.description.contains("'inbox.commited'") == true)
+        #expect(error?.description.contains("inbox.committed") == true)
+        #expect(error?.description.contains("\n") == false)
+    }
+
+    @Test("the points that are known are those that the sources reach")
+    func points() throws {
+        #expect(try reached(below: "Shared") == Faults.points)
+        for service in try folders(below: "Services") {
+            let command = try text("Services/\(service)/\(service)Command.swift")
+            for point in try reached(below: "Services/\(service)") {
+                #expect(command.contains("\"\(point)\""), "\(service) reaches \(point) and does not name it")
+            }
+        }
+    }
+
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+
+    private func folders(below path: String) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: Self.root.appending(path: path).path)
+    }
+
+    private func text(_ path: String) throws -> String {
+        try String(contentsOf: Self.root.appending(path: path), encoding: .utf8)
+    }
+
+    /// The string literals of every line that calls `faults.reach…`.
+    private func reached(below path: String) throws -> Set<String> {
+        let files = try FileManager.default.subpathsOfDirectory(atPath: Self.root.appending(path: path).path)
+        var points: Set<String> = []
+        for file in files where file.hasSuffix(".swift") {
+            for line in try text("\(path)/\(file)").split(separator: "\n") where line.contains("faults.reach") {
+                points.formUnion(line.matches(of: /"([^"]+)"/).map { String($0.1) })
+            }
+        }
+        return points
     }
 
     @Test("a fault with a visit happens at that visit only")

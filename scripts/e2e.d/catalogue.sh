@@ -7,11 +7,13 @@ call GET "$points_url/users/$user"
 refused "a user who does not exist" 404
 send PUT "$points_url/users/$user" '{"points": 5}'
 refused "creating a user needs the token" 401
+sed 's/$/x/' "$work/authorization" >"$work/longer"
+sed 's/Bearer/Basic/' "$work/authorization" >"$work/basic"
 send PUT "$points_url/users/$user" '{"points": 5}' -H 'Authorization: Bearer wrong'
 refused "a wrong token is refused" 401
-send PUT "$points_url/users/$user" '{"points": 5}' -H "Authorization: Bearer ${token}x"
+send PUT "$points_url/users/$user" '{"points": 5}' -H "@$work/longer"
 refused "a longer token is refused" 401
-send PUT "$points_url/users/$user" '{"points": 5}' -H "Authorization: Basic $token"
+send PUT "$points_url/users/$user" '{"points": 5}' -H "@$work/basic"
 refused "another scheme is refused" 401
 for body in '{"points": -1}' '{"points": "5"}' '{"points": 1.5}' '{"points": 9223372036854775808}' '{}' '[]'; do
     send_internal PUT "$points_url/users/$user" "$body"

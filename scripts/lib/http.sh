@@ -1,9 +1,8 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154  # work and token are set by `e2e`
+# shellcheck disable=SC2154  # work is set by `e2e`
 # Sourced by `e2e`: requests by curl, and checks that count.
 #
 # work    a folder of our own; work/body and work/headers hold the last answer
-# token   the bearer token of the internal routes
 
 passed=0
 failed=0
@@ -49,9 +48,11 @@ send() {
     call "$method" "$url" -H 'Content-Type: application/json' -H 'Expect:' --data-binary "$body" "$@"
 }
 
+# use_token TOKEN: what internal callers carry from here on. In a file, since every account can read a command line.
+use_token() { (umask 077 && printf 'Authorization: Bearer %s\n' "$1" >"$work/authorization"); }
 # The same as an internal caller.
-send_internal() { send "$@" -H "Authorization: Bearer $token"; }
-call_internal() { call "$@" -H "Authorization: Bearer $token"; }
+send_internal() { send "$@" -H "@$work/authorization"; }
+call_internal() { call "$@" -H "@$work/authorization"; }
 
 seen() { printf '%s %s %s' "$code" "$(head -c 500 "$work/body")" "$(cat "$work/curl-error" 2>/dev/null || true)"; }
 field() { jq -r "$@" "$work/body" 2>/dev/null || true; }

@@ -102,11 +102,11 @@ load_state() { printf '%s; %s; %s' "$(load_statuses "$1")" "$(stock_of "$(load_n
 undecided() {
     local url
     for url in "$stock_url" "$points_url"; do
-        curl -s --max-time 10 -H "Authorization: Bearer $token" "$url/transactions" | jq -r '.branches | length'
+        curl -s --max-time 10 -H "@$work/authorization" "$url/transactions" | jq -r '.branches | length'
     done | paste -sd ' '
 }
 unanswered() {
-    curl -s --max-time 10 -H "Authorization: Bearer $token" "$order_url/tasks?limit=1" |
+    curl -s --max-time 10 -H "@$work/authorization" "$order_url/tasks?limit=1" |
         jq -r '"\(.counts.pending) \(.counts.parked)"'
 }
 

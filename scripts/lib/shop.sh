@@ -20,7 +20,7 @@ points_of() { curl -s --max-time 10 "$points_url/users/$(escaped "$1")" | jq -r 
 stock_of() { curl -s --max-time 10 "$stock_url/products/$(escaped "$1")" | jq -r '"\(.available)+\(.reserved)"'; }
 status_of() { curl -s --max-time 10 "$order_url/orders/$1" | jq -r .status; }
 pending_tasks() {
-    curl -s --max-time 10 -H "Authorization: Bearer $token" "$order_url/tasks?limit=1" | jq -r .counts.pending
+    curl -s --max-time 10 -H "@$work/authorization" "$order_url/tasks?limit=1" | jq -r .counts.pending
 }
 # orders_of USER [STATUS]: how many, up to 200.
 orders_of() {

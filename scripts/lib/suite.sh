@@ -33,23 +33,40 @@ suite_token() {
     cat "$run/token"
 }
 
+# without_rights EXECUTABLE: sets `without_rights`, a command that runs it with no rights on this machine. Root gives up
+# its name where nobody can reach the executable, and its capabilities where nobody cannot.
+without_rights() {
+    without_rights=()
+    ((EUID == 0)) || return 0
+    without_rights=(setpriv --reuid=nobody --regid=nogroup --clear-groups --inh-caps=-all --no-new-privs --)
+    ! "${without_rights[@]}" "$1" --help >/dev/null 2>&1 || return 0
+    say "${1##*/}: runs as root without capabilities; the account nobody cannot reach $1"
+    without_rights=(setpriv --inh-caps=-all --bounding-set=-all --no-new-privs --)
+}
+
 # start_service NAME FOLDER: the executable of that name in the folder, with what it needs in its environment only.
 start_service() {
-    local name="$1" executable="$2/$1" database
+    local name="$1" executable="$2/$1" database broker
     case "$name" in
-        order) database="$ORDER_DATABASE_URL" ;;
-        stock) database="$STOCK_DATABASE_URL" ;;
-        user-points) database="$POINTS_DATABASE_URL" ;;
+        order) database="$ORDER_DATABASE_URL" broker="$ORDER_AMQP_URL" ;;
+        stock) database="$STOCK_DATABASE_URL" broker="$STOCK_AMQP_URL" ;;
+        user-points) database="$POINTS_DATABASE_URL" broker="$POINTS_AMQP_URL" ;;
     esac
     ! port_open "$(service_port "$name")" ||
         die "port $(service_port "$name") for $name is taken by another program; see scripts/up --help for other ports"
     mkdir -p "$run/log" "$run/pid"
     [[ ! -e "$run/log/$name.log" ]] || mv -f "$run/log/$name.log" "$run/log/$name.log.old"
-    # In its own session, so that Ctrl-C here does not reach it, and with none of our descriptors.
-    HTTP_PORT="$(service_port "$name")" DATABASE_URL="$database" AMQP_URL="$AMQP_URL" REDIS_URL="$REDIS_URL" \
-        ORDER_URL="$(service_url order)" STOCK_URL="$(service_url stock)" POINTS_URL="$(service_url user-points)" \
-        SETTLE_TOKEN="$(suite_token)" \
-        setsid "$executable" </dev/null >"$run/log/$name.log" 2>&1 &
+    (umask 027 && : >"$run/log/$name.log")
+    without_rights "$executable"
+    # In its own session, so that Ctrl-C here does not reach it, with none of our descriptors, and without the passwords
+    # of the others.
+    (
+        unset POSTGRES_URL {ORDER,STOCK,POINTS}_{DATABASE,AMQP}_URL
+        HTTP_PORT="$(service_port "$name")" DATABASE_URL="$database" AMQP_URL="$broker" REDIS_URL="$REDIS_URL" \
+            ORDER_URL="$(service_url order)" STOCK_URL="$(service_url stock)" POINTS_URL="$(service_url user-points)" \
+            SETTLE_TOKEN="$(suite_token)" \
+            exec setsid "${without_rights[@]}" "$executable" </dev/null >>"$run/log/$name.log" 2>&1
+    ) &
     printf '%s %s\n' "$!" "$executable" >"$run/pid/$name"
     # Until the new process has become the executable it cannot be told from one that has ended.
     wait_until 5 service_launched "$name" "$!" || true
@@ -99,8 +116,9 @@ seed() {
     local status
     status="$(curl -s -m 10 -o /dev/null -w '%{http_code}' "$1" || true)"
     [[ "$status" != 200 ]] || return 0
-    status="$(curl -s -m 10 -o /dev/null -w '%{http_code}' -X PUT "$1" -H "Authorization: Bearer $(suite_token)" \
-        -H 'Content-Type: application/json' -d "$2" || true)"
+    # The header comes from a descriptor: a command line can be read by every account.
+    status="$(curl -s -m 10 -o /dev/null -w '%{http_code}' -X PUT "$1" \
+        -H @<(printf 'Authorization: Bearer %s' "$(suite_token)") -H 'Content-Type: application/json' -d "$2" || true)"
     [[ "$status" == 201 || "$status" == 200 ]] || die "could not create $1: status $status"
 }
 

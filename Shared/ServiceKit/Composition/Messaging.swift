@@ -33,9 +33,12 @@ public struct Messaging: Sendable {
     private let configuration: RabbitMQConfiguration
     private let topology: Topology
 
-    /// - Parameter routes: all that the service sends or receives.
+    /// - Parameters:
+    ///   - routes: all that the service sends or receives.
+    ///   - faultPoints: where the service's own code may crash on demand, beside the points of Settle.
     public init(
-        _ boot: Bootstrap, _ infrastructure: Infrastructure, routes: [TaskRoute], deadLetters: DeadLetterRoute
+        _ boot: Bootstrap, _ infrastructure: Infrastructure, routes: [TaskRoute], deadLetters: DeadLetterRoute,
+        faultPoints: Set<String> = []
     ) throws {
         self.boot = boot
         self.infrastructure = infrastructure
@@ -51,7 +54,9 @@ public struct Messaging: Sendable {
         publisher = RabbitMQPublisher(configuration, topology: topology, logger: boot.logger)
         self.deadLetters = DeadLetters(route: deadLetters, publisher: publisher, logger: boot.logger)
         faults = try boot.setting("SETTLE_FAULTS") {
-            try ProcessInfo.processInfo.environment["SETTLE_FAULTS"].map { try Faults($0) } ?? .none
+            try ProcessInfo.processInfo.environment["SETTLE_FAULTS"].map {
+                try Faults($0, points: Faults.points.union(faultPoints))
+            } ?? .none
         }
     }
 

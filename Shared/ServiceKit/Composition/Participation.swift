@@ -87,6 +87,6 @@ extension Bootstrap {
 
     /// A client of another service of the suite.
     public func client(_ name: String, _ baseURL: String, _ outbound: OutboundHTTP) -> ServiceClient {
-        ServiceClient(name, baseURL: baseURL, token: settings.token, over: outbound)
+        ServiceClient(name, baseURL: baseURL, token: settings.token.sent(to: baseURL), over: outbound)
     }
 }

@@ -18,34 +18,24 @@ public struct Settings: Sendable {
     public let stockURL: String
     /// The user-points service.
     public let pointsURL: String
-    /// What internal requests must carry as their bearer token.
-    public let token: String
+    /// What internal requests carry as their bearer token.
+    public let token: Tokens
     /// The least severe level that is logged.
     public let logLevel: Logger.Level
-
-    static let tokenName = "SETTLE_TOKEN"
 
     /// - Throws: ``SettingsError`` for the first setting that is missing or wrong.
     public init(_ reader: SettingsReader, defaultPort: Int) throws(SettingsError) {
         httpHost = try reader.string("http-host", default: "127.0.0.1")
-        httpPort = try reader.integer("http-port", default: defaultPort, in: 0...65535)
+        httpPort = try reader.integer("http-port", default: defaultPort, in: 1...65535)
         databaseURL = try reader.string("database-url", isSecret: true)
         amqpURL = try reader.string("amqp-url", isSecret: true)
         redisURL = try reader.string("redis-url", isSecret: true)
         orderURL = try reader.url("order-url", default: "http://127.0.0.1:8080", schemes: ["http", "https"])
         stockURL = try reader.url("stock-url", default: "http://127.0.0.1:8081", schemes: ["http", "https"])
         pointsURL = try reader.url("points-url", default: "http://127.0.0.1:8082", schemes: ["http", "https"])
-        token = try Self.token(reader)
+        token = try Tokens(
+            reader, peers: ["order-token": orderURL, "stock-token": stockURL, "points-token": pointsURL])
         logLevel = try Self.logLevel(reader)
-    }
-
-    private static func token(_ reader: SettingsReader) throws(SettingsError) -> String {
-        let token = try reader.string("settle-token", isSecret: true)
-        // What RFC 6750 allows in the header, so that a token that no client could send is refused at start.
-        guard token.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
-            throw SettingsError(tokenName, "printable ASCII without spaces is expected")
-        }
-        return token
     }
 
     private static func logLevel(_ reader: SettingsReader) throws(SettingsError) -> Logger.Level {

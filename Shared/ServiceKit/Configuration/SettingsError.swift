@@ -14,6 +14,11 @@ public struct SettingsError: Error, Sendable, Equatable, CustomStringConvertible
     /// `DATABASE_URL (--database-url): is required`.
     public var description: String {
         let flag = name.lowercased().split(separator: "_").joined(separator: "-")
-        return name == Settings.tokenName ? "\(name): \(expectation)" : "\(name) (--\(flag)): \(expectation)"
+        return hasFlag ? "\(name) (--\(flag)): \(expectation)" : "\(name): \(expectation)"
+    }
+
+    /// Secrets, files that hold them, and what only tests set come from the environment alone.
+    private var hasFlag: Bool {
+        !name.hasPrefix("SETTLE_") && !name.hasSuffix("_TOKEN") && !name.hasSuffix("_FILE")
     }
 }

@@ -3,7 +3,8 @@ public import Foundation
 
 /// Settings by name: a flag of the command line wins over the environment. Empty counts as not set.
 ///
-/// A name is the flag's (`task-lease`); the environment variable follows from it (`TASK_LEASE`).
+/// A name is the flag's (`task-lease`); the environment variable follows from it (`TASK_LEASE`). Where neither is set,
+/// the file that `TASK_LEASE_FILE` names holds the value: the way for secrets, which others could see elsewhere.
 public struct SettingsReader: Sendable {
     private let reader: ConfigReader
 
@@ -24,7 +25,7 @@ public struct SettingsReader: Sendable {
         name.uppercased().replacingOccurrences(of: "-", with: "_")
     }
 
-    /// `nil` when it is set nowhere.
+    /// `nil` when it is set nowhere; files are not looked at.
     public func optionalString(_ name: String, isSecret: Bool = false) -> String? {
         reader.string(forKey: ConfigKey([name]), isSecret: isSecret)
     }
@@ -33,18 +34,18 @@ public struct SettingsReader: Sendable {
     public func string(
         _ name: String, default: String? = nil, isSecret: Bool = false
     ) throws(SettingsError) -> String {
-        guard let value = optionalString(name, isSecret: isSecret) ?? `default` else {
+        guard let value = try text(name, isSecret: isSecret) ?? `default` else {
             throw SettingsError(name, "is required and not set")
         }
         return value
     }
 
-    /// A whole number in decimal digits.
+    /// A whole number in decimal digits, without a plus sign.
     public func integer(
         _ name: String, default: Int? = nil, in range: ClosedRange<Int> = .min ... .max
     ) throws(SettingsError) -> Int {
         try parsed(name, default: `default`, expectation: Self.expectation("a whole number", range)) { text in
-            Int(text).flatMap { range.contains($0) ? $0 : nil }
+            text.hasPrefix("+") ? nil : Int(text).flatMap { range.contains($0) ? $0 : nil }
         }
     }
 
@@ -82,10 +83,38 @@ public struct SettingsReader: Sendable {
         }
     }
 
+    /// Of the flag, the variable or the file, in this order.
+    private func text(_ name: String, isSecret: Bool = false) throws(SettingsError) -> String? {
+        if let text = optionalString(name, isSecret: isSecret) { return text }
+        guard let path = optionalString(name + "-file") else { return nil }
+        return try Self.content(path, of: name + "-file")
+    }
+
+    /// The longest content of such a file, in bytes.
+    private static let maxFileBytes = 64 << 10
+
+    /// Without the line feed that most editors leave at the end; `nil` when there is nothing else.
+    private static func content(_ path: String, of name: String) throws(SettingsError) -> String? {
+        let data: Data
+        do {
+            let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+            // It was only read from: there is nothing that closing it could lose.
+            defer { try? file.close() }
+            data = try file.read(upToCount: maxFileBytes + 1) ?? Data()
+        } catch {
+            throw SettingsError(name, "a file that can be read is expected")
+        }
+        guard data.count <= maxFileBytes, let text = String(data: data, encoding: .utf8) else {
+            throw SettingsError(name, "a file of at most \(maxFileBytes) bytes of UTF-8 is expected")
+        }
+        let value = text.trimmingCharacters(in: .newlines)
+        return value.isEmpty ? nil : value
+    }
+
     private func parsed<T>(
         _ name: String, default: T?, expectation: String, _ parse: (String) -> T?
     ) throws(SettingsError) -> T {
-        guard let text = optionalString(name) else {
+        guard let text = try text(name) else {
             guard let `default` else { throw SettingsError(name, "is required and not set; \(expectation)") }
             return `default`
         }

@@ -16,7 +16,7 @@ public struct HealthQuery: Sendable {
     /// - Throws: ``SettingsError`` when the address or the port is wrong; no other setting is looked at.
     public init(_ reader: SettingsReader, defaultPort: Int) throws(SettingsError) {
         let host = try reader.string("http-host", default: "127.0.0.1")
-        let port = try reader.integer("http-port", default: defaultPort, in: 0...65535)
+        let port = try reader.integer("http-port", default: defaultPort, in: 1...65535)
         url = "http://\(Self.reachable(host)):\(port)/health/ready"
     }
 

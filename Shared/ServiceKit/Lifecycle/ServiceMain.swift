@@ -29,7 +29,9 @@ public enum ServiceMain {
         do {
             let reader = SettingsReader(flags: options.flags.merging(flags) { $1 })
             if options.health { return try await printHealth(HealthQuery(reader, defaultPort: defaultPort)) }
-            let bootstrap = bootstrap(name, reader, try Settings(reader, defaultPort: defaultPort))
+            let settings = try Settings(reader, defaultPort: defaultPort)
+            try await ListenAddress(host: settings.httpHost, port: settings.httpPort).check()
+            let bootstrap = bootstrap(name, reader, settings)
             try await serve(try await build(bootstrap), logger: bootstrap.logger)
         } catch let error as SettingsError {
             FileHandle.standardError.write(Data("\(name): \(error)\n".utf8))

@@ -3,11 +3,11 @@ public import Settle
 /// Participants and initiators reached by HTTP.
 public struct HTTPTransactionPeers: ParticipantPeers, InitiatorPeers {
     private let outbound: OutboundHTTP
-    private let token: String
+    private let token: Tokens
     private let timeout: Duration
 
     /// - Parameter timeout: of one call.
-    public init(over outbound: OutboundHTTP, token: String, timeout: Duration = .seconds(5)) {
+    public init(over outbound: OutboundHTTP, token: Tokens, timeout: Duration = .seconds(5)) {
         self.outbound = outbound
         self.token = token
         self.timeout = timeout
@@ -29,7 +29,7 @@ public struct HTTPTransactionPeers: ParticipantPeers, InitiatorPeers {
     }
 
     private func client(_ baseURL: String) -> ServiceClient {
-        ServiceClient(baseURL, baseURL: baseURL, token: token, over: outbound, timeout: timeout)
+        ServiceClient(baseURL, baseURL: baseURL, token: token.sent(to: baseURL), over: outbound, timeout: timeout)
     }
 }
 

@@ -64,6 +64,15 @@ struct Surroundings: Sendable {
     }
 
     var amqpURL: String { get throws { try url(testbed.amqpURL) { $0.path = "/" + name } } }
+
+    /// With the account of that service.
+    func amqpURL(of role: Role) throws -> String {
+        guard let url = testbed.amqpURLs[role] else {
+            throw NotInTime(description: "no account of \(role.rawValue) at the broker: see scripts/test")
+        }
+        return try self.url(url) { $0.path = "/" + name }
+    }
+
     var redisURL: String { get throws { try url(testbed.redisURL) { $0.path = "/\(redisNumber)" } } }
 
     private func url(_ text: String, _ change: (inout URLComponents) -> Void) throws -> String {
@@ -85,13 +94,19 @@ struct Surroundings: Sendable {
 
     private func createVirtualHost() async throws {
         let user = URLComponents(string: testbed.amqpURL)?.user ?? "guest"
-        // One call to the broker instead of two.
+        // The services may do here what they may do elsewhere. One call to the broker instead of many.
         try await Servers.rabbitmqctl(
             "eval",
             """
             rabbit_vhost:add(<<"\(name)">>, <<"\(user)">>),
             rabbit_auth_backend_internal:set_permissions(
-                <<"\(user)">>, <<"\(name)">>, <<".*">>, <<".*">>, <<".*">>, <<"\(user)">>).
+                <<"\(user)">>, <<"\(name)">>, <<".*">>, <<".*">>, <<".*">>, <<"\(user)">>),
+            [rabbit_auth_backend_internal:set_permissions(
+                Account, <<"\(name)">>, proplists:get_value(configure, Found), proplists:get_value(write, Found),
+                proplists:get_value(read, Found), <<"\(user)">>)
+             || Account <- [\(Role.allCases.map { "<<\"\($0.rawValue)\">>" }.joined(separator: ", "))],
+                Found <- rabbit_auth_backend_internal:list_user_permissions(Account),
+                proplists:get_value(vhost, Found) =:= <<"/">>].
             """)
     }
 

@@ -11,7 +11,10 @@ struct Testbed: Sendable {
     let serversFolder: String
     /// As superuser.
     let postgresURL: String
+    /// As administrator.
     let amqpURL: String
+    /// As the services.
+    let amqpURLs: [Role: String]
     let redisURL: String
 
     private init?(_ environment: [String: String]) {
@@ -22,6 +25,10 @@ struct Testbed: Sendable {
         else { return nil }
         self.bin = URL(fileURLWithPath: bin)
         serversFolder = servers
+        amqpURLs = Dictionary(
+            uniqueKeysWithValues: Role.allCases.compactMap { role in
+                environment["SETTLE_TEST_\(role.databaseName.uppercased())_AMQP_URL"].map { (role, $0) }
+            })
         (postgresURL, amqpURL, redisURL) = (postgres, amqp, redis)
     }
 

@@ -1,0 +1,79 @@
+import Logging
+import RabbitMQ
+import ServiceLifecycle
+import Testing
+
+extension Proof {
+    /// That the accounts suffice is what all the other tests show: their services use them.
+    @Suite("Accounts at the broker", .timeLimit(.minutes(3)))
+    struct BrokerAccountTests {
+        enum Attempt: Sendable {
+            case declare(queue: String), read(queue: String), publish(exchange: String)
+        }
+
+        @Test(
+            "a service may not touch what is another's",
+            arguments: [
+                (Role.order, Attempt.declare(queue: "mine")), (.stock, .declare(queue: "mine")),
+                (.userPoints, .declare(queue: "mine")), (.stock, .declare(queue: "cg_buying_addpoint")),
+                (.userPoints, .declare(queue: "cg_buying_deductstock")), (.order, .read(queue: "cg_buying_addpoint")),
+                (.order, .read(queue: "cg_buying_dead")), (.stock, .read(queue: "cg_buying_addpoint")),
+                (.stock, .read(queue: "cg_buying_finishrestock")), (.userPoints, .read(queue: "cg_buying_restock")),
+                (.userPoints, .read(queue: "cg_buying_finishaddpoint")), (.order, .publish(exchange: "")),
+                (.stock, .publish(exchange: "amq.direct")), (.userPoints, .publish(exchange: "")),
+            ])
+        func refused(role: Role, attempt: Attempt) async throws {
+            try await Suite.with(start: false) { suite in
+                // The queues are there, as in a suite that has run.
+                try await suite.awaitReady(try suite.start(.order))
+                let configuration = try RabbitMQConfiguration(url: suite.surroundings.amqpURL(of: role))
+                let (refusals, logger) = Self.refusals()
+                let publisher = RabbitMQPublisher(configuration, topology: Self.topology(attempt), logger: logger)
+                let consumer = RabbitMQConsumer(
+                    configuration, topology: Topology(), subscriptions: Self.subscriptions(attempt), logger: logger)
+                try await serving([publisher, consumer]) {
+                    if case .publish(let exchange) = attempt {
+                        try await eventually("the publisher is up") { publisher.isUp }
+                        let message = OutboundMessage(
+                            exchange: exchange, routingKey: "cg_buying_addpoint", messageID: "1", body: [])
+                        let outcomes = await publisher.publish([message])
+                        #expect(outcomes != [.confirmed])
+                    }
+                    // The suite's time limit ends a wait for a refusal that does not come.
+                    let refusal = await refusals.first { _ in true }
+                    #expect(refusal != nil)
+                }
+            }
+        }
+
+        private static func topology(_ attempt: Attempt) -> Topology {
+            if case .declare(let queue) = attempt { Topology(queues: [.init(name: queue)]) } else { Topology() }
+        }
+
+        private static func subscriptions(_ attempt: Attempt) -> [Subscription] {
+            if case .read(let queue) = attempt { [Subscription(queue: queue) { _ in }] } else { [] }
+        }
+
+        /// What is logged with the broker's code for a right that is missing.
+        private static func refusals() -> (AsyncStream<String>, Logger) {
+            let (lines, line) = AsyncStream.makeStream(of: String.self)
+            return (lines, Logger(label: "test") { _ in Handler(line: line) })
+        }
+
+        private struct Handler: LogHandler {
+            let line: AsyncStream<String>.Continuation
+            var metadata: Logger.Metadata = [:]
+            var logLevel: Logger.Level = .trace
+
+            subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+                get { metadata[key] }
+                set { metadata[key] = newValue }
+            }
+
+            func log(event: LogEvent) {
+                let text = "\(event.message) \(event.metadata ?? [:])"
+                if text.contains("ACCESS_REFUSED") { line.yield(text) }
+            }
+        }
+    }
+}

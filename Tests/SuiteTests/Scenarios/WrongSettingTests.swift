@@ -1,0 +1,59 @@
+import Foundation
+import Testing
+
+extension Proof {
+    @Suite("Wrong settings", .timeLimit(.minutes(2)))
+    struct WrongSettingTests {
+        private static let right = [
+            "DATABASE_URL": "postgresql://shop:shop@127.0.0.1:1/shop", "AMQP_URL": "amqp://127.0.0.1:1",
+            "REDIS_URL": "redis://127.0.0.1:1", "SETTLE_TOKEN": "token-0123456789",
+        ]
+
+        @Test(
+            "a service refuses to start: exit code 78, one line that names the setting and hides its value",
+            arguments: [
+                ("HTTP_PORT", "0"), ("HTTP_PORT", "65536"), ("HTTP_PORT", "eighty"), ("HTTP_HOST", "no host"),
+                ("HTTP_HOST", "203.0.113.7"), ("SETTLE_TOKEN", ""), ("SETTLE_TOKEN", "fifteen-letters"),
+                ("SETTLE_TOKENS_ACCEPTED", "token-0123456789,short"), ("STOCK_TOKEN", "short"),
+                ("SETTLE_FAULTS", "inbox.commited=kill"), ("SETTLE_FAULTS", "inbox.committed"), ("LOG_LEVEL", "loud"),
+                ("QUEUE_TYPE", "priority"), ("DATABASE_CONNECTIONS", "0"), ("ROW_LOCK_TIMEOUT", "2"),
+                ("DATABASE_URL", ""), ("AMQP_URL", "http://127.0.0.1"), ("REDIS_URL", "127.0.0.1"),
+            ])
+        func refused(name: String, value: String) async throws {
+            for role in Role.allCases {
+                let (exit, errors) = try await run(role, Self.right.merging([name: value]) { $1 })
+                #expect(exit == .code(78), "\(role.rawValue): \(errors)")
+                let lines = errors.split(separator: "\n")
+                #expect(lines.count == 1, "\(errors)")
+                #expect(errors.hasPrefix("\(role.rawValue): \(name)"), "\(errors)")
+                // Faults are no secret, and what is wrong with one is hard to see otherwise.
+                #expect(value.count < 3 || name == "SETTLE_FAULTS" || !errors.contains(value), "\(errors)")
+            }
+        }
+
+        @Test("so it does when a file that holds a setting is not there")
+        func missingFile() async throws {
+            var environment = Self.right
+            environment["SETTLE_TOKEN"] = nil
+            environment["SETTLE_TOKEN_FILE"] = "/nowhere"
+            let (exit, errors) = try await run(.stock, environment)
+            #expect(exit == .code(78))
+            #expect(errors == "stock: SETTLE_TOKEN_FILE: a file that can be read is expected\n")
+        }
+
+        private func run(_ role: Role, _ environment: [String: String]) async throws -> (Child.Exit?, String) {
+            let testbed = try #require(Testbed.current)
+            let folder = FileManager.default.temporaryDirectory.appending(path: "settle-wrong-\(UUID())")
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            defer { #expect(throws: Never.self) { try FileManager.default.removeItem(at: folder) } }
+            let errors = folder.appending(path: "errors")
+            let child = try Child(
+                testbed.bin.appending(path: role.rawValue).path,
+                environment: ["HTTP_PORT": "\(try Ports.take())"].merging(environment) { $1 },
+                output: folder.appending(path: "output"), errors: errors)
+            defer { child.signal(SIGKILL) }
+            try await eventually("\(role.rawValue) ends", within: .seconds(20)) { child.exit != nil }
+            return (child.exit, try String(contentsOf: errors, encoding: .utf8))
+        }
+    }
+}

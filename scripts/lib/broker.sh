@@ -1,0 +1,48 @@
+# shellcheck shell=bash
+# Sourced by `servers` and by docker/secrets: the accounts of RabbitMQ, and what each of them may do.
+#
+# RabbitMQ asks for `configure` to declare (and to delete), for `write` to publish to an exchange and to bind a queue,
+# for `read` to consume a queue and to bind to an exchange. A service declares what it sends and receives; it reads only
+# what is meant for it.
+
+broker_services=(order stock user-points)
+
+# broker_tasks SERVICE: the types of task that it receives. A new one is added here.
+broker_tasks() {
+    case "$1" in
+        stock) printf 'deductstock|restock' ;;
+        user-points) printf 'addpoint|refundpoint' ;;
+    esac
+}
+
+# broker_permissions SERVICE: what it may configure, write and read, as members of a JSON object.
+broker_permissions() {
+    local exchanges='ex_buying_addpointurse|ex_buying_dead' declared read
+    if [[ "$1" == order ]]; then
+        # It sends every type of task, and reads the answers.
+        declared='cg_buying_[a-z]+'
+        read='cg_buying_finish[a-z]+'
+    else
+        declared="cg_buying_(dead|(finish)?($(broker_tasks "$1")))"
+        read="cg_buying_($(broker_tasks "$1"))"
+    fi
+    printf '"configure": "^(%s|%s)$", "write": "^(%s|%s)$", "read": "^(%s|%s)$"' \
+        "$exchanges" "$declared" "$exchanges" "$declared" "$exchanges" "$read"
+}
+
+# broker_definitions PASSWORD: what the broker loads at each start. PASSWORD is a command that prints the password of an
+# account. `settle` is the administrator, for people and for tests.
+broker_definitions() {
+    local service
+    printf '{"vhosts": [{"name": "/"}],\n "users": ['
+    printf '{"name": "settle", "password": "%s", "tags": "administrator"}' "$("$1" settle)"
+    for service in "${broker_services[@]}"; do
+        printf ',\n  {"name": "%s", "password": "%s", "tags": ""}' "$service" "$("$1" "$service")"
+    done
+    printf '],\n "permissions": ['
+    printf '{"user": "settle", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}'
+    for service in "${broker_services[@]}"; do
+        printf ',\n  {"user": "%s", "vhost": "/", %s}' "$service" "$(broker_permissions "$service")"
+    done
+    printf ']}\n'
+}
