@@ -33,8 +33,9 @@ struct OwnRedis {
         process.standardError = FileHandle.nullDevice
         process.standardInput = FileHandle.nullDevice
         try process.run()
-        // Its end is not waited for: what Foundation watches a process by may have been inherited by another.
-        defer { process.terminate() }
+        // Not by SIGTERM, which the child may have inherited as blocked. Its end is not waited for: what Foundation watches
+        // a process by may have been inherited by another.
+        defer { _ = Foundation.kill(process.processIdentifier, SIGKILL) }
         try await TestRedis.withClient(url(port, password), adjust: { $0.idleCheck = .seconds(3600) }) { controller in
             try #require(try await TestRedis.eventually { controller.isUp })
             let info = try await controller.send([RedisCommand(["INFO", "server"])]).first?.text ?? ""

@@ -3,7 +3,8 @@ import Testing
 
 @testable import RabbitMQ
 
-@Suite struct PublishInboxTests {
+@Suite(.timeLimit(.minutes(1)))
+struct PublishInboxTests {
     private let far = ContinuousClock.now + .seconds(3600)
 
     /// Offers messages of so many bytes as `publish` does; a refusal is their outcome.
