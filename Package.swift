@@ -99,8 +99,8 @@ let package = Package(
 
         tests("Base", []),
         tests("Postgres", ["Base", lifecycle]),
-        tests("RabbitMQ", ["Base", lifecycle]),
-        tests("Redis", [lifecycle]),
+        tests("RabbitMQ", ["Base", metrics, lifecycle]),
+        tests("Redis", [metrics, lifecycle]),
         tests("Settle", ["Base", "Postgres", "RabbitMQ", "Redis", "SettleSchema", lifecycle]),
         .testTarget(
             name: "SettleATTests", dependencies: ["Base", "Postgres", "SettleSchema", logging, lifecycle],

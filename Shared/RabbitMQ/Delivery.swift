@@ -14,11 +14,14 @@ public struct Delivery: Sendable, Equatable {
     public var redelivered: Bool
     /// The content.
     public var body: [UInt8]
+    /// How long the body was, if it was longer than the consumer takes into memory: then it is not here, and `body` is
+    /// empty. Otherwise 0.
+    public var discardedBytes: UInt64
 
     /// A delivery with these parts.
     public init(
         queue: String, exchange: String, routingKey: String, messageID: String?, headers: [String: String] = [:],
-        redelivered: Bool = false, body: [UInt8]
+        redelivered: Bool = false, body: [UInt8], discardedBytes: UInt64 = 0
     ) {
         self.queue = queue
         self.exchange = exchange
@@ -27,5 +30,19 @@ public struct Delivery: Sendable, Equatable {
         self.headers = headers
         self.redelivered = redelivered
         self.body = body
+        self.discardedBytes = discardedBytes
+    }
+
+    /// Whether only the length of the body came, and not the body.
+    public var isTooLarge: Bool { discardedBytes > 0 }
+
+    /// The length of the body, here or not.
+    public var bodySize: UInt64 { isTooLarge ? discardedBytes : UInt64(body.count) }
+
+    /// About what it holds in memory.
+    var byteCount: Int {
+        headers.reduce(256 + body.count + exchange.utf8.count + routingKey.utf8.count + (messageID?.utf8.count ?? 0)) {
+            $0 + 64 + $1.key.utf8.count + $1.value.utf8.count
+        }
     }
 }

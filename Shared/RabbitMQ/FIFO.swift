@@ -29,7 +29,8 @@ struct FIFO<Element> {
         for index in head..<(head + count) { storage[index] = nil }
         head += count
         if head == storage.count {
-            storage.removeAll(keepingCapacity: true)
+            // A burst must not hold its memory for ever.
+            storage.removeAll(keepingCapacity: storage.count <= 4096)
             head = 0
         } else if head >= 64, head * 2 >= storage.count {
             storage.removeFirst(head)

@@ -2,10 +2,22 @@ import Metrics
 
 /// What a publisher counts.
 struct PublisherMetrics {
-    private let confirmed = counter(outcome: "confirmed")
-    private let returned = counter(outcome: "returned")
-    private let nacked = counter(outcome: "nacked")
-    private let lost = counter(outcome: "lost")
+    private let confirmed: Counter
+    private let returned: Counter
+    private let nacked: Counter
+    private let lost: Counter
+
+    init(name: String, factory: any MetricsFactory = MetricsSystem.factory) {
+        func counter(_ outcome: String) -> Counter {
+            Counter(
+                label: "rabbitmq_published_messages_total", dimensions: [("name", name), ("outcome", outcome)],
+                factory: factory)
+        }
+        confirmed = counter("confirmed")
+        returned = counter("returned")
+        nacked = counter("nacked")
+        lost = counter("lost")
+    }
 
     func settled(_ outcome: PublishOutcome) {
         switch outcome {
@@ -15,10 +27,6 @@ struct PublisherMetrics {
         case .lost: lost.increment()
         }
     }
-
-    private static func counter(outcome: String) -> Counter {
-        Counter(label: "rabbitmq_published_messages_total", dimensions: [("outcome", outcome)])
-    }
 }
 
 /// What a consumer counts for each queue.
@@ -26,11 +34,18 @@ struct ConsumptionMetrics {
     private let handled: Counter
     private let batches: Counter
     private let failed: Counter
+    private let tooLarge: Counter
+    private let turnedAway: Counter
 
-    init(queue: String) {
-        handled = Counter(label: "rabbitmq_handled_messages_total", dimensions: [("queue", queue)])
-        batches = Counter(label: "rabbitmq_handled_batches_total", dimensions: [("queue", queue)])
-        failed = Counter(label: "rabbitmq_failed_batches_total", dimensions: [("queue", queue)])
+    init(name: String, queue: String, factory: any MetricsFactory = MetricsSystem.factory) {
+        func counter(_ label: String) -> Counter {
+            Counter(label: label, dimensions: [("name", name), ("queue", queue)], factory: factory)
+        }
+        handled = counter("rabbitmq_handled_messages_total")
+        batches = counter("rabbitmq_handled_batches_total")
+        failed = counter("rabbitmq_failed_batches_total")
+        tooLarge = counter("rabbitmq_too_large_messages_total")
+        turnedAway = counter("rabbitmq_turned_away_messages_total")
     }
 
     func handled(messages: Int) {
@@ -40,5 +55,15 @@ struct ConsumptionMetrics {
 
     func failedBatch() {
         failed.increment()
+    }
+
+    /// Only its length came; the handler gets that.
+    func tooLargeMessage() {
+        tooLarge.increment()
+    }
+
+    /// There was no room for it; it comes again.
+    func turnedAwayMessage() {
+        turnedAway.increment()
     }
 }

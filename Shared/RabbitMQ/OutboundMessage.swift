@@ -21,14 +21,22 @@ public struct OutboundMessage: Sendable, Equatable {
         self.body = body
         self.headers = headers
     }
+
+    /// About what it holds in memory.
+    var byteCount: Int {
+        headers.reduce(128 + body.count + exchange.utf8.count + routingKey.utf8.count + messageID.utf8.count) {
+            $0 + 64 + $1.key.utf8.count + $1.value.utf8.count
+        }
+    }
 }
 
 /// What became of a published message.
 public enum PublishOutcome: Sendable, Equatable {
     /// The broker has it, durably, in every queue it was routed to.
     case confirmed
-    /// No queue took it (312, no route), or no broker ever could, so it was not sent (311, too large; 502, a name
-    /// that cannot be written).
+    /// No queue took it (312, no route), the broker closes the channel over it (404, no such exchange; 403, not allowed
+    /// to write there; then it was not even sent, for a while), or no broker ever could take it, so it was not sent (311,
+    /// too large; 502, a name that cannot be written).
     case returned(code: Int, text: String)
     /// The broker refused it, as a full queue does that rejects.
     case nacked

@@ -19,7 +19,7 @@ public final class RabbitMQPublisher: Service, Sendable {
         self.topology = topology
         self.window = max(window, 1)
         self.logger = logger
-        inbox = PublishInbox(maxWaiting: configuration.maxWaiting)
+        inbox = PublishInbox(maxWaiting: configuration.maxWaiting, maxBytes: configuration.maxWaitingBytes)
     }
 
     /// Whether there is a connection, blocked or not.
@@ -48,7 +48,8 @@ public final class RabbitMQPublisher: Service, Sendable {
     /// Publishes `messages` in order and returns once each has an outcome, in the same order.
     ///
     /// That takes no longer than the confirm timeout twice: once to be sent, once to be confirmed. Cancelling the task does not end the wait:
-    /// what is on its way cannot be called back.
+    /// what is on its way cannot be called back. Beyond `maxWaiting` or `maxWaitingBytes`, and from a shutdown on, all
+    /// are `.lost` at once, unsent.
     public func publish(_ messages: [OutboundMessage]) async -> [PublishOutcome] {
         let outcomes = messages.map { $0.refusal(maxMessage: configuration.maxMessage) }
         guard outcomes.contains(nil) else { return outcomes.compactMap(\.self) }

@@ -16,10 +16,14 @@ public final class RedisClient: Service, Sendable {
     public init(_ configuration: RedisConfiguration, logger: Logger) {
         self.configuration = configuration
         self.logger = logger
-        inbox = RedisInbox(maxWaiting: configuration.maxWaiting)
+        inbox = RedisInbox(maxWaiting: configuration.maxWaiting, maxWaitingBytes: configuration.maxWaitingBytes)
     }
 
-    /// Whether commands are accepted. An idle client finds out within `idleCheck` plus the command time-out.
+    /// Whether commands are accepted: there is a connection, and Redis takes writes.
+    ///
+    /// A reply that Redis cannot be used (such as READONLY, LOADING, NOAUTH, OOM) makes it false until a write works
+    /// again; one that is the command's own fault (such as WRONGTYPE) does not. An idle client finds out within
+    /// `idleCheck` plus the command time-out.
     public var isUp: Bool { inbox.isUp }
 
     /// Connects and serves until a graceful shutdown or cancellation; commands accepted before are answered first.

@@ -7,6 +7,9 @@ public struct RedisCommand: Sendable, Equatable {
     /// MONITOR, CLIENT REPLY) do not fit a client that pairs each command with one reply.
     public init(_ arguments: [String]) { self.arguments = arguments }
 
+    /// What it takes to send it.
+    var byteCount: Int { arguments.reduce(16) { $0 + 16 + $1.utf8.count } }
+
     /// `PING`, answered by the status `PONG`.
     public static let ping = RedisCommand(["PING"])
 

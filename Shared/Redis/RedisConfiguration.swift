@@ -21,6 +21,15 @@ public struct RedisConfiguration: Sendable, Equatable {
     public var idleCheck: Duration = .seconds(2)
     /// How many commands may wait for the connection; beyond it ``RedisError/overloaded`` is thrown.
     public var maxWaiting = 65536
+    /// How many bytes of commands may wait for the connection; beyond it ``RedisError/overloaded`` is thrown.
+    public var maxWaitingBytes = 16 * 1024 * 1024
+    /// How many bytes the replies may have that are read in one go, for one caller or many; more end the connection.
+    public var maxReplyBytes = 16 * 1024 * 1024
+    /// Written now and then to find out whether Redis takes writes; expires by itself. A user with limited rights needs
+    /// `SET` for it.
+    public var probeKey = "settle:probe"
+    /// The label `name` of what the client counts; two clients of one process want two names.
+    public var name = "settle"
 
     /// Reads `redis://[user][:password]@host[:port][/database]`, percent-encoded where needed.
     public init(url: String) throws(RedisConfigurationError) {

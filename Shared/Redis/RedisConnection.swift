@@ -11,6 +11,8 @@ final class RedisConnection {
     // Owned from init to deinit; hiredis frees all that hangs from it in redisFree.
     private let context: UnsafeMutablePointer<redisContext>
     private let commandTimeout: Duration
+    private let maxReplyBytes: Int
+    private let probeKey: String
 
     /// Connects, then AUTH and SELECT as the configuration asks. Blocks for at most a few time-outs.
     init(_ configuration: RedisConfiguration) throws(RedisError) {
@@ -21,6 +23,8 @@ final class RedisConnection {
         }
         unsafe self.context = unsafe context
         commandTimeout = configuration.commandTimeout
+        maxReplyBytes = configuration.maxReplyBytes
+        probeKey = configuration.probeKey
         guard unsafe context.pointee.err == 0 else { throw .connectionLost(unsafe Self.message(context)) }
         guard unsafe redisSetTimeout(context, Self.timeval(commandTimeout)) == REDIS_OK else {
             throw .connectionLost(unsafe Self.message(context))
@@ -37,8 +41,20 @@ final class RedisConnection {
         for command in commands { try append(command) }
         var replies: [RedisReply] = []
         replies.reserveCapacity(commands.count)
-        for _ in commands { replies.append(try readReply()) }
+        var room = maxReplyBytes
+        for _ in commands { replies.append(try readReply(&room)) }
         return replies
+    }
+
+    /// Finds out whether Redis answers and takes writes.
+    func probe() throws(RedisError) {
+        try require([.ping, .set(probeKey, "1", onlyIfAbsent: false, expiresAfter: .seconds(1))])
+    }
+
+    private func require(_ commands: [RedisCommand]) throws(RedisError) {
+        for reply in try exchange(commands) {
+            if case .error(let text) = reply { throw .connectionLost(text) }
+        }
     }
 
     private func greet(_ configuration: RedisConfiguration) throws(RedisError) {
@@ -47,11 +63,8 @@ final class RedisConnection {
             commands.append(RedisCommand(["AUTH"] + (configuration.user.map { [$0] } ?? []) + [password]))
         }
         if configuration.database != 0 { commands.append(RedisCommand(["SELECT", String(configuration.database)])) }
-        // Redis that is still loading its data, or wants a password that we lack, answers PING with an error.
-        commands.append(.ping)
-        for reply in try exchange(commands) {
-            if case .error(let text) = reply { throw .connectionLost(text) }
-        }
+        try require(commands)
+        try probe()
     }
 
     /// Copies the command into hiredis' output buffer; nothing is sent yet.
@@ -74,17 +87,36 @@ final class RedisConnection {
         guard status == REDIS_OK else { throw .connectionLost("no memory for a command") }
     }
 
-    private func readReply() throws(RedisError) -> RedisReply {
+    /// What `redisGetReply` does, but for `room`: of as many bytes as it reads, which it takes away from it.
+    private func readReply(_ room: inout Int) throws(RedisError) -> RedisReply {
         var raw: UnsafeMutableRawPointer?
-        let start = ContinuousClock.now
-        let status = unsafe redisGetReply(context, &raw)
-        guard status == REDIS_OK, let raw = unsafe raw else {
-            // The library tells a time-out only by errno; the clock says the same without depending on it.
-            let isTimeout = unsafe context.pointee.err == REDIS_ERR_IO && start.duration(to: .now) >= commandTimeout
-            throw isTimeout ? .timeout : .connectionLost(unsafe Self.message(context))
+        try attempt { unsafe redisGetReplyFromReader(context, &raw) }
+        if unsafe raw == nil { try flush() }
+        while true {
+            if let raw = unsafe raw {
+                defer { unsafe freeReplyObject(raw) }
+                return unsafe RedisReply(raw.assumingMemoryBound(to: redisReply.self))
+            }
+            // Before reading on: what is read belongs to this reply, or comes after it.
+            guard room > 0 else { throw .connectionLost("more than \(maxReplyBytes) bytes of replies") }
+            let buffered = unsafe context.pointee.reader.pointee.len
+            try attempt { unsafe redisBufferRead(context) }
+            room -= Int(unsafe context.pointee.reader.pointee.len) - Int(buffered)
+            try attempt { unsafe redisGetReplyFromReader(context, &raw) }
         }
-        defer { unsafe freeReplyObject(raw) }
-        return unsafe RedisReply(raw.assumingMemoryBound(to: redisReply.self))
+    }
+
+    private func flush() throws(RedisError) {
+        var isDone: Int32 = 0
+        while isDone == 0 { try attempt { unsafe redisBufferWrite(context, &isDone) } }
+    }
+
+    private func attempt(_ call: () -> Int32) throws(RedisError) {
+        let start = ContinuousClock.now
+        guard call() != REDIS_OK else { return }
+        // The library tells a time-out only by errno; the clock says the same without depending on it.
+        let isTimeout = unsafe context.pointee.err == REDIS_ERR_IO && start.duration(to: .now) >= commandTimeout
+        throw isTimeout ? .timeout : .connectionLost(unsafe Self.message(context))
     }
 
     private static func message(_ context: UnsafeMutablePointer<redisContext>) -> String {

@@ -7,6 +7,13 @@ final class RedisInbox: Sendable {
     struct Job: Sendable {
         let commands: [RedisCommand]
         let answer: CheckedContinuation<Result<[RedisReply], RedisError>, Never>
+        let bytes: Int
+
+        init(commands: [RedisCommand], answer: CheckedContinuation<Result<[RedisReply], RedisError>, Never>) {
+            self.commands = commands
+            self.answer = answer
+            bytes = commands.reduce(0) { $0 + $1.byteCount }
+        }
     }
 
     /// What the thread finds when it wakes.
@@ -21,6 +28,7 @@ final class RedisInbox: Sendable {
     private struct State {
         var jobs: [Job] = []
         var waiting = 0
+        var waitingBytes = 0
         var isUp = false
         var isStopping = false
         var isSleeping = false
@@ -29,12 +37,19 @@ final class RedisInbox: Sendable {
     private let state = Mutex(State())
     private let wake = DispatchSemaphore(value: 0)
     private let maxWaiting: Int
-    /// A round is no longer than this, so that neither its memory nor its time grows with the queue.
+    private let maxWaitingBytes: Int
+    /// A round ends with the job that reaches one of these, so that neither its memory nor its time grows with the queue.
     private static let maxRound = 4096
+    private static let maxRoundBytes = 1024 * 1024
 
-    init(maxWaiting: Int) { self.maxWaiting = maxWaiting }
+    init(maxWaiting: Int, maxWaitingBytes: Int = .max) {
+        self.maxWaiting = maxWaiting
+        self.maxWaitingBytes = maxWaitingBytes
+    }
 
     var isUp: Bool { state.withLock { $0.isUp } }
+
+    var waitingBytes: Int { state.withLock { $0.waitingBytes } }
 
     /// Takes the job over, or says at once why not.
     func add(_ job: Job) {
@@ -42,8 +57,10 @@ final class RedisInbox: Sendable {
             if state.isStopping { return .closed }
             if !state.isUp { return .unavailable }
             if state.waiting + job.commands.count > maxWaiting { return .overloaded }
+            if job.bytes > maxWaitingBytes - state.waitingBytes { return .overloaded }
             state.jobs.append(job)
             state.waiting += job.commands.count
+            state.waitingBytes += job.bytes
             rouse(&state)
             return nil
         }
@@ -58,6 +75,7 @@ final class RedisInbox: Sendable {
             defer {
                 state.jobs = []
                 state.waiting = 0
+                state.waitingBytes = 0
             }
             return state.jobs
         }
@@ -101,11 +119,14 @@ final class RedisInbox: Sendable {
     private func takeRound(_ state: inout State) -> [Job] {
         var count = 0
         var commands = 0
-        while count < state.jobs.count, commands < Self.maxRound {
+        var bytes = 0
+        while count < state.jobs.count, commands < Self.maxRound, bytes < Self.maxRoundBytes {
             commands += state.jobs[count].commands.count
+            bytes += state.jobs[count].bytes
             count += 1
         }
         state.waiting -= commands
+        state.waitingBytes -= bytes
         if count == state.jobs.count {
             defer { state.jobs = [] }
             return state.jobs

@@ -8,29 +8,38 @@ struct RedisWorker {
     let inbox: RedisInbox
     let logger: Logger
 
-    private static let backoff = Backoff(initial: .milliseconds(50), cap: .seconds(3))
-
     func run() {
         Self.blockBrokenPipeSignal()
-        var failures = 0
+        let metrics = RedisMetrics(name: configuration.name)
+        var outage = RedisOutage()
         while true {
+            var servingSince: ContinuousClock.Instant?
+            let delay: Duration
             do throws(RedisError) {
                 let connection = try RedisConnection(configuration)
-                logger.info("connected to Redis", metadata: ["host": "\(configuration.host):\(configuration.port)"])
-                failures = 0
+                servingSince = .now
+                if outage.began() { logger.info("connected to Redis", metadata: metadata) }
+                metrics.serving()
                 inbox.setUp(true)
                 try serve(connection)
                 inbox.setUp(false)
                 return
             } catch {
                 inbox.setUp(false)
-                failures += 1
-                // Once per outage: a Redis that is away for an hour should not fill the log.
-                if failures == 1 { logger.warning("Redis is away", metadata: ["error": "\(error)"]) }
+                metrics.away(wasServing: servingSince != nil)
+                let end = outage.ended(afterServing: servingSince?.duration(to: .now))
+                delay = end.delay
+                if end.isWorthALine {
+                    logger.warning("Redis cannot be used", metadata: metadata.merging(["error": "\(error)"]) { $1 })
+                }
             }
             // Jobs are refused while it is down, so only a stop ends this wait early.
-            if case .stop = inbox.take(timeout: Self.backoff.delay(attempt: failures)) { return }
+            if case .stop = inbox.take(timeout: delay) { return }
         }
+    }
+
+    private var metadata: Logger.Metadata {
+        ["host": "\(configuration.host):\(configuration.port)", "client": "\(configuration.name)"]
     }
 
     /// Returns when asked to stop, throws when the connection is of no more use.
@@ -38,27 +47,33 @@ struct RedisWorker {
         while true {
             switch inbox.take(timeout: configuration.idleCheck) {
             case .stop: return
-            case .nothing: _ = try connection.exchange([.ping])
+            case .nothing: try connection.probe()
             case .jobs(let jobs): try carryOut(jobs, on: connection)
             }
         }
     }
 
+    /// Throws also when Redis says that it cannot be used: another connection may lead to another server, and begins
+    /// with a probe.
     private func carryOut(_ jobs: [RedisInbox.Job], on connection: RedisConnection) throws(RedisError) {
+        let replies: [RedisReply]
         do throws(RedisError) {
-            let replies = try connection.exchange(jobs.flatMap(\.commands))
-            var start = 0
-            for job in jobs {
-                let end = start + job.commands.count
-                job.answer.resume(returning: .success(Array(replies[start..<end])))
-                start = end
-            }
+            replies = try connection.exchange(jobs.flatMap(\.commands))
         } catch {
             // Down before the answers, so that a caller that asks again at once is refused, not queued for nothing.
             inbox.setUp(false)
             for job in jobs { job.answer.resume(returning: .failure(error)) }
             throw error
         }
+        let fault = replies.lazy.compactMap(\.fault).first
+        if fault != nil { inbox.setUp(false) }
+        var start = 0
+        for job in jobs {
+            let end = start + job.commands.count
+            job.answer.resume(returning: .success(Array(replies[start..<end])))
+            start = end
+        }
+        if let fault { throw .connectionLost(fault) }
     }
 
     /// hiredis writes with `write`, which raises SIGPIPE on a connection that Redis has closed; its default action

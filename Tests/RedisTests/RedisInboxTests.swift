@@ -10,6 +10,11 @@ struct RedisInboxTests {
         await withCheckedContinuation { inbox.add(RedisInbox.Job(commands: commands, answer: $0)) }
     }
 
+    private static func take(from inbox: RedisInbox) -> [RedisInbox.Job] {
+        guard case .jobs(let jobs) = inbox.take(timeout: .zero) else { return [] }
+        return jobs
+    }
+
     @Test("before it is up, jobs are refused at once")
     func down() async {
         let inbox = RedisInbox(maxWaiting: 10)
@@ -26,6 +31,40 @@ struct RedisInboxTests {
         inbox.setUp(false)
         refused = await waiting
         #expect(refused == .failure(.unavailable))
+    }
+
+    @Test("it is bounded in bytes, too, and has room again when they are fetched")
+    func boundInBytes() async {
+        let large = RedisCommand(["ECHO", String(repeating: "x", count: 1000)])
+        let inbox = RedisInbox(maxWaiting: 10, maxWaitingBytes: 2500)
+        inbox.setUp(true)
+        for _ in 0..<3 {
+            async let first = Self.add([large], to: inbox)
+            async let second = Self.add([large], to: inbox)
+            while inbox.waitingBytes < 2000 { await Task.yield() }
+            #expect(await Self.add([large], to: inbox) == .failure(.overloaded))
+            #expect(await Self.add([large, large, large], to: inbox) == .failure(.overloaded))
+            let jobs = Self.take(from: inbox)
+            for job in jobs { job.answer.resume(returning: .success([.null])) }
+            #expect(await [first, second] == [.success([.null]), .success([.null])])
+        }
+    }
+
+    @Test("a round ends when it has many bytes")
+    func roundInBytes() async {
+        let large = RedisCommand(["ECHO", String(repeating: "x", count: 600_000)])
+        let inbox = RedisInbox(maxWaiting: 10)
+        inbox.setUp(true)
+        async let first = Self.add([large], to: inbox)
+        async let second = Self.add([large], to: inbox)
+        async let third = Self.add([large], to: inbox)
+        while inbox.waitingBytes < 1_800_000 { await Task.yield() }
+        for count in [2, 1] {
+            let jobs = Self.take(from: inbox)
+            #expect(jobs.count == count)
+            for job in jobs { job.answer.resume(returning: .success([.null])) }
+        }
+        #expect(await [first, second, third].allSatisfy { $0 == .success([.null]) })
     }
 
     @Test("what was accepted before a stop is still handed out, then the stop")

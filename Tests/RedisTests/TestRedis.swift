@@ -11,12 +11,12 @@ enum TestRedis {
 
     /// Runs `body` with a client that is being served; stops the client gracefully at the end.
     static func withClient(
-        _ url: String, adjust: (inout RedisConfiguration) -> Void = { _ in },
+        _ url: String, adjust: (inout RedisConfiguration) -> Void = { _ in }, _ logger: Logger = quiet,
         _ body: (RedisClient) async throws -> Void
     ) async throws {
         var configuration = try RedisConfiguration(url: url)
         adjust(&configuration)
-        let client = RedisClient(configuration, logger: quiet)
+        let client = RedisClient(configuration, logger: logger)
         let group = ServiceGroup(services: [client], logger: quiet)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
@@ -31,9 +31,11 @@ enum TestRedis {
         }
     }
 
-    /// Looks for `condition` now and then, for at most ten seconds.
-    static func eventually(_ condition: () async throws -> Bool) async throws -> Bool {
-        let deadline = ContinuousClock.now + .seconds(10)
+    /// Looks for `condition` now and then, for at most `limit`.
+    static func eventually(
+        within limit: Duration = .seconds(10), _ condition: () async throws -> Bool
+    ) async throws -> Bool {
+        let deadline = ContinuousClock.now + limit
         while ContinuousClock.now < deadline {
             if try await condition() { return true }
             try await Task.sleep(for: .milliseconds(2))

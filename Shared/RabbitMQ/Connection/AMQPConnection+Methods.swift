@@ -57,22 +57,6 @@ extension AMQPConnection {
         try closeChannel(channel)
     }
 
-    /// Asks on a channel of its own, as `declare` does.
-    func exchangeExists(_ name: String, on channel: UInt16) throws(AMQPError) -> Bool {
-        try openChannel(channel)
-        do throws(AMQPError) {
-            try call(channel, "looking for exchange \(name)") {
-                // Its kind does not matter when it is only looked for.
-                _ = unsafe amqp_exchange_declare(
-                    handle, channel, arena.bytes(name), arena.bytes("direct"), 1, 0, 0, 0, amqp_table_t())
-            }
-        } catch .channelClosed(404, _) {
-            return false
-        }
-        try closeChannel(channel)
-        return true
-    }
-
     private func call(_ channel: UInt16, _ what: String, _ body: () -> Void) throws(AMQPError) {
         asking(body)
         arena.reset()
@@ -118,8 +102,8 @@ extension AMQPConnection {
         try Self.check(writing { unsafe amqp_basic_ack(handle, channel, tag, 1) }, during: "acknowledging")
     }
 
-    /// Gives one message back for good: to the queue's dead-letter exchange, if it has one.
-    func reject(_ channel: UInt16, tag: UInt64) throws(AMQPError) {
-        try Self.check(writing { unsafe amqp_basic_reject(handle, channel, tag, 0) }, during: "rejecting")
+    /// Gives all that is not acknowledged, up to `tag`, back to its queue.
+    func giveBack(_ channel: UInt16, upTo tag: UInt64) throws(AMQPError) {
+        try Self.check(writing { unsafe amqp_basic_nack(handle, channel, tag, 1, 1) }, during: "giving back")
     }
 }

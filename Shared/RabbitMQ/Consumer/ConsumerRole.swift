@@ -43,10 +43,11 @@ final class ConsumerRole: ConnectionRole {
             try consumptions[index].assembler.deliver(
                 tag: tag, redelivered: redelivered, exchange: exchange, routingKey: routingKey)
         case .header(let size, let messageID, let headers):
-            let message = try consumptions[index].assembler.header(size: size, messageID: messageID, headers: headers)
-            try take(message, index, connection)
-        case .body(let bytes):
-            try take(try consumptions[index].assembler.body(bytes), index, connection)
+            let room = consumptions[index].batcher.room
+            let message = try consumptions[index].assembler.header(
+                size: size, messageID: messageID, headers: headers, room: room)
+            take(message, index)
+        case .body(let bytes): take(try consumptions[index].assembler.body(bytes), index)
         case .consumerCancelled:
             logger.warning(
                 "RabbitMQ ended a subscription; subscribing again",
@@ -66,10 +67,17 @@ final class ConsumerRole: ConnectionRole {
             try connection.ack(consumptions[result.index].channel, upTo: tag)
             consumptions[result.index].acknowledged()
         }
-        if isStopping { try cancel(on: connection) } else { try resubscribe(on: connection) }
-        for index in consumptions.indices { runHandler(index) }
-        let times = consumptions.flatMap { [$0.batcher.retryAt, $0.subscribeAt] } + [inbox.stopBy]
-        return NextWork(at: times.compactMap(\.self).min())
+        let stopBy = inbox.stopBy
+        if stopBy == nil { try resubscribe(on: connection) } else { try cancel(on: connection) }
+        for index in consumptions.indices {
+            runHandler(index)
+            if consumptions[index].isChannelOpen, let tag = consumptions[index].batcher.giveBack() {
+                try connection.giveBack(consumptions[index].channel, upTo: tag)
+            }
+        }
+        // Nobody subscribes during a shutdown: a time for it that is past would have this called without a pause.
+        let times = consumptions.flatMap { [$0.batcher.retryAt, stopBy == nil ? $0.subscribeAt : nil] }
+        return NextWork(at: (times + [stopBy]).compactMap(\.self).min())
     }
 
     func workOffline() {
@@ -85,20 +93,22 @@ final class ConsumerRole: ConnectionRole {
         showState()
     }
 
-    private func take(
-        _ message: DeliveryAssembler.Message?, _ index: Int, _ connection: AMQPConnection
-    ) throws(AMQPError) {
+    private func take(_ message: DeliveryAssembler.Message?, _ index: Int) {
         switch message {
         case nil: return
-        case .delivery(let delivery, let tag): consumptions[index].batcher.gather(delivery, tag: tag)
-        case .tooLarge(let messageID, let size, let tag):
-            logger.error(
-                "rejected a message that is too large",
+        case .turnedAway(let tag):
+            consumptions[index].metrics.turnedAwayMessage()
+            consumptions[index].batcher.turnAway(tag)
+        case .delivery(let delivery, let tag):
+            consumptions[index].batcher.gather(delivery, tag: tag)
+            guard delivery.isTooLarge else { return }
+            consumptions[index].metrics.tooLargeMessage()
+            logger.warning(
+                "a message is too large to take in; handing over its length alone",
                 metadata: [
-                    "queue": "\(consumptions[index].subscription.queue)", "messageId": "\(messageID ?? "")",
-                    "bytes": "\(size)",
+                    "queue": "\(delivery.queue)", "messageId": "\(delivery.messageID ?? "")",
+                    "bytes": "\(delivery.discardedBytes)",
                 ])
-            try connection.reject(consumptions[index].channel, tag: tag)
         }
     }
 
@@ -148,7 +158,7 @@ extension ConsumerRole {
             if !consumptions[index].isChannelOpen {
                 try connection.openChannel(channel)
                 consumptions[index].channelOpened()
-                try connection.limitUnacknowledged(channel, to: subscription.prefetch)
+                try connection.limitUnacknowledged(channel, to: consumptions[index].prefetch)
             }
             try connection.consume(channel, queue: subscription.queue, tag: consumptions[index].consumerTag)
             consumptions[index].subscribed()

@@ -7,6 +7,7 @@ struct Consumption {
     /// Chosen here, so that a cancel can name it without having waited for the broker's answer.
     let consumerTag: String
     let metrics: ConsumptionMetrics
+    let prefetch: UInt16
 
     var assembler: DeliveryAssembler
     var batcher: DeliveryBatcher
@@ -23,15 +24,28 @@ struct Consumption {
         self.subscription = subscription
         channel = UInt16(index) + 2
         consumerTag = "\(configuration.connectionName)-\(index + 1)"
-        metrics = ConsumptionMetrics(queue: subscription.queue)
+        metrics = ConsumptionMetrics(name: configuration.connectionName, queue: subscription.queue)
+        prefetch = Self.prefetch(
+            subscription.prefetch, maxDelivery: configuration.maxDelivery, maxHeldBytes: configuration.maxHeldBytes)
         backoff = configuration.backoff
-        assembler = DeliveryAssembler(queue: subscription.queue, maxMessage: configuration.maxMessage)
-        batcher = DeliveryBatcher(backoff: configuration.backoff)
+        assembler = DeliveryAssembler(queue: subscription.queue, maxBody: configuration.maxDelivery)
+        batcher = DeliveryBatcher(
+            backoff: configuration.backoff, maxBytes: configuration.maxHeldBytes,
+            maxBatchBytes: configuration.maxBatchBytes)
+    }
+
+    /// No delivery is given back more than 16 times for want of room: quorum queues drop a message after 20.
+    ///
+    /// Each round takes `maxHeldBytes`, so a full prefetch of the biggest deliveries takes
+    /// `prefetch × maxDelivery / maxHeldBytes` rounds.
+    static func prefetch(_ wanted: UInt16, maxDelivery: Int, maxHeldBytes: Int) -> UInt16 {
+        let most = 16 * Double(maxHeldBytes) / Double(max(maxDelivery, 1))
+        return UInt16(min(Double(wanted), max(most, 1)))
     }
 
     mutating func channelOpened() {
         isChannelOpen = true
-        assembler = DeliveryAssembler(queue: assembler.queue, maxMessage: assembler.maxMessage)
+        assembler = DeliveryAssembler(queue: assembler.queue, maxBody: assembler.maxBody)
     }
 
     mutating func subscribed() {

@@ -2,9 +2,10 @@
 struct DeliveryAssembler {
     /// A message that is complete.
     enum Message: Equatable {
+        /// All of it; or without its body, which was longer than allowed.
         case delivery(Delivery, tag: UInt64)
-        /// Its body was longer than allowed and is not kept.
-        case tooLarge(messageID: String?, size: UInt64, tag: UInt64)
+        /// There was no room for it, so nothing of it is kept.
+        case turnedAway(tag: UInt64)
     }
 
     private struct Partial {
@@ -13,15 +14,19 @@ struct DeliveryAssembler {
         /// Nil until the header has come.
         var size: UInt64?
         var received: UInt64 = 0
+        var isTurnedAway = false
+
+        /// What comes of the body is kept.
+        var keepsBody: Bool { !isTurnedAway && !delivery.isTooLarge }
     }
 
     let queue: String
-    let maxMessage: Int
+    let maxBody: Int
     private var partial: Partial?
 
-    init(queue: String, maxMessage: Int) {
+    init(queue: String, maxBody: Int) {
         self.queue = queue
-        self.maxMessage = maxMessage
+        self.maxBody = maxBody
     }
 
     mutating func deliver(
@@ -34,13 +39,17 @@ struct DeliveryAssembler {
         partial = Partial(delivery: delivery, tag: tag)
     }
 
+    /// - Parameter room: how many bytes may be taken into memory.
     mutating func header(
-        size: UInt64, messageID: String?, headers: [String: String]
+        size: UInt64, messageID: String?, headers: [String: String], room: Int = .max
     ) throws(AMQPError) -> Message? {
-        guard partial != nil, partial?.size == nil else { throw .unexpected("a header without its method") }
-        partial?.size = size
-        partial?.delivery.messageID = messageID
-        partial?.delivery.headers = headers
+        guard var message = partial, message.size == nil else { throw .unexpected("a header without its method") }
+        message.size = size
+        message.delivery.messageID = messageID
+        message.delivery.headers = headers
+        if size > UInt64(maxBody) { message.delivery.discardedBytes = size }
+        message.isTurnedAway = message.delivery.byteCount + (message.keepsBody ? Int(size) : 0) > room
+        partial = message
         return complete()
     }
 
@@ -50,7 +59,7 @@ struct DeliveryAssembler {
         }
         message.received += UInt64(bytes.count)
         guard message.received <= size else { throw .unexpected("a body longer than its header says") }
-        if size <= UInt64(maxMessage) {
+        if message.keepsBody {
             // Most messages are one frame: its array is the body.
             if message.delivery.body.isEmpty {
                 message.delivery.body = bytes
@@ -66,9 +75,6 @@ struct DeliveryAssembler {
     private mutating func complete() -> Message? {
         guard let message = partial, let size = message.size, message.received == size else { return nil }
         partial = nil
-        if size > UInt64(maxMessage) {
-            return .tooLarge(messageID: message.delivery.messageID, size: size, tag: message.tag)
-        }
-        return .delivery(message.delivery, tag: message.tag)
+        return message.isTurnedAway ? .turnedAway(tag: message.tag) : .delivery(message.delivery, tag: message.tag)
     }
 }

@@ -13,16 +13,20 @@ final class PublishInbox: Sendable {
         var requests: [PublishRequest] = []
         /// Messages taken in and not sent yet.
         var waiting = 0
+        /// Of the messages taken in that have no outcome yet, and of their neighbours of one call.
+        var bytes = 0
         var stopBy: ContinuousClock.Instant?
         /// Wakes the thread; nil while there is none.
         var wake: WakePipe?
     }
 
     private let maxWaiting: Int
+    private let maxBytes: Int
     private let state = Mutex(State())
 
-    init(maxWaiting: Int) {
+    init(maxWaiting: Int, maxBytes: Int) {
         self.maxWaiting = maxWaiting
+        self.maxBytes = maxBytes
     }
 
     var isUp: Bool {
@@ -42,6 +46,7 @@ final class PublishInbox: Sendable {
         let (refusal, wake) = state.withLock { state -> (String?, WakePipe?) in
             if let refusal = self.refusal(of: request, state) { return (refusal, nil) }
             state.waiting += request.count
+            state.bytes += request.bytes
             state.requests.append(request)
             return (nil, state.wake)
         }
@@ -56,9 +61,14 @@ final class PublishInbox: Sendable {
         case .up: break
         }
         if state.stopBy != nil { return "shutting down" }
-        // A request bigger than the bound is taken when nothing else waits, or it never would be.
-        let hasRoom = state.waiting == 0 || state.waiting + request.count <= maxWaiting
-        return hasRoom ? nil : "too many messages wait to be published"
+        // A request bigger than a bound is taken when nothing else is there, or it never would be.
+        guard state.waiting == 0 || state.waiting + request.count <= maxWaiting else {
+            return "too many messages wait to be published"
+        }
+        guard state.bytes == 0 || state.bytes + request.bytes <= maxBytes else {
+            return "too many bytes wait to be published or confirmed"
+        }
+        return nil
     }
 
     /// Refuses new requests from now on and gives those taken in until `deadline`.
@@ -73,6 +83,9 @@ final class PublishInbox: Sendable {
     var stopBy: ContinuousClock.Instant? { state.withLock(\.stopBy) }
 
     // The rest is the thread's side.
+
+    /// Whether all that was taken in has been fetched.
+    var isEmpty: Bool { state.withLock(\.requests.isEmpty) }
 
     /// False when there is a thread already.
     func attach(_ wake: WakePipe) -> Bool {
@@ -93,6 +106,11 @@ final class PublishInbox: Sendable {
     /// `count` of the messages wait no longer.
     func sent(_ count: Int) {
         state.withLock { $0.waiting -= count }
+    }
+
+    /// A request of so many bytes has all its outcomes.
+    func released(_ bytes: Int) {
+        state.withLock { $0.bytes -= bytes }
     }
 
     func up() {

@@ -21,11 +21,12 @@ final class PublisherRole: ConnectionRole {
     /// Fetched from the inbox and not sent in full; the first is in progress.
     private var queue = FIFO<PublishBatch>()
     private var isBlocked = false
-    private var missing = MissingExchanges()
-    private let metrics = PublisherMetrics()
+    private var quarantine = Quarantine()
+    /// On its way with nothing beside it, since it may close the channel.
+    private var alone: OutboundMessage?
+    private let metrics: PublisherMetrics
     private var returnInProgress: InboundFrame.Return?
-    /// While the socket takes no data: until when it may.
-    private var writableBy: ContinuousClock.Instant?
+    private var stall = WriteStall()
 
     init(
         _ configuration: RabbitMQConfiguration, topology: Topology, window: Int, inbox: PublishInbox, logger: Logger
@@ -35,13 +36,15 @@ final class PublisherRole: ConnectionRole {
         self.window = window
         self.inbox = inbox
         self.logger = logger
+        metrics = PublisherMetrics(name: configuration.connectionName)
     }
 
     var isStopping: Bool { inbox.stopBy != nil }
 
     var isFinished: Bool {
         guard let stopBy = inbox.stopBy else { return false }
-        return (queue.isEmpty && tracker.count == 0) || stopBy <= .now
+        // What was accepted just before the stop may still lie in the inbox.
+        return (inbox.isEmpty && queue.isEmpty && tracker.count == 0) || stopBy <= .now
     }
 
     func opened(_ connection: AMQPConnection) throws(AMQPError) {
@@ -52,8 +55,8 @@ final class PublisherRole: ConnectionRole {
 
     func received(_ frame: InboundFrame, on connection: AMQPConnection) throws(AMQPError) {
         switch frame.content {
-        case .ack(let tag, let multiple): settle(tracker.acked(tag, multiple: multiple))
-        case .nack(let tag, let multiple): settle(tracker.nacked(tag, multiple: multiple))
+        case .ack(let tag, let multiple): answered(tracker.acked(tag, multiple: multiple))
+        case .nack(let tag, let multiple): answered(tracker.nacked(tag, multiple: multiple))
         case .returned(let returned): returnInProgress = returned
         case .header(_, let messageID, _):
             guard let returned = returnInProgress.take() else { throw .unexpected("a header without its method") }
@@ -95,7 +98,8 @@ final class PublisherRole: ConnectionRole {
         loseUnsent(error.reason)
         isBlocked = false
         returnInProgress = nil
-        writableBy = nil
+        alone = nil
+        stall.end()
     }
 
     private func openChannel(_ connection: AMQPConnection) throws(AMQPError) {
@@ -103,25 +107,33 @@ final class PublisherRole: ConnectionRole {
         try connection.confirmSelect(Self.publishing)
     }
 
-    /// An exchange that is missing, mostly. Everything on its way is lost with the channel; the connection is not.
+    /// An exchange that is missing or forbidden, mostly. Everything on its way is lost with the channel; the connection
+    /// is not.
     private func channelClosed(_ code: Int, _ text: String, _ connection: AMQPConnection) throws(AMQPError) {
         let error = AMQPError.channelClosed(code: code, text: text)
         logger.error("RabbitMQ closed the publishing channel", metadata: ["reason": "\(error.reason)"])
         try connection.agreeToClose(Self.publishing)
         let lost = tracker.lost(reason: error.reason)
-        settle(lost)
+        let messages = lost.map { $0.token.batch.messages[$0.token.index] }
+        if messages.count == 1 {
+            settle([(lost[0].token, quarantine.convict(messages[0], code: code, text: text, at: .now))])
+        } else {
+            quarantine.suspect(messages, code: code)
+            settle(lost)
+        }
+        alone = nil
         returnInProgress = nil
         try connection.declare(topology, on: Self.declaring)
-        try look(for: Set(lost.map { $0.token.batch.messages[$0.token.index].exchange }), on: connection)
         try openChannel(connection)
     }
 
-    /// Remembers which of the exchanges are missing; the ones of the topology and the default one are not.
-    private func look(for exchanges: Set<String>, on connection: AMQPConnection) throws(AMQPError) {
-        let strangers = exchanges.subtracting(topology.exchanges.map(\.name)).subtracting([""])
-        for exchange in strangers where try !connection.exchangeExists(exchange, on: Self.declaring) {
-            missing.add(exchange, at: .now)
+    /// The broker's answers.
+    private func answered(_ settled: [ConfirmTracker<Token>.Settled]) {
+        if let message = alone, !settled.isEmpty {
+            quarantine.acquit(message)
+            alone = nil
         }
+        settle(settled)
     }
 
     private func settle(_ settled: [ConfirmTracker<Token>.Settled]) {
@@ -130,7 +142,10 @@ final class PublisherRole: ConnectionRole {
 
     private func settle(_ batch: PublishBatch, _ index: Int, _ outcome: PublishOutcome) {
         metrics.settled(outcome)
-        batch.settle(index, outcome)
+        guard batch.settle(index, outcome) else { return }
+        // Before its caller goes on, who may have more.
+        inbox.released(batch.bytes)
+        batch.resume()
     }
 
     private func loseUnsent(_ reason: String) {
@@ -141,6 +156,8 @@ final class PublisherRole: ConnectionRole {
         let limit = ContinuousClock.now - configuration.confirmTimeout
         guard let oldest = tracker.oldest, oldest <= limit else { return }
         settle(tracker.expired(sentBy: limit, reason: "no confirm within \(configuration.confirmTimeout)"))
+        // Neither convicted nor acquitted.
+        if tracker.count == 0 { alone = nil }
     }
 
     /// What could not even be sent in the time that a confirm may take.
@@ -163,39 +180,43 @@ final class PublisherRole: ConnectionRole {
     private func send(on connection: AMQPConnection) throws(AMQPError) -> NextWork {
         var sent = 0
         var unchecked = Int.max
-        while let batch = queue.first, tracker.count < window {
-            guard sent < Self.messagesPerRound else { return NextWork(now: true) }
-            if unchecked > Self.bytesPerCheck {
-                guard try isWritable(connection) else { return NextWork(at: writableBy, whenWritable: true) }
-                unchecked = 0
-            }
-            guard let index = batch.takeNext() else {
+        while let batch = queue.first, tracker.count < window, alone == nil {
+            guard let index = batch.next else {
                 queue.removeFirst()
                 continue
             }
+            guard sent < Self.messagesPerRound else { return NextWork(now: true) }
+            if unchecked > Self.bytesPerCheck {
+                guard try isWritable(connection) else { return NextWork(at: stall.deadline, whenWritable: true) }
+                unchecked = 0
+            }
             let message = batch.messages[index]
+            let verdict = quarantine.verdict(for: message, at: .now)
+            // Its turn comes with the last confirm.
+            if verdict == .sendAlone, tracker.count > 0 { break }
+            _ = batch.takeNext()
             inbox.sent(1)
-            if let outcome = missing.outcome(for: message.exchange, at: .now) {
+            if case .refuse(let outcome) = verdict {
                 settle(batch, index, outcome)
                 continue
             }
+            if verdict == .sendAlone { alone = message }
             // Noted first: a message that fails half-way may have arrived.
             tracker.sent((batch, index), at: .now)
             try connection.publish(Self.publishing, message)
             unchecked += message.body.count + message.exchange.utf8.count + message.routingKey.utf8.count + 512
             sent += 1
         }
+        if queue.isEmpty { stall.end() }
         return NextWork()
     }
 
     private func isWritable(_ connection: AMQPConnection) throws(AMQPError) -> Bool {
         guard !connection.isWritable else {
-            writableBy = nil
+            stall.end()
             return true
         }
-        let now = ContinuousClock.now
-        if let writableBy, writableBy <= now { throw .stalled }
-        writableBy = writableBy ?? now + connection.patience
+        if stall.refused(at: .now, patience: connection.patience) { throw .stalled }
         return false
     }
 }

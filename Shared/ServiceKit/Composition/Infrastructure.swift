@@ -26,8 +26,9 @@ public struct Infrastructure: Sendable {
         self.configuration = configuration
         let database = PostgresDatabase(configuration, logger: boot.logger)
         self.database = database
-        redis = RedisClient(
-            try boot.setting("REDIS_URL") { try RedisConfiguration(url: boot.settings.redisURL) }, logger: boot.logger)
+        var redisConfiguration = try boot.setting("REDIS_URL") { try RedisConfiguration(url: boot.settings.redisURL) }
+        redisConfiguration.name = boot.name
+        redis = RedisClient(redisConfiguration, logger: boot.logger)
         migration = StartupStep("migrate", logger: boot.logger, isPermanent: { $0 is PostgresMigrationError }) {
             for (set, migrations) in migrations {
                 try await PostgresMigrator.apply(migrations, set: set, on: database)

@@ -43,6 +43,9 @@ public final class FinishListener: Sendable {
         var poison: [DeadLetter] = []
         for delivery in deliveries {
             do {
+                guard !delivery.isTooLarge else {
+                    throw UnreadableMessage(description: "\(delivery.bodySize) bytes are more than an answer may have")
+                }
                 answers.append((delivery, try Answer(delivery.body, decoder)))
             } catch {
                 poison.append(DeadLetter(delivery, reason: "not an answer: \(error)"))

@@ -150,8 +150,8 @@ extension Inbox {
     }
 
     private func item(from delivery: Delivery, _ decoder: JSONDecoder) throws -> Item {
-        guard delivery.body.count <= 1 << 20 else {
-            throw UnreadableMessage(description: "\(delivery.body.count) bytes are more than a task may have")
+        guard delivery.bodySize <= 1 << 20 else {
+            throw UnreadableMessage(description: "\(delivery.bodySize) bytes are more than a task may have")
         }
         let message = try decoder.decode(TaskMessage.self, from: Data(delivery.body))
         guard message.taskType == route.taskType else {

@@ -100,4 +100,72 @@ import Testing
         #expect(batcher.retryAt == nil)
         #expect(batcher.next(at: now + .seconds(10)) == nil)
     }
+
+    // MARK: Bytes
+
+    private func large(_ number: Int) -> Delivery {
+        var large = delivery(number)
+        large.body = Array(repeating: 0, count: 1000 - large.byteCount)
+        return large
+    }
+
+    private func bounded(_ maxBytes: Int, batch: Int = .max, _ tags: ClosedRange<Int>) -> DeliveryBatcher {
+        var batcher = DeliveryBatcher(backoff: backoff, maxBytes: maxBytes, maxBatchBytes: batch)
+        for tag in tags { batcher.gather(large(tag), tag: UInt64(tag)) }
+        return batcher
+    }
+
+    @Test func aBatchIsBoundedInBytesAndAcknowledgedByItsOwnLastTag() {
+        var batcher = bounded(.max, batch: 2500, 1...5)
+        for (tags, last) in [(1...2, 2), (3...4, 4), (5...5, 5)] {
+            #expect(batcher.next(at: now) == tags.map(large))
+            #expect(batcher.succeeded() == UInt64(last))
+        }
+        #expect(batcher.next(at: now) == nil)
+        var narrow = bounded(.max, batch: 10, 1...2)
+        #expect(narrow.next(at: now) == [large(1)], "one at least")
+    }
+
+    @Test func whatThereIsNoRoomForIsGivenBackWhenAllBeforeItIsDone() {
+        var batcher = bounded(3500, batch: 2000, 1...3)
+        #expect(batcher.room == 500)
+        #expect(batcher.giveBack() == nil)
+        batcher.turnAway(4)
+        #expect(batcher.room == 0, "not even a small one: its tag must not lie before one that is done")
+        batcher.turnAway(5)
+        #expect(batcher.next(at: now) == [large(1), large(2)])
+        #expect(batcher.giveBack() == nil)
+        batcher.failed(at: now)
+        #expect(batcher.giveBack() == nil, "a batch that failed is held, and its bytes count")
+        #expect(batcher.next(at: now + .seconds(9)) == [large(1), large(2)])
+        #expect(batcher.succeeded() == 2)
+        #expect(batcher.giveBack() == nil)
+        #expect(batcher.next(at: now) == [large(3)])
+        #expect(batcher.succeeded() == 3)
+        #expect(batcher.giveBack() == 5)
+        #expect(batcher.giveBack() == nil)
+        #expect(batcher.room == .max, "one is always taken")
+    }
+
+    @Test func aLostConnectionForgetsWhatWasTurnedAwayButNotWhatAHandlerHolds() {
+        var batcher = bounded(3500, 1...3)
+        _ = batcher.next(at: now)
+        batcher.turnAway(4)
+        batcher.disconnected()
+        #expect(batcher.room == 500)
+        #expect(batcher.succeeded() == nil)
+        #expect(batcher.giveBack() == nil)
+        #expect(batcher.room == .max)
+    }
+
+    @Test func thePrefetchKeepsTheRoundsBelowWhatAQuorumQueueAllows() {
+        let mebibyte = 1024 * 1024
+        func prefetch(_ wanted: UInt16, _ maxDelivery: Int) -> UInt16 {
+            Consumption.prefetch(wanted, maxDelivery: maxDelivery, maxHeldBytes: 64 * mebibyte)
+        }
+        #expect(prefetch(500, mebibyte + mebibyte / 16) == 500)
+        #expect(prefetch(500, 16 * mebibyte) == 64)
+        #expect(prefetch(.max, 1) == .max)
+        #expect(prefetch(5, 1 << 50) == 1)
+    }
 }

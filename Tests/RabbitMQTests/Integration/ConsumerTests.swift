@@ -181,30 +181,65 @@ struct ConsumerTests {
         for await _ in cancelled { break }
     }
 
-    @Test func aMessageThatIsTooLargeIsDeadLettered() async throws {
-        let (names, dead) = (Names(), Names())
+    @Test func aMessageThatIsTooLargeIsHandedOverWithoutItsBodyAndAcknowledged() async throws {
+        let names = Names()
         let configuration = try TestServer.configuration()
         var strict = configuration
-        strict.maxMessage = 1000
-        let topology = names.topology(
-            .classic, ["x-dead-letter-exchange": .text(dead.exchange), "x-dead-letter-routing-key": .text(dead.key)]
-        ).merging(dead.topology())
-        let publisher = RabbitMQPublisher(configuration, topology: topology, logger: quiet)
-        let (received, rejected) = (Received(), Received())
+        strict.maxDelivery = 1000
+        let publisher = RabbitMQPublisher(configuration, topology: names.topology(), logger: quiet)
+        let (received, rest) = (Received(), Received())
         let consumer = RabbitMQConsumer(
-            strict, topology: topology, subscriptions: [Subscription(queue: names.queue) { received.add($0) }],
+            strict, topology: names.topology(), subscriptions: [Subscription(queue: names.queue) { received.add($0) }],
             logger: quiet)
-        let undertaker = RabbitMQConsumer(
-            configuration, topology: topology, subscriptions: [Subscription(queue: dead.queue) { rejected.add($0) }],
-            logger: quiet)
-        try await running(publisher, consumer, undertaker) {
-            try await eventually("up") { publisher.isUp && consumer.isUp && undertaker.isUp }
-            let large = names.message(2, body: String(repeating: "x", count: 500_000))
+        try await running(publisher, consumer) {
+            try await eventually("up") { publisher.isUp && consumer.isUp }
+            var large = names.message(2, body: String(repeating: "x", count: 500_000))
+            large.headers = ["h": "v"]
             _ = await publisher.publish([names.message(1), large, names.message(3)])
-            try await eventually("all three are somewhere") { received.count + rejected.count == 3 }
+            try await eventually("all three arrive") { received.count == 3 }
         }
-        #expect(received.ids == ["1", "3"])
-        #expect(rejected.ids == ["2"])
+        #expect(received.ids == ["1", "2", "3"])
+        let delivery = received.all.flatMap(\.self)[1]
+        #expect(delivery.isTooLarge && delivery.bodySize == 500_000 && delivery.body.isEmpty)
+        #expect(delivery.headers == ["h": "v"])
+        let other = RabbitMQConsumer(
+            configuration, topology: names.topology(),
+            subscriptions: [Subscription(queue: names.queue) { rest.add($0) }],
+            logger: quiet)
+        let again = RabbitMQPublisher(configuration, topology: names.topology(), logger: quiet)
+        try await running(again, other) {
+            try await eventually("up") { again.isUp }
+            _ = await again.publish([names.message(4)])
+            try await eventually("the next arrives") { rest.count > 0 }
+        }
+        #expect(rest.ids == ["4"])
+    }
+
+    @Test(arguments: [Topology.Queue.Kind.classic, .quorum])
+    func moreThanMayBeHeldComesInRoundsAndAllOfItArrives(kind: Topology.Queue.Kind) async throws {
+        let names = Names()
+        var configuration = try TestServer.configuration()
+        (configuration.maxHeldBytes, configuration.maxBatchBytes) = (500_000, 250_000)
+        let publisher = RabbitMQPublisher(configuration, topology: names.topology(kind), logger: quiet)
+        let received = Received()
+        configuration.maxDelivery = 100_000
+        let consumer = RabbitMQConsumer(
+            configuration, topology: names.topology(kind),
+            subscriptions: [Subscription(queue: names.queue, prefetch: 60) { received.add($0) }], logger: quiet)
+        try await running(publisher) {
+            try await eventually("up") { publisher.isUp }
+            // Large ones, and small ones between them that must not be acknowledged with their neighbours.
+            let messages = (0..<100).map { number in
+                names.message(number, body: String(repeating: "x", count: number % 3 == 2 ? 10 : 90_000))
+            }
+            #expect(await publisher.publish(messages).allSatisfy { $0 == .confirmed })
+            try await running(consumer) {
+                try await eventually("all arrive") { Set(received.ids).count == 100 }
+            }
+        }
+        #expect(received.ids.count == 100, "each once")
+        #expect(received.all.allSatisfy { $0.reduce(0) { $0 + $1.body.count } <= 250_000 })
+        #expect(received.all.joined().contains { $0.redelivered }, "some were given back")
     }
 
     @Test func aQueueThatIsMissingIsWaitedForAndTheOthersWork() async throws {
@@ -236,7 +271,8 @@ struct ConsumerTests {
     private func roundTrip(
         _ names: Names, _ messages: [OutboundMessage], _ kind: Topology.Queue.Kind = .classic
     ) async throws -> [Delivery] {
-        let configuration = try TestServer.configuration()
+        var configuration = try TestServer.configuration()
+        configuration.maxDelivery = configuration.maxMessage
         let publisher = RabbitMQPublisher(configuration, topology: names.topology(kind), logger: quiet)
         let received = Received()
         let consumer = RabbitMQConsumer(

@@ -110,6 +110,45 @@ struct OutageTests {
         #expect(received.all[1][0].redelivered)
     }
 
+    @Test(arguments: ["forbidden", "internal"])
+    func anExchangeThatMayNotBeWrittenToHarmsItsNeighboursOnceAtMost(why: String) async throws {
+        let (names, other) = (Names(), Names())
+        let exchange = "\(why).\(other.exchange)"
+        let user = "u.\(other.exchange)"
+        try await broker.control("add_user", user, "word")
+        try await broker.control("set_permissions", user, ".*", "^(?!forbidden).*", ".*")
+        let declaration = """
+            rabbit_exchange:declare(rabbit_misc:r(<<"/">>, exchange, <<"\(exchange)">>), direct, true, false, \
+            \(why == "internal"), [], <<"guest">>).
+            """
+        try await broker.control("eval", declaration)
+        let configuration = TestServer.impatient(
+            try RabbitMQConfiguration(url: "amqp://\(user):word@127.0.0.1:\(broker.port)"))
+        let publisher = RabbitMQPublisher(configuration, topology: names.topology(), logger: quiet)
+        try await running(publisher) {
+            try await eventually("up") { publisher.isUp }
+            var messages = (0..<20).map { names.message($0) }
+            messages[7].exchange = exchange
+            _ = await publisher.publish(messages)
+            for _ in 0..<5 {
+                let outcomes = await publisher.publish(messages)
+                guard case .returned(403, let text) = outcomes[7] else {
+                    Issue.record("\(outcomes[7])")
+                    continue
+                }
+                #expect(text.hasPrefix("ACCESS_REFUSED") && text.contains(exchange))
+                #expect(outcomes.count { $0 == .confirmed } == 19)
+            }
+            guard why == "forbidden" else { return }
+            try await broker.control("set_permissions", user, ".*", ".*", ".*")
+            try await eventually("once it may be written to, it is, and no neighbour is lost") {
+                let outcomes = await publisher.publish(messages)
+                #expect(outcomes.count { $0 == .confirmed } == 19)
+                return outcomes[7] == .returned(code: 312, text: "NO_ROUTE")
+            }
+        }
+    }
+
     @Test func anAlarmBlocksAndItsEndUnblocks() async throws {
         let names = Names()
         let publisher = RabbitMQPublisher(try broker.configuration(), topology: names.topology(), logger: quiet)

@@ -69,6 +69,22 @@ struct PublisherTests {
         }
     }
 
+    @Test func manyMissingExchangesAtOnceAreFoundOneByOne() async throws {
+        let names = Names()
+        let publisher = RabbitMQPublisher(try TestServer.configuration(), topology: names.topology(), logger: quiet)
+        try await running(publisher) {
+            try await eventually("up") { publisher.isUp }
+            var messages = (0..<30).map { names.message($0) }
+            for number in 0..<10 { messages[number * 3].exchange = "\(names.exchange).missing\(number)" }
+            _ = await publisher.publish(messages)
+            let outcomes = await publisher.publish(messages)
+            for (message, outcome) in zip(messages, outcomes) {
+                if case .returned(404, _) = outcome, message.exchange != names.exchange { continue }
+                #expect(outcome == .confirmed && message.exchange == names.exchange)
+            }
+        }
+    }
+
     @Test func aMissingExchangeLosesWhatIsOnItsWayOnceAndIsKnownThen() async throws {
         let names = Names()
         let publisher = RabbitMQPublisher(try TestServer.configuration(), topology: names.topology(), logger: quiet)
@@ -124,6 +140,35 @@ struct PublisherTests {
         }
         #expect(await begun.value.allSatisfy { $0 == .confirmed })
         #expect(await publisher.publish([names.message(1)]) == [.lost(reason: "shut down")])
+    }
+
+    @Test func whatIsAcceptedAsItStopsIsPublished() async throws {
+        for _ in 0..<20 {
+            let names = Names()
+            let publisher = RabbitMQPublisher(
+                try TestServer.configuration(), topology: names.topology(), logger: quiet)
+            let load = try await running(publisher) {
+                try await eventually("up") { publisher.isUp }
+                return Task {
+                    await withTaskGroup { tasks in
+                        for _ in 0..<4 {
+                            tasks.addTask {
+                                while true {
+                                    let outcome = await publisher.publish([names.message(1)])[0]
+                                    guard outcome == .confirmed else { return outcome }
+                                }
+                            }
+                        }
+                        return await tasks.reduce(into: []) { $0.append($1) }
+                    }
+                }
+            }
+            // Refused when they came; none was taken in and then dropped.
+            #expect(
+                await load.value.allSatisfy {
+                    [.lost(reason: "shutting down"), .lost(reason: "shut down")].contains($0)
+                })
+        }
     }
 
     @Test func cancellingEndsItAtOnce() async throws {
