@@ -98,7 +98,7 @@ let package = Package(
         service("UserPoints", schema: "PointsSchema"),
 
         tests("Base", []),
-        tests("Postgres", ["Base", lifecycle]),
+        tests("Postgres", ["Base", lifecycle, .product(name: "MetricsTestKit", package: "swift-metrics")]),
         tests("RabbitMQ", ["Base", metrics, lifecycle]),
         tests("Redis", [metrics, lifecycle]),
         tests("Settle", ["Base", "Postgres", "RabbitMQ", "Redis", "SettleSchema", lifecycle]),

@@ -15,7 +15,18 @@ struct OrderWriter: Sendable {
 
     init(database: PostgresDatabase, outbox: Outbox, initiator: TransactionInitiator, faults: Faults) {
         let insert = InsertOrders(database: database, outbox: outbox, initiator: initiator, faults: faults)
-        batches = Batcher(limit: 64, lanes: 4) { await insert($0) }
+        batches = Batcher(
+            limit: 64, lanes: 4, maxWaiting: Self.maxWaiting, maxBytes: Self.maxBytes, size: \.roughSize
+        ) { await insert($0) }
+    }
+
+    /// About two seconds of work: an order that would wait for longer had better come again.
+    static let maxWaiting = 4096
+    static let maxBytes = 32 * 1024 * 1024
+
+    /// Refuses, before anything is taken for it, an order that could not be written for the number of those that wait.
+    func admit() throws {
+        guard !batches.isFull else { throw BatcherFull() }
     }
 
     func write(_ order: NewOrder) async throws -> Written {
@@ -86,7 +97,8 @@ private struct InsertOrders: Sendable {
 
     private func insert(_ orders: [NewOrder]) async throws {
         try faults.reach("order.beforeCommit")
-        try await database.transaction { [outbox, initiator, faults] transaction in
+        let bytes = orders.reduce(0) { $0 + $1.roughSize }
+        try await database.transaction(bytes: bytes) { [outbox, initiator, faults] transaction in
             transaction.add(
                 """
                 INSERT INTO orders (id, user_name, total, spend_points, pay_money, point, mode, xid,
@@ -124,6 +136,13 @@ private struct InsertOrders: Sendable {
 
 /// A participant was told "abort" before the order could be written: it came too late.
 struct DeclaredAborted: Error {}
+
+extension NewOrder {
+    /// About how many bytes it keeps while it waits.
+    fileprivate var roughSize: Int {
+        items.reduce(512 + (fingerprint?.utf8.count ?? 0) + firstTask.roughSize) { $0 + 64 + $1.sku.utf8.count }
+    }
+}
 
 extension Error {
     /// What one order brought in, or a commit of which nobody knows whether it happened.

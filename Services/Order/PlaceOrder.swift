@@ -23,6 +23,7 @@ struct PlaceOrder: Sendable {
 
     func callAsFunction(_ request: OrderRequest, idempotencyKey: String?) async throws -> Placed {
         try request.check()
+        try writer.admit()
         if let idempotencyKey, let before = try await placedBefore(request, idempotencyKey) { return before }
         let (order, written) =
             switch request.mode {

@@ -3,50 +3,79 @@ import Synchronization
 /// Natural batching: while one batch is on its way, the next gathers.
 ///
 /// An idle system pays nothing for it (a lone item leaves at once), a busy one does its work in few large steps. There
-/// is no timer.
+/// is no timer. What gathers is bounded, in number and in bytes.
 public final class Batcher<Item: Sendable, Outcome: Sendable>: Sendable {
     private struct Waiting {
         let item: Item
+        let bytes: Int
         let continuation: CheckedContinuation<Outcome, any Error>
     }
 
     private struct State {
         var waiting: [Waiting] = []
+        /// Of those that wait.
+        var bytes = 0
         var running = 0
     }
 
     private let limit: Int
     private let lanes: Int
+    private let maxWaiting: Int
+    private let maxBytes: Int
+    private let size: @Sendable (Item) -> Int
     private let state = Mutex(State())
     private let perform: @Sendable ([Item]) async throws -> [Outcome]
 
     /// - Parameters:
     ///   - limit: how many items a batch holds at most.
     ///   - lanes: how many batches may be on their way at once.
-    ///   - perform: does a batch; returns one outcome per item, in order. What it throws, every item of it throws.
+    ///   - maxWaiting: how many items may gather.
+    ///   - maxBytes: how many bytes the items that gather may have together. A single one is taken whatever its size.
+    ///   - size: about how many bytes an item keeps.
+    ///   - perform: does a batch; returns one outcome per item, in order. What it throws, every item of it throws. It
+    ///     runs in a task that belongs to nobody: it has no caller's task-local values, and no caller's priority.
     public init(
-        limit: Int, lanes: Int = 1, perform: @escaping @Sendable ([Item]) async throws -> [Outcome]
+        limit: Int, lanes: Int = 1, maxWaiting: Int = 16_384, maxBytes: Int = .max,
+        size: @escaping @Sendable (Item) -> Int = { _ in 0 },
+        perform: @escaping @Sendable ([Item]) async throws -> [Outcome]
     ) {
-        precondition(limit > 0 && lanes > 0)
+        precondition(limit > 0 && lanes > 0 && maxWaiting > 0 && maxBytes > 0)
         self.limit = limit
         self.lanes = lanes
+        self.maxWaiting = maxWaiting
+        self.maxBytes = maxBytes
+        self.size = size
         self.perform = perform
     }
 
     /// How many items gather for the next batch.
     var waitingCount: Int { state.withLock { $0.waiting.count } }
 
+    /// Whether an item that came now would be refused; for those who have something to do before they come with one.
+    public var isFull: Bool {
+        state.withLock { $0.waiting.count >= maxWaiting || $0.bytes >= maxBytes }
+    }
+
     /// Does `item` with whatever gathers beside it. A cancelled caller still waits: its batch is already on its way.
+    ///
+    /// - Throws: what the batch throws, or ``BatcherFull`` at once.
     public func submit(_ item: Item) async throws -> Outcome {
-        try await withCheckedThrowingContinuation { continuation in
-            let startsLane = state.withLock { state in
-                state.waiting.append(Waiting(item: item, continuation: continuation))
+        let bytes = size(item)
+        return try await withCheckedThrowingContinuation { continuation in
+            let startsLane: Bool? = state.withLock { state in
+                guard state.waiting.count < maxWaiting, state.bytes == 0 || state.bytes + bytes <= maxBytes else {
+                    return nil
+                }
+                state.waiting.append(Waiting(item: item, bytes: bytes, continuation: continuation))
+                state.bytes += bytes
                 guard state.running < lanes else { return false }
                 state.running += 1
                 return true
             }
-            // A lane lives as long as there is something to do, whoever's item started it.
-            if startsLane { Task { await runLane() } }
+            guard let startsLane else { return continuation.resume(throwing: BatcherFull()) }
+            // A lane lives as long as there is something to do, whoever's item started it. Detached, or all that it ever
+            // does would carry the trace, the transaction and the priority of the one who happened to be first.
+            if startsLane { Task.detached { await self.runLane() } }
         }
     }
 
@@ -70,6 +99,7 @@ public final class Batcher<Item: Sendable, Outcome: Sendable>: Sendable {
             }
             let batch = Array(state.waiting.prefix(limit))
             state.waiting.removeFirst(batch.count)
+            state.bytes -= batch.reduce(0) { $0 + $1.bytes }
             return batch
         }
     }

@@ -3,8 +3,13 @@ public import Foundation
 extension UUID {
     /// A time-ordered UUID, version 7 of RFC 9562, with the fraction of the millisecond in `rand_a` (its section 6.2,
     /// method 3). Rows keyed by it are inserted at the right edge of their index.
+    ///
+    /// Its 48 bits of milliseconds count from 1970 to the year 10889: what lies outside is taken as the nearer end, so that
+    /// a clock that is wrong makes an odd key and no crash.
     public static func v7(at date: Date = Date()) -> UUID {
-        let milliseconds = date.timeIntervalSince1970 * 1000
+        let last = 281_474_976_710_655.0
+        // In this order: comparisons with NaN are false, which leaves the zero.
+        let milliseconds = min(max(0, date.timeIntervalSince1970 * 1000), last)
         let whole = UInt64(milliseconds)
         let fraction = UInt64((milliseconds - Double(whole)) * 4096) & 0xfff
         let high = whole << 16 | 0x7000 | fraction

@@ -17,7 +17,7 @@ public final class PostgresDatabase: Service, Sendable {
     public init(_ configuration: PostgresConfiguration, logger: Logger) {
         self.configuration = configuration
         self.logger = logger
-        queue = JobQueue(maxWaiting: configuration.maxWaiting, waitTimeout: configuration.waitTimeout)
+        queue = JobQueue(configuration)
     }
 
     /// Whether at least one connection is up.
@@ -50,6 +50,8 @@ public final class PostgresDatabase: Service, Sendable {
         } onCancel: {
             queue.abort()
         }
+        // A connection that was lost in the end may have left a job to others that had ended by then.
+        queue.refuseRest()
     }
 
     /// Runs one statement on its own, committed when this returns: one round trip.
@@ -58,10 +60,12 @@ public final class PostgresDatabase: Service, Sendable {
     public func query(_ sql: String, _ parameters: [PostgresValue] = []) async throws -> PostgresRows {
         let statement = Statement(sql, parameters)
         try statement.validate()
-        return try await submit { worker in
-            // What is not plain may commit on its own while it runs.
+        return try await submit(bytes: statement.roughSize) { worker in
+            // What is not plain may commit on its own while it runs. Nor is it prepared: an error that speaks of a stale
+            // plan would then come from inside of it, after such a commit perhaps.
             let commitPoint = statement.isPlain ? 1 : 0
-            let exchange = try worker.exchange([statement], commitPoint: commitPoint, isFirst: true)
+            let exchange = try worker.exchange(
+                [statement], commitPoint: commitPoint, isFirst: true, isPrepared: commitPoint == 1)
             if let error = exchange.error(commitPoint: commitPoint) { throw error }
             guard let result = exchange.results[0] else {
                 throw PostgresError(.commitUnknown, "no result", statement: sql)
@@ -71,10 +75,10 @@ public final class PostgresDatabase: Service, Sendable {
     }
 
     /// Runs a text of several statements separated by semicolons, in one transaction unless it holds its own. For
-    /// trusted texts such as migrations.
+    /// trusted texts such as migrations. Rows are dropped, those of a COPY to the client too; one from the client fails.
     public func script(_ sql: String) async throws {
-        try Statement(sql).validate()
-        try await submit { worker in
+        try Statement(sql).validate(isScript: true)
+        try await submit(bytes: sql.utf8.count) { worker in
             do throws(PostgresError) {
                 try worker.script(sql, isFirst: true)
             } catch {
@@ -86,29 +90,43 @@ public final class PostgresDatabase: Service, Sendable {
     /// Runs a transaction: `body` on a connection's thread, then COMMIT (or PREPARE TRANSACTION).
     ///
     /// One that only adds statements is one round trip. When `body` throws, the transaction is rolled back and the
-    /// error thrown on. `body` must not block for anything but the transaction's own calls.
+    /// error thrown on. `body` must not block for anything but the transaction's own calls, and may be run again: on
+    /// another connection when the first one was lost before anything was done, and once more when a migration made a
+    /// prepared statement stale in the midst of it. What the first run did is rolled back then.
     ///
+    /// - Parameter bytes: about how many bytes `body` keeps while it waits, where they are many.
     /// - Throws: what `body` throws, `PostgresError`, or `CancellationError` when the task was cancelled while it
     ///   waited. After `.commitUnknown` the transaction is either committed or not.
     @discardableResult
     public func transaction<R: Sendable>(
-        ending: PostgresEnding = .commit, _ body: @escaping @Sendable (borrowing PostgresTransaction) throws -> R
+        ending: PostgresEnding = .commit, bytes: Int = 0,
+        _ body: @escaping @Sendable (borrowing PostgresTransaction) throws -> R
     ) async throws -> R {
-        try await submit { worker in
-            let context = TransactionContext(worker)
-            do {
-                let value = try body(PostgresTransaction(context: context))
-                try context.finish(ending)
-                return value
-            } catch {
-                worker.rollBack()
-                throw error
+        try await submit(bytes: bytes) { worker in
+            var isPrepared = true
+            while true {
+                let context = TransactionContext(worker, isPrepared: isPrepared)
+                do {
+                    let value = try body(PostgresTransaction(context: context))
+                    try context.finish(ending)
+                    return value
+                } catch {
+                    worker.rollBack()
+                    // Whatever the body made of it.
+                    if let failure = context.failure, failure.isWorthMoving { throw failure }
+                    guard isPrepared, context.failure?.isStalePlan == true else { throw error }
+                    // In the second run each statement is parsed right before it is executed, with the locks held.
+                    worker.forgetPrepared()
+                    isPrepared = false
+                }
             }
         }
     }
 
-    private func submit<R: Sendable>(_ body: @escaping @Sendable (ConnectionWorker) throws -> R) async throws -> R {
-        let job = Job(body)
+    private func submit<R: Sendable>(
+        bytes: Int, _ body: @escaping @Sendable (ConnectionWorker) throws -> R
+    ) async throws -> R {
+        let job = Job(bytes: bytes, body)
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 job.waits(continuation)

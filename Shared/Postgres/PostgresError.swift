@@ -36,6 +36,10 @@ public struct PostgresError: Error, Sendable {
     public internal(set) var detail: String?
     /// The SQL text of the statement that failed, without its parameters. For operators only.
     public internal(set) var statement: String?
+    /// Nothing of the job was done, and another connection may do it: for this module only, a caller never sees it.
+    var isWorthMoving = false
+    /// A prepared plan was out of date: for this module only, unless it comes again in the second run.
+    var isStalePlan = false
 
     init(_ kind: Kind, _ message: String? = nil, statement: String? = nil) {
         self.kind = kind

@@ -111,4 +111,60 @@ struct BatcherTests {
             try await group.waitForAll()
         }
     }
+
+    private enum Caller {
+        @TaskLocal static var name = "nobody"
+    }
+
+    @Test("a batch runs for all its callers and carries the task-local values of none")
+    func taskLocals() async throws {
+        let seen = Mutex<Set<String>>([])
+        let batcher = Batcher<Int, Int>(limit: 1) { batch in
+            seen.withLock { _ = $0.insert(Caller.name) }
+            return batch
+        }
+        for caller in ["first", "second"] {
+            _ = try await Caller.$name.withValue(caller) { try await batcher.submit(1) }
+        }
+        #expect(seen.withLock { $0 } == ["nobody"])
+    }
+
+    @Test("what gathers is bounded in number: refused at once, and taken again when there is room")
+    func bounded() async throws {
+        let gate = Gate()
+        let batcher = Batcher<Int, Int>(limit: 10, maxWaiting: 2) { await gate.enter($0) }
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            group.addTask { try await batcher.submit(0) }
+            await gate.arrival()
+            for item in 1...2 { group.addTask { try await batcher.submit(item) } }
+            while batcher.waitingCount < 2 { await Task.yield() }
+            #expect(batcher.isFull)
+            await #expect(throws: BatcherFull.self) { try await batcher.submit(3) }
+            gate.open()
+            await gate.arrival()
+            #expect(!batcher.isFull)
+            group.addTask { try await batcher.submit(4) }
+            for _ in 0..<2 { gate.open() }
+            let outcomes = try await group.reduce(into: []) { $0.append($1) }
+            #expect(outcomes.sorted() == [0, 10, 20, 40])
+        }
+    }
+
+    @Test("and in bytes, of which a single item may have more than all together")
+    func boundedInBytes() async throws {
+        let gate = Gate()
+        let batcher = Batcher<Int, Int>(limit: 10, maxBytes: 100, size: { $0 }) { await gate.enter($0) }
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            group.addTask { try await batcher.submit(500) }
+            await gate.arrival()
+            group.addTask { try await batcher.submit(60) }
+            while batcher.waitingCount < 1 { await Task.yield() }
+            await #expect(throws: BatcherFull.self) { try await batcher.submit(41) }
+            group.addTask { try await batcher.submit(40) }
+            while batcher.waitingCount < 2 { await Task.yield() }
+            for _ in 0..<2 { gate.open() }
+            for try await _ in group {}
+        }
+        #expect(gate.seen.map { Set($0) } == [[500], [60, 40]])
+    }
 }

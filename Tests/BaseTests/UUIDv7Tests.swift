@@ -32,4 +32,14 @@ struct UUIDv7Tests {
         let now = Date()
         #expect(Set((0..<10_000).map { _ in UUID.v7(at: now) }).count == 10_000)
     }
+
+    @Test(
+        "a time outside its range is taken as the nearer end",
+        arguments: [
+            (-1, "00000000-0000-7"), (-.infinity, "00000000-0000-7"), (.nan, "00000000-0000-7"),
+            (1e300, "FFFFFFFF-FFFF-7"), (.infinity, "FFFFFFFF-FFFF-7"),
+        ] as [(Double, String)])
+    func edges(seconds: Double, start: String) {
+        #expect(UUID.v7(at: Date(timeIntervalSince1970: seconds)).uuidString.hasPrefix(start))
+    }
 }

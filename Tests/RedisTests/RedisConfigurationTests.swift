@@ -38,9 +38,15 @@ struct RedisConfigurationTests {
         #expect(error?.description.contains("hunter2") == false)
     }
 
-    @Test("TLS is refused by name")
-    func tls() {
-        let error = #expect(throws: RedisConfigurationError.self) { try RedisConfiguration(url: "rediss://localhost") }
-        #expect(error?.description.contains("rediss:") == true)
+    @Test(
+        "TLS is refused, however it is asked for: never weaker than that",
+        arguments: [
+            ("rediss://localhost", "rediss:"), ("REDISS://localhost", "rediss:"),
+            ("redis://localhost?ssl=true", "nothing"),
+            ("redis://localhost/0?ssl_cert_reqs=required", "nothing"), ("redis://localhost/0#insecure", "nothing"),
+        ])
+    func tls(url: String, word: String) {
+        let error = #expect(throws: RedisConfigurationError.self) { try RedisConfiguration(url: url) }
+        #expect(error?.description.contains(word) == true)
     }
 }

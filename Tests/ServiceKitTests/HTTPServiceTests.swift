@@ -1,3 +1,4 @@
+import Base
 import Hummingbird
 import HummingbirdTesting
 import ServiceKit
@@ -73,6 +74,17 @@ struct HTTPServiceTests {
             let (_, headers) = try await Self.problem(client, "/things", is: .methodNotAllowed)
             #expect(headers[.allow] == "POST")
             try await Self.problem(client, "/health/live", method: .post, is: .methodNotAllowed)
+        }
+    }
+
+    @Test("where too much waits already: 503, and when to come again")
+    func full() async throws {
+        let service = try TestService.make(more: { open in
+            open.get("full") { _, _ -> Response in throw BatcherFull() }
+        })
+        try await test(service) { client in
+            let (_, headers) = try await Self.problem(client, "/full", is: .serviceUnavailable)
+            #expect(headers[.retryAfter] == "1")
         }
     }
 

@@ -1,10 +1,14 @@
 import CLibpq
+import Foundation
 
 /// The parameters a database URL names, as libpq takes them apart. Holds the password, so it prints itself without.
 struct ConnectionSettings: Sendable {
     private(set) var values: [String: String] = [:]
 
-    init(url: String) throws(PostgresConfigurationError) {
+    init(
+        url: String, environment: [String: String] = ProcessInfo.processInfo.environment,
+        authorities: () -> String? = ConnectionSettings.defaultAuthorities
+    ) throws(PostgresConfigurationError) {
         guard url.hasPrefix("postgres://") || url.hasPrefix("postgresql://") else {
             throw PostgresConfigurationError("the database URL must start with postgres:// or postgresql://")
         }
@@ -32,6 +36,7 @@ struct ConnectionSettings: Sendable {
                 "the database URL's port is not a number from 1 to 65535"
                     + " (special characters in a password must be percent-encoded)")
         }
+        values = try Self.withTLS(values, environment: environment, authorities: authorities)
     }
 
     /// libpq's complaint without the part of the URL it quotes, since the password may be in that.
@@ -58,10 +63,9 @@ struct ConnectionSettings: Sendable {
         if let lockTimeout = configuration.lockTimeout {
             options.append("lock_timeout=\(lockTimeout.wholeMilliseconds)")
         }
-        let texts = [
-            "DateStyle=ISO", "TimeZone=UTC", "bytea_output=hex", "extra_float_digits=1", "client_min_messages=error",
-        ]
-        // The last one wins: limits may be changed in the URL, the form of texts may not.
+        let texts = SessionSettings.pinned.map { "\($0)=\($1.replacing(", ", with: ","))" }
+        // The last one wins: limits may be changed in the URL, the form of texts may not. PGDATESTYLE and PGTZ come after
+        // all this, so the session is told once more when it is open; this is what RESET goes back to without them.
         let flags = { (options: [String]) in options.map { "-c \($0)" }.joined(separator: " ") }
         parameters["options"] = [flags(options), values["options"] ?? "", flags(texts)].joined(separator: " ")
         parameters["client_encoding"] = "UTF8"

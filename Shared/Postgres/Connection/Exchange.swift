@@ -8,7 +8,7 @@ struct Exchange {
         /// FATAL or PANIC: the server ended the connection at this very statement, so it saw nothing after it.
         let isFatal: Bool
         /// The prepared plan was out of date or gone: the same SQL, parsed anew, will do.
-        let isStalePlan: Bool
+        var isStalePlan: Bool
     }
 
     /// By statement; `nil` for those that failed or were skipped.
@@ -39,7 +39,13 @@ struct Exchange {
 
     /// What to tell the caller, or `nil` when all went well.
     func error(commitPoint: Int?) -> PostgresError? {
-        guard let loss else { return failure?.error }
+        guard let loss else {
+            return failure.map { failure in
+                var error = failure.error
+                error.isStalePlan = failure.isStalePlan
+                return error
+            }
+        }
         if let failure, !failure.isFatal { return failure.error }
         // The reply to COMMIT itself was read, and the connection broke only then.
         if let commitPoint, results.indices.contains(commitPoint), results[commitPoint] != nil { return nil }

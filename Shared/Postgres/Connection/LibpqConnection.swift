@@ -11,17 +11,19 @@ final class LibpqConnection {
     private static let slice: Int32 = 100
 
     private let parameters: [String: String]
-    private let statementTimeout: Duration
     private let patience: Duration
+    /// How long the server may need for one statement; zero for no limit.
+    var statementTimeout = Duration.zero
     private let isAborted: () -> Bool
     /// Safe: opened and closed by this class alone and never handed out.
     private var handle: OpaquePointer?
     /// For how long the server has not been heard of while something was waited for.
     private var silence = Duration.zero
+    /// The server was asked to stop what it does: it has `patience` left to answer.
+    private var isCancelled = false
 
     init(_ configuration: PostgresConfiguration, isAborted: @escaping () -> Bool) {
         parameters = configuration.settings.parameters(for: configuration)
-        statementTimeout = configuration.statementTimeout
         patience = configuration.patience
         self.isAborted = isAborted
     }
@@ -122,7 +124,7 @@ extension LibpqConnection {
 
     /// Leaves pipeline mode and queues a text of several statements by the simple protocol.
     func sendScript(_ sql: String) throws(PostgresError) {
-        silence = .zero
+        (silence, isCancelled) = (.zero, false)
         guard unsafe PQexitPipelineMode(handle) == 1, unsafe PQsendQuery(handle, sql) == 1 else { throw closed() }
     }
 
@@ -130,7 +132,7 @@ extension LibpqConnection {
     ///
     /// A broken connection is not reported here: the server's last word on it may be waiting to be read.
     func flush(replies: Int) throws(PostgresError) {
-        silence = .zero
+        (silence, isCancelled) = (.zero, false)
         while unsafe PQflush(handle) == 1 {
             let ready = try wait(for: Int16(POLLIN | POLLOUT), replies: replies)
             if ready & Int16(POLLIN) != 0, unsafe PQconsumeInput(handle) != 1 { return }
@@ -155,7 +157,29 @@ extension LibpqConnection {
         return unsafe PQgetResult(handle).map { unsafe ResultHandle($0) }
     }
 
-    /// Waits until the socket is ready, at most as long as the server may need for so many replies.
+    /// Reads what a COPY to the client sends, and drops it, as a script drops the rows of a SELECT.
+    func skipCopy() throws(PostgresError) {
+        var row: UnsafeMutablePointer<CChar>?
+        while true {
+            // Safe: what libpq allocated for a row is freed before the next one is asked for.
+            let length = unsafe PQgetCopyData(handle, &row, 1)
+            if unsafe row != nil { unsafe PQfreemem(row) }
+            unsafe row = nil
+            if length < 0 { return }
+            guard length == 0 else { continue }
+            _ = try wait(for: Int16(POLLIN), replies: 0)
+            guard unsafe PQconsumeInput(handle) == 1 else { throw closed() }
+        }
+    }
+
+    /// Ends a COPY from the client with an error.
+    func refuseCopy(_ reason: String) throws(PostgresError) {
+        guard unsafe PQputCopyEnd(handle, reason) == 1 else { throw closed() }
+        try flush(replies: 0)
+    }
+
+    /// Waits until the socket is ready, at most as long as the server may need for so many replies. Past that the server is
+    /// told to stop, which a working one answers: then it is known what became of the statements.
     private func wait(for events: Int16, replies: Int) throws(PostgresError) -> Int16 {
         let limit = statementTimeout > .zero && replies > 0 ? statementTimeout * replies + patience : nil
         while true {
@@ -165,11 +189,26 @@ extension LibpqConnection {
                 return ready
             }
             silence += .milliseconds(Int64(Self.slice))
-            if isAborted() { throw closed(reason: "the process gives up its connections") }
-            if let limit, silence > limit { throw closed(reason: "the server did not answer within \(limit)") }
+            if isAborted() {
+                cancel()
+                throw closed(reason: "the process gives up its connections")
+            }
+            if let limit, silence > (isCancelled ? patience : limit) {
+                guard !isCancelled, cancel() else {
+                    throw closed(reason: "the server did not answer within \(limit)")
+                }
+                (silence, isCancelled) = (.zero, true)
+            }
             // What TLS has decrypted already, `poll` does not know of.
             if unsafe PQsslInUse(handle) == 1 { return events & Int16(POLLIN) }
         }
+    }
+
+    /// Has the server stop what it does here; false when it did not take that in time, and then the connection must be
+    /// closed: the request may still be on its way, and would hit whatever is sent next.
+    @discardableResult
+    private func cancel() -> Bool {
+        unsafe CancelRequest(of: handle)?.send(within: .seconds(1)) ?? false
     }
 
     /// The events that are there, 0 for none within the time; a signal counts as none.

@@ -20,8 +20,6 @@ extension Exchange.Failure {
         let error = PostgresError(result, statement: statement)
         self.init(
             index: index, error: error,
-            isFatal: result.severity == "FATAL" || result.severity == "PANIC",
-            // 26000: somebody dropped it. RevalidateCachedQuery: its result would have other columns by now.
-            isStalePlan: error.sqlState == "26000" || result.sourceFunction == "RevalidateCachedQuery")
+            isFatal: result.severity == "FATAL" || result.severity == "PANIC", isStalePlan: false)
     }
 }

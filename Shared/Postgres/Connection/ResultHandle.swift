@@ -27,6 +27,9 @@ final class ResultHandle: @unchecked Sendable {
     /// The number of rows the command wrote, or read.
     var affected: Int { unsafe Int(String(cString: PQcmdTuples(result))) ?? 0 }
 
+    /// About how many bytes a row has.
+    var rowSize: Int { unsafe PQresultMemorySize(result) / max(1, rowCount) }
+
     func columnName(_ column: Int) -> String {
         unsafe PQfname(result, Int32(column)).map { unsafe String(cString: $0) } ?? ""
     }
@@ -67,6 +70,8 @@ final class ResultHandle: @unchecked Sendable {
     var severity: String? { errorField("V") }
     /// The server's own function that raised the error.
     var sourceFunction: String? { errorField("R") }
+    /// The prepared plan was dropped (26000), or its result would have other columns by now (RevalidateCachedQuery).
+    var isStalePlan: Bool { sqlState == "26000" || sourceFunction == "RevalidateCachedQuery" }
 
     /// One field of the server's error report (PostgreSQL documentation, 55.8).
     private func errorField(_ code: Unicode.Scalar) -> String? {

@@ -13,7 +13,8 @@ struct Statement: Sendable {
 
     static let begin = Statement("BEGIN")
     static let commit = Statement("COMMIT")
-    static let rollback = Statement("ROLLBACK")
+    /// Not prepared: it must work when everything prepared is gone.
+    static let rollback = Statement("ROLLBACK", isPrepared: false)
 
     static func prepareTransaction(gid: String) -> Statement {
         // The command takes no parameters; E'' makes the escapes mean the same whatever the server's settings.
@@ -26,18 +27,26 @@ struct Statement: Sendable {
     private static let maxParameters = 65_535
     private static let maxBytes = 512 * 1024 * 1024
 
+    /// About how many bytes it keeps while it waits.
+    var roughSize: Int { parameters.reduce(sql.utf8.count + 64) { $0 + $1.roughSize } }
+
     /// Refuses, as `.invalidParameter`, what cannot be sent; after it, sending fails with the connection only.
-    func validate() throws(PostgresError) {
+    ///
+    /// - Parameter isScript: it goes by the simple protocol, which can get past a COPY.
+    func validate(isScript: Bool = false) throws(PostgresError) {
         guard parameters.count <= Self.maxParameters else {
             throw invalid("a statement takes at most \(Self.maxParameters) parameters")
         }
         guard !sql.utf8.contains(0) else { throw invalid("the statement holds a NUL byte") }
-        var size = sql.utf8.count
+        // Before anything is sent: the server would go on behind it, and commit.
+        guard isScript || !isClientCopy else { throw invalid(Self.copyRefusal) }
         for (index, parameter) in parameters.enumerated() {
             guard !parameter.holdsNUL else { throw invalid("the text of $\(index + 1) holds a NUL byte") }
-            size += parameter.roughSize
+            guard parameter.isDateInRange else {
+                throw invalid("the date of $\(index + 1) is none that PostgreSQL can hold")
+            }
         }
-        guard size <= Self.maxBytes else { throw invalid("a statement and its parameters take at most 512 MiB") }
+        guard roughSize <= Self.maxBytes else { throw invalid("a statement and its parameters take at most 512 MiB") }
     }
 
     private func invalid(_ message: String) -> PostgresError {

@@ -57,9 +57,10 @@ struct StatementCache {
         unconfirmed.removeAll(keepingCapacity: true)
     }
 
-    /// The server no longer knows the name, or its plan is out of date.
-    mutating func forget(_ sql: String) {
-        entries[sql] = nil
+    /// The server no longer knows the names, or their plans are out of date.
+    mutating func forgetAll() {
+        entries.removeAll(keepingCapacity: true)
+        unconfirmed.removeAll(keepingCapacity: true)
     }
 
     /// Takes the least recently used out when there are more than `capacity`; answers their names.

@@ -73,6 +73,7 @@ public enum PostgresMigrator {
                 try transaction.context.script(migration.sql)
                 // What the text set for its session, a search path perhaps, must not stay with the connection.
                 transaction.add("RESET ALL")
+                transaction.add(SessionSettings.pin.sql)
                 transaction.add(
                     #"INSERT INTO settle.migration ("set", name, checksum) VALUES ($1, $2, $3)"#,
                     [.text(set), .text(migration.name), .text(migration.checksum)])
@@ -85,6 +86,7 @@ public enum PostgresMigrator {
 
     private static func lock(_ transaction: borrowing PostgresTransaction) {
         // Another process may take its time with a long migration.
+        transaction.context.waitAsLongAsItTakes()
         transaction.add("SET LOCAL statement_timeout = 0")
         transaction.add("SET LOCAL lock_timeout = 0")
         transaction.add("SELECT pg_advisory_xact_lock($1)", [.int(lockKey)])

@@ -5,11 +5,17 @@ import Logging
 final class ConnectionWorker {
     /// An idle connection is looked at this often, so that `isUp` is the truth.
     private static let idleCheckSeconds = 0.5
+    /// After so many connections that were lost before a job could begin, the next one is opened anew for it.
+    private static let maxMoves = 3
     private static let backoff = Backoff(initial: .milliseconds(100), cap: .seconds(5))
 
     let connection: Connection
     private let queue: JobQueue
     private let logger: Logger
+    private let name: String
+    private let size: Int
+    /// Of the job in hand.
+    var tries = Tries()
     /// Whether the queue has been told that this connection is open.
     private var isCounted = false
 
@@ -17,6 +23,7 @@ final class ConnectionWorker {
         connection = Connection(configuration) { queue.isAborted }
         self.queue = queue
         self.logger = logger
+        (name, size) = (configuration.name, configuration.connections)
     }
 
     /// Returns when the queue is stopped and empty.
@@ -38,23 +45,36 @@ final class ConnectionWorker {
 
     /// Sends the statements of one flush, which is one round trip.
     ///
-    /// Sent a second time, on a new connection if need be, when the server surely made nothing of them and nobody has
+    /// Sent a second time, on another connection if need be, when the server surely made nothing of them and nobody has
     /// seen a result of this job yet: a connection that died while idle, or a plan that a migration made stale, is
     /// nothing a caller should know of.
-    func exchange(_ statements: [Statement], commitPoint: Int?, isFirst: Bool) throws(PostgresError) -> Exchange {
-        let exchange = connection.exchange(statements)
+    func exchange(
+        _ statements: [Statement], commitPoint: Int?, isFirst: Bool, isPrepared: Bool = true
+    ) throws(PostgresError) -> Exchange {
+        let exchange = connection.exchange(statements, isPrepared: isPrepared)
         guard isFirst, exchange.mayBeRepeated(commitPoint: commitPoint) else { return exchange }
-        if exchange.loss == nil {
-            rollBack()
+        if exchange.loss == nil, exchange.failure?.isStalePlan == true {
+            forgetPrepared()
+            return connection.isOpen ? connection.exchange(statements, isPrepared: false) : exchange
         }
-        if !connection.isOpen { try reopen() }
-        return connection.exchange(statements)
+        if exchange.wasSent {
+            guard !tries.wasSent else { return exchange }
+            tries.wasSent = true
+        }
+        try replace()
+        return connection.exchange(statements, isPrepared: isPrepared)
     }
 
     /// Runs a text of several statements; on a connection that died while idle, on a new one.
     func script(_ sql: String, isFirst: Bool) throws(PostgresError) {
-        if isFirst, !connection.checkIdle() { try reopen() }
+        if isFirst, !connection.checkIdle() { try replace() }
         try connection.script(sql)
+    }
+
+    /// Has everything prepared anew, outside of a transaction.
+    func forgetPrepared() {
+        rollBack()
+        if connection.isOpen { connection.forgetPrepared() }
     }
 
     /// Ends an open transaction; a connection where that fails is closed, which ends it too.
@@ -69,10 +89,12 @@ final class ConnectionWorker {
         while connection.isOpen {
             switch queue.next(within: Self.idleCheckSeconds) {
             case .job(let job):
-                job.run(on: self)
+                connection.isPatient = false
+                if let error = job.run(on: self) { queue.giveBack(job, error) }
                 // A BEGIN sent as an ordinary statement must not catch the next job.
                 rollBack()
                 connection.tidy()
+                if connection.isOpen, connection.isBloated { renew() }
             case .idle:
                 if !connection.checkIdle() { connection.close() }
             case .finished:
@@ -85,22 +107,50 @@ final class ConnectionWorker {
         return false
     }
 
-    private func reopen() throws(PostgresError) {
+    /// Puts another connection in the place of one that was lost before the job in hand could begin: one of those that are
+    /// up, by an error that moves the job, or else a new one.
+    private func replace() throws(PostgresError) {
         close()
-        try open()
+        do throws(PostgresError) {
+            guard tries.moves >= Self.maxMoves || !queue.isUp else {
+                throw PostgresError(.unavailable, "the connection was lost while idle")
+            }
+            try open()
+        } catch {
+            var error = error
+            error.isWorthMoving = tries.moves < Self.maxMoves && queue.isUp
+            tries.moves += 1
+            throw error
+        }
+    }
+
+    /// Opens the connection anew, for the memory that the old one keeps. The queue does not see it away meanwhile.
+    private func renew() {
+        connection.close()
+        // When it fails, the loop that tries again reports it.
+        try? connection.open()
     }
 
     private func open() throws(PostgresError) {
         do {
             try connection.open()
         } catch {
-            if queue.attemptFailed(error) {
-                logger.warning("database unavailable", metadata: ["error": "\(error)"])
+            switch queue.attemptFailed(error) {
+            case .away?: logger.warning("database unavailable", metadata: ["error": "\(error)"])
+            case .incomplete(let open)?:
+                logger.warning(
+                    "some database connections cannot be opened",
+                    metadata: ["pool": "\(name)", "open": "\(open)", "size": "\(size)", "error": "\(error)"])
+            default: break
             }
             throw error
         }
         isCounted = true
-        if queue.connectionOpened() { logger.info("database available") }
+        switch queue.connectionOpened() {
+        case .back?: logger.info("database available")
+        case .complete?: logger.info("all database connections are open", metadata: ["pool": "\(name)"])
+        default: break
+        }
     }
 
     private func close() {

@@ -11,6 +11,13 @@ struct FIFO<Element> {
         elements.append(element)
     }
 
+    /// Puts it before all others.
+    mutating func prepend(_ element: Element) {
+        guard head > 0 else { return elements.insert(element, at: 0) }
+        head -= 1
+        elements[head] = element
+    }
+
     mutating func popFirst() -> Element? {
         guard let element = first else { return nil }
         elements[head] = nil
@@ -23,10 +30,11 @@ struct FIFO<Element> {
         return element
     }
 
-    /// Takes out the first element that matches.
-    mutating func remove(where matches: (Element) -> Bool) {
-        guard let index = elements[head...].firstIndex(where: { $0.map(matches) ?? false }) else { return }
+    /// Takes out the first element that matches; answers whether there is one.
+    mutating func remove(where matches: (Element) -> Bool) -> Bool {
+        guard let index = elements[head...].firstIndex(where: { $0.map(matches) ?? false }) else { return false }
         elements.remove(at: index)
+        return true
     }
 
     mutating func removeAll() -> [Element] {

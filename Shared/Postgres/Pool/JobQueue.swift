@@ -15,27 +15,52 @@ final class JobQueue: @unchecked Sendable {
         case finished
     }
 
+    /// What the state of the connections makes worth a log line.
+    enum News {
+        /// None is open any more, or none yet; the first one of all is.
+        case away, back
+        /// Some are open, and another one cannot be; all are again.
+        case incomplete(open: Int), complete
+    }
+
+    private let size: Int
     private let maxWaiting: Int
+    private let maxBytes: Int
     private let waitTimeout: Duration
-    private let waitTimer = Timer(label: "postgres_pool_wait_seconds")
-    private let waitingGauge = Gauge(label: "postgres_pool_waiting")
+    private let waitTimer: Timer
+    private let waitingGauge: Gauge
+    private let openGauge: Gauge
 
     private let condition = NSCondition()
     private var jobs = FIFO<any AnyJob>() {
         didSet { waitingGauge.record(jobs.count) }
     }
-    private var open = 0
+    /// Of the jobs that wait.
+    private var bytes = 0
+    private var open = 0 {
+        didSet { openGauge.record(open) }
+    }
     /// How many connections were ever opened.
     private var openings = 0
     /// The last thing heard of the server was a failed attempt to connect.
     private var failure: PostgresError?
+    /// That some cannot be opened has been told.
+    private var isIncomplete = false
     private var stopped = false
 
     private let aborted = Atomic(false)
 
-    init(maxWaiting: Int, waitTimeout: Duration) {
-        self.maxWaiting = maxWaiting
-        self.waitTimeout = waitTimeout
+    init(_ configuration: PostgresConfiguration, metrics: any MetricsFactory = MetricsSystem.factory) {
+        size = max(1, configuration.connections)
+        maxWaiting = configuration.maxWaiting
+        maxBytes = configuration.maxWaitingBytes
+        waitTimeout = configuration.waitTimeout
+        let pool = [("pool", configuration.name)]
+        waitTimer = Timer(label: "postgres_pool_wait_seconds", dimensions: pool, factory: metrics)
+        waitingGauge = Gauge(label: "postgres_pool_waiting", dimensions: pool, factory: metrics)
+        openGauge = Gauge(label: "postgres_pool_open", dimensions: pool, factory: metrics)
+        openGauge.record(0)
+        Gauge(label: "postgres_pool_size", dimensions: pool, factory: metrics).record(size)
     }
 
     var isUp: Bool { locked { open > 0 } }
@@ -48,16 +73,32 @@ final class JobQueue: @unchecked Sendable {
             if stopped { return PostgresError(.closed, "the database is shutting down") }
             if open == 0, let failure { return failure }
             if jobs.count >= maxWaiting { return PostgresError(.overloaded, "\(maxWaiting) jobs wait already") }
+            guard bytes == 0 || bytes + job.bytes <= maxBytes else {
+                return PostgresError(.overloaded, "jobs of \(bytes) bytes wait already")
+            }
             jobs.append(job)
+            bytes += job.bytes
             condition.signal()
             return nil
         }
     }
 
+    /// Takes back a job that one connection could not do; refuses it when there is no other, with `error`.
+    func giveBack(_ job: any AnyJob, _ error: PostgresError) {
+        let isTaken = locked {
+            guard open > 0 else { return false }
+            jobs.prepend(job)
+            bytes += job.bytes
+            condition.signal()
+            return true
+        }
+        if !isTaken { job.fail(error) }
+    }
+
     /// Takes out a job whose task was cancelled.
     func remove(_ job: any AnyJob) {
         locked {
-            jobs.remove { $0 === job }
+            if jobs.remove(where: { $0 === job }) { bytes -= job.bytes }
         }
     }
 
@@ -71,7 +112,7 @@ final class JobQueue: @unchecked Sendable {
                 // A job may have come just as the time ran out.
                 guard condition.wait(until: limit) else { break }
             }
-            return jobs.popFirst()
+            return popFirst()
         }
         guard let job else { return locked { stopped && jobs.isEmpty } ? .finished : .idle }
         waitTimer.recordNanoseconds((ContinuousClock.now - job.enqueued).nanoseconds)
@@ -85,7 +126,7 @@ final class JobQueue: @unchecked Sendable {
             var late: [any AnyJob] = []
             while let job = jobs.first, job.enqueued < limit {
                 late.append(job)
-                _ = jobs.popFirst()
+                _ = popFirst()
             }
             return late
         }
@@ -94,13 +135,16 @@ final class JobQueue: @unchecked Sendable {
 
     // MARK: What the connections report
 
-    /// Answers whether it is the first one of all.
-    func connectionOpened() -> Bool {
+    /// Answers what is new about it.
+    func connectionOpened() -> News? {
         locked {
             open += 1
             openings += 1
             failure = nil
-            return open == 1
+            let wasIncomplete = isIncomplete
+            if open >= size { isIncomplete = false }
+            if open == 1 { return .back }
+            return wasIncomplete && !isIncomplete ? .complete : nil
         }
     }
 
@@ -108,15 +152,18 @@ final class JobQueue: @unchecked Sendable {
         locked { open -= 1 }
     }
 
-    /// Refuses all that wait, unless another connection is there; answers whether this is news.
-    func attemptFailed(_ error: PostgresError) -> Bool {
-        let (isNews, refused) = locked {
-            guard open == 0 else { return (false, [any AnyJob]()) }
+    /// Refuses all that wait, unless another connection is there; answers what is new about it.
+    func attemptFailed(_ error: PostgresError) -> News? {
+        let (news, refused) = locked { () -> (News?, [any AnyJob]) in
+            guard open == 0 else {
+                defer { isIncomplete = true }
+                return (isIncomplete ? nil : .incomplete(open: open), [])
+            }
             defer { failure = error }
-            return (failure == nil, jobs.removeAll())
+            return (failure == nil ? .away : nil, removeAll())
         }
         for job in refused { job.fail(error) }
-        return isNews
+        return news
     }
 
     /// Waits before the next attempt to connect, until a connection opens elsewhere or the queue stops.
@@ -143,9 +190,26 @@ final class JobQueue: @unchecked Sendable {
     /// Gives up: what waits is refused, what runs loses its connection.
     func abort() {
         aborted.store(true, ordering: .releasing)
-        let refused = locked { jobs.removeAll() }
         stop()
-        for job in refused { job.fail(PostgresError(.closed, "the database is shutting down")) }
+        refuseRest()
+    }
+
+    /// Refuses what still waits when no connection will come for it.
+    func refuseRest() {
+        for job in locked({ removeAll() }) { job.fail(PostgresError(.closed, "the database is shutting down")) }
+    }
+
+    /// With the lock held.
+    private func popFirst() -> (any AnyJob)? {
+        guard let job = jobs.popFirst() else { return nil }
+        bytes -= job.bytes
+        return job
+    }
+
+    /// With the lock held.
+    private func removeAll() -> [any AnyJob] {
+        bytes = 0
+        return jobs.removeAll()
     }
 
     private func locked<R>(_ body: () -> R) -> R {

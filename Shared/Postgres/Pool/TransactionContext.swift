@@ -14,11 +14,20 @@ final class TransactionContext {
     /// By ticket; those of queued statements are still `nil`.
     private var results: [ResultHandle?] = []
     private var hasBegun = false
-    private var failure: PostgresError?
+    private let isPrepared: Bool
+    /// The first one; nothing is sent behind it.
+    private(set) var failure: PostgresError?
     private var actions: [@Sendable (PostgresCommitted) -> Void] = []
 
-    init(_ worker: ConnectionWorker) {
+    /// - Parameter isPrepared: false to parse each statement just before it is executed.
+    init(_ worker: ConnectionWorker, isPrepared: Bool) {
         self.worker = worker
+        self.isPrepared = isPrepared
+    }
+
+    /// The transaction lifts the server's limits, so the client has none either.
+    func waitAsLongAsItTakes() {
+        worker.connection.isPatient = true
     }
 
     func add(_ statement: Statement) -> PostgresTicket {
@@ -96,7 +105,8 @@ final class TransactionContext {
         }
         hasBegun = true
         do throws(PostgresError) {
-            let exchange = try worker.exchange(batch, commitPoint: commitPoint, isFirst: isFirst)
+            let exchange = try worker.exchange(
+                batch, commitPoint: commitPoint, isFirst: isFirst, isPrepared: isPrepared)
             if let error = exchange.error(commitPoint: commitPoint) { throw error }
             let ticket = results.count - queued.count
             for index in queued.indices { results[ticket + index] = exchange.results[firstIndex + index] }

@@ -5,6 +5,19 @@ struct ParameterBuffer {
     /// Where each text starts; `nil` is SQL NULL.
     private var offsets: [Int?] = []
 
+    /// More than this is not kept from one pipeline to the next.
+    private static let kept = 1024 * 1024
+
+    /// How many bytes it holds on to.
+    var capacity: Int { bytes.capacity }
+
+    /// Gives back what a large statement made it take.
+    mutating func shrink() {
+        guard bytes.capacity > Self.kept else { return }
+        bytes = []
+        offsets = []
+    }
+
     /// How many bytes are in the buffer.
     var count: Int { bytes.count }
 

@@ -29,6 +29,13 @@ extension PostgresValue {
         }
     }
 
+    /// Whether it is no date, or one that PostgreSQL can hold: not infinite, and neither before 4714-11-24 BC nor after the
+    /// year 294276 (its documentation, table 8.9).
+    var isDateInRange: Bool {
+        guard case .date(let date) = self else { return true }
+        return TimestampText.range.contains(date.timeIntervalSince1970)
+    }
+
     /// About how many bytes its text takes, never less than half of it.
     var roughSize: Int {
         switch self {

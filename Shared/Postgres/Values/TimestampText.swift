@@ -5,16 +5,21 @@ import Foundation
 /// By hand, since Foundation's formatters cost microseconds each and know neither the space nor the microseconds.
 /// Days and dates are converted as in Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
 enum TimestampText {
+    /// What PostgreSQL can hold, in seconds since 1970: from Julian day zero up to the year 294277.
+    static let range = -210_866_803_200.0..<9_224_318_016_000.0
+
+    /// - Precondition: the date is in `range`.
     static func text(of date: Date) -> String {
-        let microseconds = Int64((date.timeIntervalSince1970 * 1_000_000).rounded())
-        let (days, rest) = microseconds.flooredDivision(by: 86_400_000_000)
+        // Apart, since the last years of the range have more microseconds than an Int64 can count.
+        let whole = date.timeIntervalSince1970.rounded(.down)
+        let fraction = Int64(((date.timeIntervalSince1970 - whole) * 1_000_000).rounded())
+        let (days, seconds) = (Int64(whole) + fraction / 1_000_000).flooredDivision(by: 86_400)
         let (year, month, day) = civil(days: days)
-        let seconds = rest / 1_000_000
         let time = [seconds / 3_600, seconds / 60 % 60, seconds % 60].map { padded($0, 2) }.joined(separator: ":")
         // PostgreSQL has no year zero: it is 1 BC.
         let era = year > 0 ? "" : " BC"
         let shownYear = padded(year > 0 ? year : 1 - year, 4)
-        return "\(shownYear)-\(padded(month, 2))-\(padded(day, 2)) \(time).\(padded(rest % 1_000_000, 6))+00\(era)"
+        return "\(shownYear)-\(padded(month, 2))-\(padded(day, 2)) \(time).\(padded(fraction % 1_000_000, 6))+00\(era)"
     }
 
     /// The point in time, or `nil` when the text is another form (`infinity` too).

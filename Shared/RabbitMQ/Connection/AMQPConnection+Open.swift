@@ -1,5 +1,5 @@
+import Base
 import CRabbitMQ
-import Foundation
 
 extension AMQPConnection {
     static func openSocket(
@@ -30,7 +30,8 @@ extension AMQPConnection {
             unsafe amqp_ssl_socket_set_ssl_versions(socket, AMQP_TLSv1_2, AMQP_TLSvLATEST),
             during: "asking for TLS 1.2")
         if tls.verifiesPeer {
-            guard let file = tls.authorities ?? systemAuthorities() else {
+            // librabbitmq before 0.14 cannot be told to use OpenSSL's default paths.
+            guard let file = tls.authorities ?? TLSPolicy.systemAuthorities() else {
                 throw .library("no file of certificate authorities found; name one in cacertfile", during: "connecting")
             }
             try check(unsafe amqp_ssl_socket_set_cacert(socket, file), during: "reading the authorities' file")
@@ -38,14 +39,5 @@ extension AMQPConnection {
         if let certificate = tls.certificate, let key = tls.key {
             try check(unsafe amqp_ssl_socket_set_key(socket, certificate, key), during: "reading certificate and key")
         }
-    }
-
-    /// librabbitmq before 0.14 cannot be told to use OpenSSL's default paths; these are where systems keep the bundle.
-    private static func systemAuthorities() -> String? {
-        let places = [
-            ProcessInfo.processInfo.environment["SSL_CERT_FILE"],
-            "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem",
-        ]
-        return places.compactMap(\.self).first { FileManager.default.isReadableFile(atPath: $0) }
     }
 }

@@ -46,15 +46,24 @@ struct AMQPURL {
                 throw Self.error("connection_timeout is not 1 to 3600000 milliseconds")
             }
             connectTimeout = .milliseconds(milliseconds)
+        case "cacertfile", "certfile", "keyfile", "verify": try takeTLS(item.name, value)
+        default: throw Self.error("its parameter \"\(item.name)\" is not known")
+        }
+    }
+
+    /// A parameter that asks for TLS must not go unheard on a plain connection (`TLSPolicy`).
+    private mutating func takeTLS(_ name: String, _ value: String) throws(RabbitMQConfigurationError) {
+        guard endpoint.tls != nil else { throw Self.error("\(name) needs TLS, and amqp: is plain text; write amqps:") }
+        guard !value.isEmpty else { throw Self.error("\(name) has no value") }
+        switch name {
         case "cacertfile": endpoint.tls?.authorities = value
         case "certfile": endpoint.tls?.certificate = value
         case "keyfile": endpoint.tls?.key = value
-        case "verify":
+        default:
             guard value == "verify_peer" || value == "verify_none" else {
                 throw Self.error("verify is neither verify_peer nor verify_none")
             }
             endpoint.tls?.verifiesPeer = value == "verify_peer"
-        default: throw Self.error("its parameter \"\(item.name)\" is not known")
         }
     }
 

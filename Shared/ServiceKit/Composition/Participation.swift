@@ -51,6 +51,7 @@ public struct Participation: Sendable {
         over outbound: OutboundHTTP
     ) throws {
         var configuration = infrastructure.configuration
+        configuration.name = "ending"
         configuration.connections = 4
         let ending = PostgresDatabase(configuration, logger: boot.logger)
         participant = Participant(

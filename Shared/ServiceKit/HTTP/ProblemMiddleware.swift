@@ -1,3 +1,4 @@
+import Base
 import Hummingbird
 import Logging
 import NIOCore
@@ -39,6 +40,7 @@ struct ProblemMiddleware: RouterMiddleware {
         switch error {
         case let error as ServiceClientError: return error.problem
         case is NIOTooManyBytesError: return .contentTooLarge
+        case is BatcherFull: return .unavailable("too many requests at once")
         case is CancellationError: return .unavailable("the service is stopping")
         case let error as HTTPError where error.status == .notFound:
             return routes.problem(method: request.method.rawValue, path: request.uri.path)

@@ -9,6 +9,9 @@ public struct TaskDraft: Sendable {
     let requestBody: String
     let traceParent: String?
 
+    /// About how many bytes it keeps while it waits to be written.
+    public var roughSize: Int { businessKey.utf8.count + requestBody.utf8.count + 64 }
+
     /// - Parameters:
     ///   - route: what is to be done, and where it is sent.
     ///   - businessKey: what it is about, an order's id for instance; for people, and for looking tasks up.

@@ -52,6 +52,27 @@ struct AvailabilityTests {
         }
     }
 
+    @Test("a pool below its size says so once, stays up, and says when it is whole")
+    func incomplete() async throws {
+        let isFull = Counter()
+        let proxy = try TCPProxy(target: UInt16(TestServer.port)) { chunk in
+            chunk.connection > 1 && isFull.value == 0 ? .cut : .forward
+        }
+        defer { proxy.stop() }
+        var configuration = try TestServer.configuration(database: "postgres", port: Int(proxy.port))
+        configuration.connections = 3
+        let log = LogCollector()
+        let database = PostgresDatabase(configuration, logger: Logger(label: "test") { _ in log.handler })
+        func told(_ text: String) -> Int { log.lines.filter { $0.contains(text) }.count }
+        try await running(database) {
+            try await eventually("told") { told("some database connections cannot be opened") == 1 && database.isUp }
+            _ = try await database.query("SELECT 1")
+            isFull.increment()
+            try await eventually("whole") { told("all database connections are open") == 1 }
+            #expect(told("cannot be opened") == 1)
+        }
+    }
+
     @Test("a server that hangs is given up after the statement's limit")
     func hangs() async throws {
         let isHung = Gate()

@@ -24,4 +24,34 @@ struct EncryptionTests {
             #expect(count == 10_000)
         }
     }
+
+    private func isEncrypted(_ url: String) async throws -> Bool {
+        var configuration = try PostgresConfiguration(url: url)
+        configuration.connections = 1
+        let database = PostgresDatabase(configuration, logger: quiet)
+        return try await running(database) {
+            let rows = try await database.query("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+            return try rows[0].decode(Bool.self, "ssl")
+        }
+    }
+
+    @Test("what the URL asks for is what it gets: nothing, encryption, or a server that has shown who it is")
+    func policy() async throws {
+        let server = try PrivateServer(tls: true)
+        defer { server.remove() }
+        let own = "&sslrootcert=" + server.authorities
+        #expect(try await !isEncrypted(server.url(host: "localhost", "")), "the server could, but was not asked to")
+        #expect(try await isEncrypted(server.url(host: "127.0.0.1", "?sslmode=require")))
+        #expect(try await isEncrypted(server.url(host: "localhost", "?sslmode=verify-full" + own)))
+        #expect(try await isEncrypted(server.url(host: "127.0.0.1", "?sslmode=verify-ca" + own)))
+        let otherName = try await failure {
+            try await isEncrypted(server.url(host: "127.0.0.1", "?sslmode=verify-full" + own))
+        }
+        #expect(otherName.kind == .unavailable && otherName.serverMessage?.contains("does not match host") == true)
+        // Against the system's authorities, who have never heard of it.
+        for query in ["?sslmode=verify-full", "?sslmode=verify-full&sslrootcert=system"] {
+            let unknown = try await failure { try await isEncrypted(server.url(host: "localhost", query)) }
+            #expect(unknown.serverMessage?.contains("certificate verify failed") == true, "\(unknown)")
+        }
+    }
 }

@@ -1,6 +1,7 @@
 import Foundation
-import Postgres
 import Testing
+
+@testable import Postgres
 
 @Suite("The server's limits", .enabled(if: TestServer.isAvailable))
 struct LimitTests {
@@ -78,5 +79,68 @@ struct LimitTests {
             #expect(errors.count == 1)
             #expect(errors.first?.isSerializationConflict == true && errors.first?.isUnavailable == false)
         }
+    }
+
+    @Test("the client waits as long as the server's own limit says, whoever set it")
+    func limitInTheURL() async throws {
+        try await withNewDatabase { name in
+            let url = try #require(TestServer.url.flatMap { URLComponents(string: $0) })
+            var components = url
+            components.path = "/" + name
+            components.queryItems = [URLQueryItem(name: "options", value: "-c statement_timeout=60000")]
+            var configuration = try PostgresConfiguration(url: #require(components.string))
+            configuration.connections = 1
+            (configuration.statementTimeout, configuration.patience) = (.milliseconds(100), .milliseconds(100))
+            let database = PostgresDatabase(configuration, logger: quiet)
+            try await running(database) {
+                let rows = try await database.query("SELECT pg_sleep(1), current_setting('statement_timeout') AS limit")
+                #expect(try rows[0].decode(String.self, "limit") == "1min")
+            }
+        }
+    }
+
+    @Test("past its own limit the client has the server stop: the outcome is known, and the connection lives on")
+    func cancelled() async throws {
+        try await withDatabase(
+            connections: 1, configure: { ($0.statementTimeout, $0.patience) = (.milliseconds(100), .seconds(2)) }
+        ) { database in
+            try await database.script("CREATE TABLE t (id int)")
+            let pid = try await backend(database)
+            let error = try await failure {
+                try await database.transaction { transaction in
+                    // The server has no limit then, so that only the client's is left.
+                    transaction.add("SET LOCAL statement_timeout = 0")
+                    transaction.add("INSERT INTO t VALUES (1)")
+                    transaction.add("SELECT pg_sleep(60)")
+                }
+            }
+            #expect(error.kind == .server && error.sqlState == "57014")
+            #expect(try await database.query("SELECT * FROM t").isEmpty)
+            #expect(try await backend(database) == pid)
+        }
+    }
+
+    @Test("a process that gives up leaves no statement running on the server")
+    func givenUp() async throws {
+        try await withDatabase { straight in
+            let name = try await straight.query("SELECT current_database()::text")[0].decode(String.self, at: 0)
+            let running = """
+                SELECT 1 FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%pg_sleep%'
+                  AND state = 'active'
+                """
+            let database = try PostgresDatabase(TestServer.configuration(database: name), logger: quiet)
+            let run = Task { try await database.run() }
+            let call = Task { try await database.query("SELECT pg_sleep(25)") }
+            try await eventually("it runs") { try await !straight.query(running).isEmpty }
+            run.cancel()
+            _ = try await failure { try await call.value }
+            try await eventually("it has ended") { try await straight.query(running).isEmpty }
+            try await run.value
+        }
+    }
+
+    private func backend(_ database: PostgresDatabase) async throws -> Int {
+        try await database.query("SELECT pg_backend_pid()")[0].decode(Int.self, at: 0)
     }
 }

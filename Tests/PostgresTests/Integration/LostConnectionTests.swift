@@ -159,4 +159,45 @@ struct LostConnectionTests {
             }
         }
     }
+
+    @Test("a job that meets a dead connection, which cannot be opened again, goes to one that is up", arguments: 1...3)
+    func moved(round: Int) async throws {
+        let isFull = Counter()
+        try await withProxiedDatabase(
+            connections: 2,
+            judge: { chunk in
+                // As a server that takes no more connections.
+                if chunk.connection > 2, isFull.value > 0 { return .cut }
+                return .forward
+            }
+        ) { database, straight, _ in
+            try await straight.script("CREATE TABLE t (id int)")
+            let pids = """
+                SELECT pid FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY pid
+                """
+            try await eventually("both are open") { try await straight.query(pids).count == 2 }
+            isFull.increment()
+            let dead = try await straight.query(pids)[0].decode(Int.self, at: 0)
+            _ = try await straight.query("SELECT pg_terminate_backend($1::int, 5000)", [.int(dead)])
+            // At once: more of them than connections, in all the ways to begin.
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for id in 1...2 {
+                    group.addTask { _ = try await database.query("INSERT INTO t VALUES ($1)", [.int(id)]) }
+                    group.addTask {
+                        _ = try await database.transaction { $0.add("INSERT INTO t VALUES ($1)", [.int(id)]) }
+                    }
+                    group.addTask {
+                        _ = try await database.transaction { transaction in
+                            _ = try transaction.query("INSERT INTO t VALUES ($1)", [.int(id)])
+                            return transaction.add("INSERT INTO t VALUES ($1)", [.int(id)])
+                        }
+                    }
+                    group.addTask { try await database.script("INSERT INTO t VALUES (\(id))") }
+                }
+                try await group.waitForAll()
+            }
+            #expect(try await count(straight) == 10)
+        }
+    }
 }

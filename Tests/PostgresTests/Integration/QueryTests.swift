@@ -134,6 +134,102 @@ struct QueryTests {
         }
     }
 
+    @Test("a failure at the commit itself costs neither the connection nor what it has prepared")
+    func failedCommit() async throws {
+        try await withDatabase { database in
+            try await database.script(
+                """
+                CREATE TABLE parent (id int PRIMARY KEY);
+                CREATE TABLE child (parent int REFERENCES parent DEFERRABLE INITIALLY DEFERRED)
+                """)
+            let session = """
+                SELECT pg_backend_pid(), (SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE 'INSERT%')
+                """
+            let insert = "INSERT INTO child VALUES ($1)"
+            _ = try await failure { try await database.query(insert, [1]) }
+            let before = try await database.query(session)[0]
+            #expect(try before.decode(Int.self, at: 1) == 1)
+            for _ in 1...3 {
+                #expect(try await failure { try await database.query(insert, [1]) }.sqlState == "23503")
+                #expect(
+                    try await failure { try await database.transaction { $0.add(insert, [1]) } }.sqlState == "23503")
+                let explicit = try await failure {
+                    try await database.transaction { transaction in
+                        _ = try transaction.query(insert, [1])
+                        transaction.add(insert, [2])
+                    }
+                }
+                #expect(explicit.sqlState == "23503" && explicit.kind == .server)
+                let after = try await database.query(session)[0]
+                #expect(try after.decode(Int.self, at: 0) == before.decode(Int.self, at: 0))
+                #expect(try after.decode(Int.self, at: 1) == 1)
+            }
+        }
+    }
+
+    @Test("a serialization failure at the commit, likewise")
+    func failedSerialization() async throws {
+        try await withDatabase(connections: 2) { database in
+            try await database.script("CREATE TABLE t (n int)")
+            let pids = """
+                SELECT array_agg(pid ORDER BY pid)::text FROM pg_stat_activity
+                WHERE datname = current_database() AND backend_type = 'client backend'
+                """
+            try await eventually("both are there") {
+                try await database.query(pids)[0].decode(String.self, at: 0).contains(",")
+            }
+            let before = try await database.query(pids)[0].decode(String.self, at: 0)
+            let met = [DispatchSemaphore(value: 0), DispatchSemaphore(value: 0)]
+            // Each reads what the other writes; whoever commits last is refused.
+            let errors = await withTaskGroup(of: PostgresError?.self) { group in
+                for side in 0...1 {
+                    group.addTask {
+                        do {
+                            try await database.transaction { transaction in
+                                transaction.add("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+                                _ = try transaction.query("SELECT count(*) FROM t")
+                                met[side].signal()
+                                _ = met[1 - side].wait(timeout: .now() + 10)
+                                transaction.add("INSERT INTO t VALUES (1)")
+                            }
+                            return nil
+                        } catch {
+                            return error as? PostgresError
+                        }
+                    }
+                }
+                return await group.reduce(into: [PostgresError]()) { if let error = $1 { $0.append(error) } }
+            }
+            #expect(errors.count == 1 && errors.first?.isSerializationConflict == true)
+            #expect(try await database.query(pids)[0].decode(String.self, at: 0) == before)
+        }
+    }
+
+    @Test("PGDATESTYLE, PGTZ and PGOPTIONS do not change how values are read, whatever else they do")
+    func environment() async {
+        // In a process of its own, since the environment belongs to all that a process does.
+        await #expect(processExitsWith: .success) {
+            unsafe setenv("PGDATESTYLE", "SQL, DMY", 1)
+            unsafe setenv("PGTZ", "Asia/Tokyo", 1)
+            unsafe setenv("PGOPTIONS", "-c bytea_output=escape -c IntervalStyle=sql_standard", 1)
+            try await withDatabase { database in
+                let read = """
+                    SELECT '2024-02-03 04:05:06+00'::timestamptz AS date, '\\x00ff'::bytea AS bytes,
+                        '1 day 2 hours'::interval::text AS interval, current_setting('TimeZone') AS zone
+                    """
+                let odd = Migration(name: "m", sql: "SET DateStyle = German")
+                try await PostgresMigrator.apply([odd], set: "s", on: database)
+                for _ in 1...2 {
+                    let row = try await database.query(read)[0]
+                    #expect(try row.decode(Date.self, "date") == Date(timeIntervalSince1970: 1_706_933_106))
+                    #expect(try row.decode([UInt8].self, "bytes") == [0, 255])
+                    #expect(try row.decode(String.self, "interval") == "1 day 02:00:00")
+                    #expect(try row.decode(String.self, "zone") == "UTC")
+                }
+            }
+        }
+    }
+
     @Test("dates: the calendar's edges, read and written")
     func dates() async throws {
         let edges: [(text: String, seconds: Double)] = [
@@ -141,6 +237,8 @@ struct QueryTests {
             ("2000-02-29 12:00:00+05:30", 951_805_800), ("2100-03-01 00:00:00-11", 4_107_582_000),
             ("0001-01-01 00:00:00+00", -62_135_596_800), ("0044-03-15 00:00:00+00 BC", -63_517_824_000),
             ("12024-01-01 00:00:00+00", 317_273_587_200),
+            // The first and the last one that PostgreSQL can hold.
+            ("4714-11-24 00:00:00+00 BC", -210_866_803_200), ("294276-12-31 23:59:59+00", 9_224_318_015_999),
         ]
         try await withDatabase { database in
             for (text, seconds) in edges {
@@ -150,8 +248,25 @@ struct QueryTests {
                 #expect(try rows[0].decode(Date.self, "read") == Date(timeIntervalSince1970: seconds), "\(text)")
                 #expect(try rows[0].decode(Bool.self, "same"), "\(text)")
             }
-            let rows = try await database.query("SELECT 'infinity'::timestamptz AS never, '2024-02-03'::date AS day")
-            #expect(throws: PostgresError.self) { try rows[0].decode(Date.self, "never") }
+            let rows = try await database.query(
+                """
+                SELECT 'infinity'::timestamptz AS never, '-infinity'::date AS always, '5874897-12-31'::date AS last,
+                    '2024-02-03'::date AS day
+                """)
+            for column in ["never", "always"] {
+                let error = #expect(throws: PostgresError.self) { try rows[0].decode(Date.self, column) }
+                #expect(error?.kind == .decoding)
+            }
+            #expect(try rows[0].decode(Date.self, "last") > .distantFuture)
+            for date in [Date.distantFuture, .distantPast] {
+                let echo = try await database.query("SELECT $1::timestamptz", [.date(date)])
+                #expect(try echo[0].decode(Date.self, at: 0) == date)
+            }
+            for seconds in [Double.infinity, .nan, 1e18] {
+                let value = PostgresValue.date(Date(timeIntervalSince1970: seconds))
+                let error = try await failure { try await database.transaction { $0.add("SELECT $1::date", [value]) } }
+                #expect(error.kind == .invalidParameter)
+            }
             #expect(try rows[0].decode(Date.self, "day") == Date(timeIntervalSince1970: 1_706_918_400))
         }
     }

@@ -9,6 +9,8 @@ struct QueueTests {
     private func occupied<R>(
         _ database: PostgresDatabase, by straight: PostgresDatabase, _ body: () async throws -> R
     ) async throws -> R {
+        // Before that even the first job waits, and may wait too long.
+        try await eventually("the connection is open") { database.isUp }
         _ = try await straight.query("SELECT pg_advisory_lock(1)")
         async let blocked = database.query("SELECT pg_advisory_xact_lock(1)")
         try await eventually("the connection is busy") {

@@ -256,14 +256,147 @@ struct TransactionTests {
         }
     }
 
-    @Test("COPY is refused and the connection lives on")
-    func copy() async throws {
-        try await withTable { (database) async throws in
-            for sql in ["COPY t FROM STDIN", "COPY t TO STDOUT"] {
-                #expect(try await failure { try await database.query(sql) }.kind == .invalidParameter)
-                #expect(try await failure { try await database.script(sql) }.kind == .invalidParameter)
+    @Test("stale plans, several in one flush and in any flush: the caller never hears of them")
+    func stalePlans() async throws {
+        try await withDatabase(connections: 2) { (database) async throws in
+            try await database.script("CREATE TABLE a (id int); CREATE TABLE b (id int); INSERT INTO a VALUES (1)")
+            let runs = Counter()
+            let (first, second) = ("SELECT * FROM a", "SELECT * FROM b")
+            // On both connections at once, so that both have them prepared.
+            func use() async throws {
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for _ in 1...2 {
+                        group.addTask {
+                            try await database.transaction { transaction in
+                                transaction.add(first)
+                                transaction.add(second)
+                                transaction.add("SELECT pg_sleep(0.05)")
+                            }
+                        }
+                    }
+                    try await group.waitForAll()
+                }
             }
-            #expect(try await ids(database).isEmpty)
+            for round in 1...3 {
+                try await use()
+                try await database.script("ALTER TABLE a ADD n\(round) int; ALTER TABLE b ADD n\(round) int")
+                try await use()
+                try await database.script("ALTER TABLE a ADD m\(round) int; ALTER TABLE b ADD m\(round) int")
+                // In later flushes, with rows seen before: the whole closure runs again.
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for _ in 1...2 {
+                        group.addTask {
+                            let columns = try await database.transaction { transaction in
+                                runs.increment()
+                                _ = try transaction.query("SELECT pg_sleep(0.05)")
+                                _ = try transaction.query("INSERT INTO b (id) VALUES (1)")
+                                let one = try transaction.query(first).columns.count
+                                transaction.add(second)
+                                return [one, try transaction.query(second).columns.count]
+                            }
+                            #expect(columns == [1 + 2 * round, 1 + 2 * round])
+                        }
+                    }
+                    try await group.waitForAll()
+                }
+                #expect(try await database.query("SELECT count(*) FROM b")[0].decode(Int.self, at: 0) == 2 * round)
+            }
+            #expect((6...12).contains(runs.value), "once, and at most once more")
+        }
+    }
+
+    @Test("a transaction that makes its own plan stale works all the same")
+    func ownStalePlan() async throws {
+        try await withTable { (database) async throws in
+            let columns = try await database.transaction { transaction in
+                let before = try transaction.query("SELECT * FROM t").columns.count
+                transaction.add("ALTER TABLE t ADD more int")
+                return [before, try transaction.query("SELECT * FROM t").columns.count]
+            }
+            #expect(columns == [2, 3])
+        }
+    }
+
+    @Test("prepared statements that somebody dropped, in any flush")
+    func deallocated() async throws {
+        try await withTable { (database) async throws in
+            let insert = "INSERT INTO t VALUES ($1)"
+            for id in stride(from: 1, through: 9, by: 3) {
+                try await database.transaction { transaction in
+                    _ = try transaction.query("SELECT 1")
+                    transaction.add(insert, [.int(id)])
+                    _ = try transaction.query("SELECT count(*) FROM t")
+                    transaction.add(insert, [.int(id + 1)])
+                }
+                try await database.script("DEALLOCATE ALL")
+                try await database.transaction { $0.add(insert, [.int(id + 2)]) }
+                try await database.script("DEALLOCATE ALL")
+            }
+            #expect(try await ids(database) == Array(1...9))
+        }
+    }
+
+    @Test(
+        "COPY to or from the client is refused with nothing done, and the connection lives on",
+        arguments: ["COPY t FROM STDIN", "COPY t TO STDOUT", "; /* all */ copy t to stdout"])
+    func copy(sql: String) async throws {
+        try await withTable { (database) async throws in
+            let session = "SELECT pg_backend_pid()"
+            let before = try await database.query(session)[0].decode(Int.self, at: 0)
+            #expect(try await failure { try await database.query(sql) }.kind == .invalidParameter)
+            for isExplicit in [true, false] {
+                let error = try await failure {
+                    try await database.transaction { transaction in
+                        if isExplicit { _ = try transaction.query("INSERT INTO t VALUES (1)") }
+                        transaction.add("INSERT INTO t VALUES (2)")
+                        transaction.add(sql)
+                    }
+                }
+                #expect(error.kind == .invalidParameter)
+            }
+            #expect(try await ids(database).isEmpty, "refused is not done")
+            #expect(try await database.query(session)[0].decode(Int.self, at: 0) == before)
+        }
+    }
+
+    @Test("in a script a COPY to the client is read past, and one from it fails like any statement")
+    func copyInScript() async throws {
+        try await withTable { (database) async throws in
+            let session = "SELECT pg_backend_pid()"
+            let before = try await database.query(session)[0].decode(Int.self, at: 0)
+            try await database.script(
+                """
+                INSERT INTO t SELECT n, 'x' FROM generate_series(1, 900) AS n;
+                COPY t TO STDOUT;
+                INSERT INTO t VALUES (901)
+                """)
+            #expect(try await ids(database).count == 901)
+            let error = try await failure {
+                try await database.script("INSERT INTO t VALUES (902); COPY t FROM STDIN; INSERT INTO t VALUES (903)")
+            }
+            #expect(error.kind == .invalidParameter)
+            #expect(try await ids(database).count == 901)
+            #expect(try await database.query(session)[0].decode(Int.self, at: 0) == before)
+        }
+    }
+
+    @Test("a connection that carried a large value gives its memory back, small ones leave it be")
+    func memory() async throws {
+        try await withTable { (database) async throws in
+            func backend() async throws -> Int {
+                try await database.query("SELECT pg_backend_pid()")[0].decode(Int.self, at: 0)
+            }
+            var before = try await backend()
+            let small = String(repeating: "x", count: 100_000)
+            for _ in 1...3 { _ = try await database.query("SELECT $1", [.text(small)]) }
+            _ = try await database.query("SELECT repeat('x', 1000) FROM generate_series(1, 20000)")
+            #expect(try await backend() == before)
+            let large = String(repeating: "x", count: 16 * 1024 * 1024)
+            _ = try await database.query("SELECT length($1)", [.text(large)])
+            #expect(try await backend() != before && database.isUp)
+            before = try await backend()
+            _ = try await database.query("SELECT repeat('x', 16 * 1024 * 1024)")
+            #expect(try await backend() != before)
         }
     }
 

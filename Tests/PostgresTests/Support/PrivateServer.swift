@@ -21,7 +21,7 @@ final class PrivateServer: Sendable {
 
     /// Starts it with an empty data folder.
     ///
-    /// - Parameter tls: take connections over TLS only, with a certificate made for the occasion.
+    /// - Parameter tls: take connections over TLS, too, with a certificate for "localhost" made for the occasion.
     init(tls: Bool = false) throws {
         guard let programs = Self.programs else { throw Unexpected("PostgreSQL's programs are not installed") }
         self.programs = programs
@@ -37,7 +37,7 @@ final class PrivateServer: Sendable {
                 asOwner(
                     [
                         "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj",
-                        "/CN=localhost",
+                        "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
                         "-keyout", data + "/server.key", "-out", data + "/server.crt",
                     ]))
             settings += "ssl = on\n"
@@ -50,6 +50,14 @@ final class PrivateServer: Sendable {
     }
 
     private var data: String { folder + "/data" }
+
+    /// What vouches for the server's certificate.
+    var authorities: String { data + "/server.crt" }
+
+    /// Its URL by another name of the host, with other parameters.
+    func url(host: String, _ query: String) -> String {
+        "postgresql://settle@\(host):\(port)/postgres\(query)"
+    }
 
     /// Returns when it takes connections.
     ///

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Postgres
@@ -22,6 +23,41 @@ struct StatementTests {
         ])
     func notPlain(sql: String) {
         #expect(!Statement(sql).isPlain)
+    }
+
+    @Test(
+        "COPY from or to the client is found behind whatever may stand before it",
+        arguments: [
+            "COPY t FROM STDIN", "copy t to stdout", "\u{b}\u{c};; Copy(SELECT 1) TO STDOUT",
+            "-- a comment\nCOPY t FROM stdin WITH (FORMAT csv)", "/* one /* in */ another */copy t to stdout",
+            "--x\rcopy t from stdin",
+        ])
+    func copy(sql: String) {
+        #expect(throws: PostgresError.self) { try Statement(sql).validate() }
+        #expect(throws: Never.self) { try Statement(sql).validate(isScript: true) }
+    }
+
+    @Test(
+        "and nothing else is taken for it",
+        arguments: [
+            "", ";", "-- COPY t TO STDOUT", "/* COPY t TO STDOUT", "/*/ COPY t TO STDOUT", "COPY t TO '/tmp/t'", "c",
+            "CREATE TABLE stdin ()",
+            "SELECT 'COPY t TO STDOUT'", "INSERT INTO copy VALUES ('stdin')", "(SELECT 'copy stdout')",
+        ])
+    func notCopy(sql: String) {
+        #expect(throws: Never.self) { try Statement(sql).validate() }
+    }
+
+    @Test("a date that PostgreSQL cannot hold is refused, not sent")
+    func dates() {
+        for seconds in [Double.nan, .infinity, -.infinity, 1e300, -1e300, 9_224_318_016_000, -210_866_803_201] {
+            let value = PostgresValue.date(Date(timeIntervalSince1970: seconds))
+            let error = #expect(throws: PostgresError.self) { try Statement("SELECT $1", [value]).validate() }
+            #expect(error?.kind == .invalidParameter)
+        }
+        for date in [Date.distantFuture, .distantPast, Date(timeIntervalSince1970: 9_224_318_015_999)] {
+            #expect(throws: Never.self) { try Statement("SELECT $1", [.date(date)]).validate() }
+        }
     }
 
     @Test("the name of a prepared transaction is escaped")

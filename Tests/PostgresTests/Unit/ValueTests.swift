@@ -22,6 +22,17 @@ struct ValueTests {
         #expect(text(.date(Date(timeIntervalSince1970: 1.5))) == "1970-01-01 00:00:01.500000+00")
     }
 
+    @Test("a buffer gives back what one large value made it take")
+    func buffer() {
+        var buffer = ParameterBuffer()
+        buffer.fill([.text(String(repeating: "x", count: 100_000))])
+        buffer.shrink()
+        #expect(buffer.capacity > 100_000, "it is kept from one statement to the next")
+        buffer.fill([.text(String(repeating: "x", count: 16 * 1024 * 1024))])
+        buffer.shrink()
+        #expect(buffer.capacity == 0)
+    }
+
     @Test("literals and optionals")
     func literals() {
         let values: [PostgresValue] = ["text", 1, 1.5, true, nil, "with \(1)"]
@@ -63,7 +74,11 @@ struct ValueTests {
     }
 
     @Test(
-        "no timestamp", arguments: ["", "infinity", "-infinity", "2024-13-01", "2024-01-01 10", "2024-01-01 1:2:3 x"])
+        "no timestamp",
+        arguments: [
+            "", "infinity", "999999999999-01-01", "294276-12-31 23:59:60.9999999+00", "-infinity", "2024-13-01",
+            "2024-01-01 10", "2024-01-01 1:2:3 x",
+        ])
     func noTimestamp(text: String) {
         #expect(TimestampText.date(of: Array(text.utf8)) == nil)
     }

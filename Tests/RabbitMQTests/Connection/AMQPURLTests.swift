@@ -30,6 +30,18 @@ import Testing
                 == BrokerTLS(authorities: "/ca.pem", certificate: "/c.pem", key: "/k.pem", verifiesPeer: false))
     }
 
+    /// `TLSPolicy`: never weaker than asked for.
+    @Test(arguments: [
+        "cacertfile=/ca.pem", "certfile=/c.pem&keyfile=/k.pem", "verify=verify_peer", "verify=verify_none",
+    ])
+    func tlsOnAPlainURLIsRefused(query: String) throws {
+        let error = #expect(throws: RabbitMQConfigurationError.self) {
+            try RabbitMQConfiguration(url: "amqp://broker?" + query)
+        }
+        #expect(error?.description.contains("amqps:") == true)
+        #expect(throws: Never.self) { try RabbitMQConfiguration(url: "amqps://broker?" + query) }
+    }
+
     @Test func timesAreTaken() throws {
         let configuration = try RabbitMQConfiguration(url: "amqp://broker?heartbeat=3&connection_timeout=250")
         #expect(configuration.heartbeat == .seconds(3))
@@ -40,6 +52,7 @@ import Testing
         "", "broker", "http://broker", "amqp://", "amqp://broker:99999", "amqp://broker/a/b",
         "amqp://broker?heartbeat=0",
         "amqp://broker?nonsense=1", "amqps://broker?verify=maybe", "amqps://broker?certfile=/c.pem",
+        "amqps://broker?cacertfile=", "amqps://broker?verify=",
         "amqp://user:secret%00@broker",
     ])
     func whatCannotBeUsedIsRefused(url: String) {
