@@ -31,7 +31,7 @@ enum TestService {
 
     static func make(
         port: Int = 0, checks: [HealthCheck] = [], limits: HTTPLimits = HTTPLimits(),
-        isOpen: @escaping @Sendable () -> Bool = { true },
+        isOpen: @escaping @Sendable (String) -> Bool = { _ in true },
         more: (ServiceRoutes) -> Void = { _ in }
     ) throws -> HTTPService {
         HTTPService(
