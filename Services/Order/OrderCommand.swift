@@ -25,10 +25,9 @@ struct OrderCommand: AsyncParsableCommand {
         try await ServiceMain.run("order", defaultPort: 8080, options: common, flags: flags) { boot in
             let infrastructure = try Infrastructure(
                 boot,
-                migrations: [
+                library: [
                     ("settle-tasks", SettleSchema.tasks), ("settle-transactions", SettleSchema.transactions),
-                    ("order", OrderSchema.migrations),
-                ])
+                ], migrations: [("order", OrderSchema.migrations)])
             let database = infrastructure.database
             let messaging = try Messaging(
                 boot, infrastructure, routes: ShopRoutes.all, deadLetters: ShopRoutes.deadLetters,
@@ -47,16 +46,18 @@ struct OrderCommand: AsyncParsableCommand {
             let http = OutboundHTTP(connections, logger: boot.logger)
             // Connections of its own: branches wait for rows that phase 2 frees, and must not keep it waiting in turn.
             let phase2 = OutboundHTTP(logger: boot.logger)
+            let participants = ServiceDirectory([
+                (StockClient.name, boot.settings.stockURL), (PointsClient.name, boot.settings.pointsURL),
+            ])
             let initiator = TransactionInitiator(
-                selfURL: try boot.initiatorURL, database: database,
-                participants: HTTPTransactionPeers(over: phase2, token: boot.settings.token),
+                name: boot.name, selfURL: try boot.initiatorURL, database: database,
+                participants: HTTPTransactionPeers(participants, over: phase2, token: boot.settings.token),
                 settings: try TransactionOptions.settings(boot), faults: messaging.faults, logger: boot.logger)
             let store = OrderStore(database: database, tasks: scheduler.store)
             let writes = WriteHealth()
             let place = PlaceOrder(
-                stock: StockClient(boot.client("stock", boot.settings.stockURL, http), baseURL: boot.settings.stockURL),
-                points: PointsClient(
-                    boot.client("user-points", boot.settings.pointsURL, http), baseURL: boot.settings.pointsURL),
+                stock: StockClient(boot.client(StockClient.name, boot.settings.stockURL, http)),
+                points: PointsClient(boot.client(PointsClient.name, boot.settings.pointsURL, http)),
                 initiator: initiator, store: store,
                 writer: OrderWriter(
                     database: database, outbox: scheduler.outbox, initiator: initiator, faults: messaging.faults),
@@ -67,7 +68,7 @@ struct OrderCommand: AsyncParsableCommand {
                     messaging.check(consumer), HealthCheck("writes") { writes.isWell },
                 ],
                 problems: [.participants, .transactions, .postgres],
-                isOpen: { infrastructure.migration.isDone }
+                isOpen: infrastructure.isOpen
             ) { open, guarded in
                 OrderRoutes(place: place, store: store).add(to: open)
                 TaskRoutes(scheduler: scheduler).add(to: guarded)
@@ -75,7 +76,7 @@ struct OrderCommand: AsyncParsableCommand {
             }
             return infrastructure.services + [
                 http, phase2, messaging.publisher, infrastructure.afterMigration(scheduler),
-                infrastructure.afterMigration(initiator), infrastructure.afterMigration(consumer), server,
+                infrastructure.afterLibraryMigration(initiator), infrastructure.afterMigration(consumer), server,
             ]
         }
     }

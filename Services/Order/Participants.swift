@@ -6,12 +6,15 @@ import ShopContract
 
 /// What order asks of stock.
 struct StockClient: Sendable {
+    /// Of the service: what decisions remember it by.
+    static let name = "stock"
+
     private let quotes: Batcher<Set<ByteKey>, [ByteKey: Int64]>
     private let branch: BranchClient
 
     /// Questions that come while one is on its way go together in the next.
-    init(_ client: ServiceClient, baseURL: String) {
-        branch = BranchClient(client, participant: baseURL)
+    init(_ client: ServiceClient) {
+        branch = BranchClient(client, participant: Self.name)
         quotes = Batcher(limit: 64, lanes: 2) { asked in
             let skus = asked.reduce(into: Set<ByteKey>()) { $0.formUnion($1) }
             let answer: QuoteAnswer = try await client.post("/quotes", QuoteRequest(skus: skus.sorted().map(\.text)))
@@ -34,10 +37,13 @@ struct StockClient: Sendable {
 
 /// What order asks of user-points.
 struct PointsClient: Sendable {
+    /// Of the service: what decisions remember it by.
+    static let name = "user-points"
+
     private let branch: BranchClient
 
-    init(_ client: ServiceClient, baseURL: String) {
-        branch = BranchClient(client, participant: baseURL)
+    init(_ client: ServiceClient) {
+        branch = BranchClient(client, participant: Self.name)
     }
 
     /// Takes the points under the current global transaction.

@@ -13,11 +13,15 @@ struct TaskOptions: ParsableArguments {
     var taskMaxAttempts: String?
     @Option(help: "How often due tasks are looked for (TASK_SCAN_INTERVAL, default 1s).")
     var taskScanInterval: String?
+    @Option(
+        help: "How long archived tasks are kept after their answer (TASK_HISTORY_RETENTION, default: for ever).")
+    var taskHistoryRetention: String?
 
     var flags: [String: String?] {
         [
             "task-lease": taskLease, "task-republish-after": taskRepublishAfter,
             "task-max-attempts": taskMaxAttempts, "task-scan-interval": taskScanInterval,
+            "task-history-retention": taskHistoryRetention,
         ]
     }
 
@@ -33,6 +37,10 @@ struct TaskOptions: ParsableArguments {
             "task-max-attempts", default: settings.maxAttempts, in: 1...1_000_000)
         settings.scanInterval = try boot.reader.duration(
             "task-scan-interval", default: settings.scanInterval, in: .milliseconds(10)...longest)
+        if boot.reader.optionalString("task-history-retention") != nil {
+            settings.historyRetention = try boot.reader.duration(
+                "task-history-retention", in: .seconds(1) ... .seconds(3660 * 24 * 3600))
+        }
         return settings
     }
 }

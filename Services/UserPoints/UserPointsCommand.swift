@@ -17,16 +17,15 @@ struct UserPointsCommand: AsyncParsableCommand {
     @OptionGroup var common: CommonOptions
     @OptionGroup var messaging: MessagingOptions
     @OptionGroup var transactions: TransactionOptions
+    @OptionGroup var participant: ParticipantOptions
 
     func run() async throws {
-        let flags = messaging.flags.merging(transactions.flags) { $1 }
+        let flags = messaging.flags.merging(transactions.flags) { $1 }.merging(participant.flags) { $1 }
         try await ServiceMain.run("user-points", defaultPort: 8082, options: common, flags: flags) { boot in
             let infrastructure = try Infrastructure(
                 boot,
-                migrations: [
-                    ("settle-transactions", SettleSchema.transactions), ("settle-at", SettleSchema.at),
-                    ("user-points", PointsSchema.migrations),
-                ])
+                library: [("settle-transactions", SettleSchema.transactions), ("settle-at", SettleSchema.at)],
+                migrations: [("user-points", PointsSchema.migrations)])
             let database = infrastructure.database
             let messaging = try Messaging(
                 boot, infrastructure, routes: [ShopRoutes.addPoint, ShopRoutes.refundPoint],
@@ -41,10 +40,10 @@ struct UserPointsCommand: AsyncParsableCommand {
             let server = HTTPService(
                 boot, checks: infrastructure.checks + [messaging.check(consumer)] + participation.checks,
                 problems: [.branches, .postgres], middlewares: [BranchMiddleware()],
-                isOpen: { infrastructure.migration.isDone }
+                isOpen: infrastructure.isOpen
             ) { open, guarded in
                 UserRoutes(database: database).add(to: open, guarded: guarded)
-                ParticipantRoutes(participation.participant).add(actions: [Spend.name], to: guarded)
+                ParticipantRoutes(participation).add(actions: [Spend.name], to: guarded)
             }
             return infrastructure.services + [http, messaging.publisher] + participation.services + [
                 infrastructure.afterMigration(consumer), server,

@@ -182,7 +182,7 @@ struct HTTPServiceTests {
 
     @Test("before it may serve: 503 for its own routes, health and metrics as ever")
     func closed() async throws {
-        try await test(try TestService.make(isOpen: { false })) { client in
+        try await test(try TestService.make(isOpen: { _ in false })) { client in
             let (_, headers) = try await Self.problem(client, "/things/x", is: .serviceUnavailable)
             #expect(headers[.retryAfter] == "1")
             for path in ["/health/live", "/health/ready", "/metrics"] {

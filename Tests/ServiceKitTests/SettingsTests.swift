@@ -25,9 +25,9 @@ struct SettingsTests {
         #expect(settings.databaseURL == "postgresql://shop:hunter2@db/shop")
         #expect(settings.amqpURL == "amqp://mq")
         #expect(settings.redisURL == "redis://cache")
-        #expect(settings.orderURL == "http://127.0.0.1:8080")
-        #expect(settings.stockURL == "http://127.0.0.1:8081")
-        #expect(settings.pointsURL == "http://127.0.0.1:8082")
+        #expect(settings.orderURL.description == "http://127.0.0.1:8080")
+        #expect(settings.stockURL.description == "http://127.0.0.1:8081")
+        #expect(settings.pointsURL.description == "http://127.0.0.1:8082")
         #expect(settings.token == Tokens("s3cret-0123456789"))
         #expect(settings.logLevel == .info)
     }
@@ -40,7 +40,7 @@ struct SettingsTests {
         #expect(settings.httpPort == 9001)
         #expect(settings.httpHost == "0.0.0.0")
         #expect(settings.logLevel == .info)
-        #expect(settings.stockURL == "https://stock.example")
+        #expect(settings.stockURL.description == "https://stock.example")
     }
 
     @Test("what is missing is named", arguments: ["DATABASE_URL", "AMQP_URL", "REDIS_URL", "SETTLE_TOKEN"])
@@ -71,7 +71,9 @@ struct SettingsTests {
             ("SETTLE_TOKENS_ACCEPTED", Array(repeating: "hunter2-01234567", count: 17).joined(separator: ",")),
             ("ORDER_TOKEN", "hunter2"), ("STOCK_TOKEN", "hunter2"), ("POINTS_TOKEN", "hunter2"),
             ("LOG_LEVEL", "hunter2"), ("ORDER_URL", "hunter2"), ("STOCK_URL", "ftp://hunter2"),
-            ("POINTS_URL", "http://"),
+            ("POINTS_URL", "http://"), ("ORDER_URL", "http://hunter2:65536"), ("ORDER_URL", "http://hunter2:0"),
+            ("ORDER_URL", "http://me:hunter2@order"), ("STOCK_URL", "http://stock?hunter2"),
+            ("STOCK_URL", "http://hunter2 stock"),
         ])
     func wrong(name: String, value: String) {
         let error = #expect(throws: SettingsError.self) { try Self.settings([name: value]) }
@@ -87,12 +89,16 @@ struct TokensTests {
         return try Settings(SettingsReader(flags: [:], environment: environment), defaultPort: 8081).token
     }
 
+    private static func sent(_ tokens: Tokens, to url: String) throws -> String {
+        tokens.sent(to: try #require(BaseURL(url)))
+    }
+
     @Test("one for all, when no other is given")
     func one() throws {
         let tokens = try Self.tokens([:])
         #expect(tokens.accepted == ["s3cret-0123456789"])
         for url in ["http://127.0.0.1:8080", "http://127.0.0.1:8081", "http://elsewhere"] {
-            #expect(tokens.sent(to: url) == "s3cret-0123456789")
+            #expect(try Self.sent(tokens, to: url) == "s3cret-0123456789")
         }
     }
 
@@ -109,9 +115,9 @@ struct TokensTests {
             "STOCK_URL": "http://stock:8081/", "STOCK_TOKEN": "to-stock-0123456789",
             "POINTS_TOKEN": "to-points-0123456789",
         ])
-        #expect(tokens.sent(to: "http://stock:8081") == "to-stock-0123456789")
-        #expect(tokens.sent(to: "http://127.0.0.1:8082") == "to-points-0123456789")
-        #expect(tokens.sent(to: "http://127.0.0.1:8080") == "s3cret-0123456789")
+        #expect(try Self.sent(tokens, to: "http://stock:8081") == "to-stock-0123456789")
+        #expect(try Self.sent(tokens, to: "http://127.0.0.1:8082") == "to-points-0123456789")
+        #expect(try Self.sent(tokens, to: "http://127.0.0.1:8080") == "s3cret-0123456789")
         #expect(tokens.accepted == ["s3cret-0123456789"])
     }
 }

@@ -34,7 +34,7 @@ enum TestService {
 
     static func make(
         port: Int = 1, checks: [HealthCheck] = [], limits: HTTPLimits = HTTPLimits(),
-        isOpen: @escaping @Sendable () -> Bool = { true },
+        isOpen: @escaping @Sendable (String) -> Bool = { _ in true },
         more: (ServiceRoutes) -> Void = { _ in }
     ) throws -> HTTPService {
         HTTPService(

@@ -9,7 +9,8 @@ public enum SettleSchema {
 
     /// `settle.global_transaction` and `settle.branch`, for initiators and participants of global transactions.
     public static let transactions = [
-        Migration(name: "settle_0002_transactions", bytes: PackageResources.settle_0002_transactions_sql)
+        Migration(name: "settle_0002_transactions", bytes: PackageResources.settle_0002_transactions_sql),
+        Migration(name: "settle_0008_purge_and_names", bytes: PackageResources.settle_0008_purge_and_names_sql),
     ]
 
     /// Mode `at`, for participants: `settle.enroll` and what stands behind it.

@@ -1,4 +1,4 @@
-/// Migrations that cannot be applied, now or later, until somebody mends them.
+/// Migrations that cannot be applied.
 public enum PostgresMigrationError: Error, Sendable {
     /// A migration that was applied has another text now.
     case changed(set: String, name: String)
@@ -6,6 +6,13 @@ public enum PostgresMigrationError: Error, Sendable {
     case duplicate(set: String, name: String)
     /// The server refused it.
     case failed(set: String, name: String, PostgresError)
+    /// Something that will end holds what it needs: a transaction, prepared perhaps, or undecided global transactions.
+    case blocked(set: String, name: String, PostgresError)
+
+    /// Whether somebody must mend it; else it may be applied later.
+    public var isPermanent: Bool {
+        if case .blocked = self { false } else { true }
+    }
 }
 
 extension PostgresMigrationError: CustomStringConvertible {
@@ -16,6 +23,8 @@ extension PostgresMigrationError: CustomStringConvertible {
             "migration \(name) of set \(set) was changed after it had been applied: add a new one instead"
         case .duplicate(let set, let name): "two migrations of set \(set) are called \(name)"
         case .failed(let set, let name, let error): "migration \(name) of set \(set) failed: \(error)"
+        case .blocked(let set, let name, let error):
+            "migration \(name) of set \(set) waits for what holds its rows or tables: \(error)"
         }
     }
 }

@@ -8,11 +8,13 @@ public enum PostgresMigrator {
     ///
     /// Recorded migrations that are not in the list are left alone: a newer version may have been here.
     ///
-    /// - Throws: `PostgresMigrationError` when somebody must mend them, and then nothing is applied but those before
-    ///   the failed one; `PostgresError` when it may work later.
+    /// - Parameter lockTimeout: how long a statement waits for a lock. Not for long: what waits for a table stands in the
+    ///   way of all who come after, and whoever holds it may be a prepared transaction that only this very process can end.
+    /// - Throws: `PostgresMigrationError`, and then nothing is applied but those before the one that it names. One that
+    ///   `isPermanent` somebody must mend; else, and with a `PostgresError`, it may work later.
     @discardableResult
     public static func apply(
-        _ migrations: [Migration], set: String, on database: PostgresDatabase
+        _ migrations: [Migration], set: String, on database: PostgresDatabase, lockTimeout: Duration = .seconds(2)
     ) async throws -> [String] {
         var names: Set<String> = []
         for migration in migrations where !names.insert(migration.name).inserted {
@@ -31,15 +33,18 @@ public enum PostgresMigrator {
         }
         var applied: [String] = []
         for migration in migrations where checksums[migration.name] == nil {
-            if try await apply(migration, set: set, on: database) { applied.append(migration.name) }
+            if try await apply(migration, set: set, on: database, lockTimeout) { applied.append(migration.name) }
         }
         return applied
     }
 
     private static let checksumsSQL = #"SELECT name, checksum FROM settle.migration WHERE "set" = $1"#
 
-    /// CREATE … IF NOT EXISTS of two at once can still collide, hence the lock.
+    /// CREATE … IF NOT EXISTS of two at once can still collide, hence the lock; where the table is there, nobody waits
+    /// for another process's long migration.
     private static func prepare(_ database: PostgresDatabase) async throws {
+        let isThere = try await database.query("SELECT to_regclass('settle.migration') IS NOT NULL")
+        if try isThere[0].decode(Bool.self, at: 0) { return }
         try await database.transaction { transaction in
             lock(transaction)
             transaction.add("CREATE SCHEMA IF NOT EXISTS settle")
@@ -56,7 +61,7 @@ public enum PostgresMigrator {
 
     /// Answers whether it was this call that applied it.
     private static func apply(
-        _ migration: Migration, set: String, on database: PostgresDatabase
+        _ migration: Migration, set: String, on database: PostgresDatabase, _ lockTimeout: Duration
     ) async throws -> Bool {
         do {
             return try await database.transaction { transaction in
@@ -70,6 +75,8 @@ public enum PostgresMigrator {
                     }
                     return false
                 }
+                _ = try transaction.query(
+                    "SELECT set_config('lock_timeout', $1, true)", [.text("\(lockTimeout.wholeMilliseconds)ms")])
                 try transaction.context.script(migration.sql)
                 // What the text set for its session, a search path perhaps, must not stay with the connection.
                 transaction.add("RESET ALL")
@@ -80,7 +87,9 @@ public enum PostgresMigrator {
                 return true
             }
         } catch let error as PostgresError where error.kind == .server && !error.mayPass {
-            throw PostgresMigrationError.failed(set: set, name: migration.name, error)
+            throw error.isBlocked
+                ? PostgresMigrationError.blocked(set: set, name: migration.name, error)
+                : PostgresMigrationError.failed(set: set, name: migration.name, error)
         }
     }
 
@@ -96,4 +105,8 @@ public enum PostgresMigrator {
 extension PostgresError {
     /// Whether the same migration may be applied later without a change.
     fileprivate var mayPass: Bool { isUnavailable || isSerializationConflict }
+
+    /// A lock was not to be had, or undecided global transactions of mode `at` hold a row (`ST001`) or rows of the table
+    /// (`ST002`, see `sql/settle`).
+    fileprivate var isBlocked: Bool { isLockTimeout || sqlState == "ST001" || sqlState == "ST002" }
 }

@@ -11,11 +11,19 @@ public struct Infrastructure: Sendable {
     let configuration: PostgresConfiguration
     /// A fast path, never the truth.
     public let redis: RedisClient
-    /// Done once the tables are as the service needs them.
+    /// Done once the common module's tables are as it needs them: then global transactions can end here, and be decided.
+    public let libraryMigration: StartupStep
+    /// Done once all tables are as the service needs them. It may have to wait for branches of global transactions that
+    /// hold rows, and these end meanwhile.
     public let migration: StartupStep
 
-    /// - Parameter migrations: sets of migrations with their names, applied in this order.
-    public init(_ boot: Bootstrap, migrations: [(set: String, migrations: [Migration])]) throws {
+    /// - Parameters:
+    ///   - library: sets of the common module's migrations with their names, applied first, in this order.
+    ///   - migrations: the service's own sets.
+    public init(
+        _ boot: Bootstrap, library: [(set: String, migrations: [Migration])],
+        migrations: [(set: String, migrations: [Migration])]
+    ) throws {
         var configuration = try boot.setting("DATABASE_URL") {
             try PostgresConfiguration(url: boot.settings.databaseURL)
         }
@@ -29,17 +37,40 @@ public struct Infrastructure: Sendable {
         var redisConfiguration = try boot.setting("REDIS_URL") { try RedisConfiguration(url: boot.settings.redisURL) }
         redisConfiguration.name = boot.name
         redis = RedisClient(redisConfiguration, logger: boot.logger)
-        migration = StartupStep("migrate", logger: boot.logger, isPermanent: { $0 is PostgresMigrationError }) {
-            for (set, migrations) in migrations {
+        libraryMigration = Self.step("migrate the common tables", library, database, boot)
+        migration = Self.step("migrate", migrations, database, boot)
+    }
+
+    private static func step(
+        _ name: String, _ sets: [(set: String, migrations: [Migration])], _ database: PostgresDatabase,
+        _ boot: Bootstrap
+    ) -> StartupStep {
+        StartupStep(
+            name, logger: boot.logger, isPermanent: { ($0 as? PostgresMigrationError)?.isPermanent ?? false }
+        ) {
+            for (set, migrations) in sets {
                 try await PostgresMigrator.apply(migrations, set: set, on: database)
             }
         }
     }
 
     /// In the order of dependency.
-    public var services: [any Service] { [database, migration, redis] }
+    public var services: [any Service] {
+        [database, libraryMigration, AfterStartup(step: libraryMigration, service: migration), redis]
+    }
 
-    /// `service`, run once the tables are as it needs them.
+    /// Whether requests to `path` can be served: those that end global transactions as soon as the common tables are there,
+    /// for the service's own may have to wait for just that.
+    public func isOpen(_ path: String) -> Bool {
+        migration.isDone || (libraryMigration.isDone && path.hasPrefix("/transactions"))
+    }
+
+    /// `service`, run once the common module's tables are as it needs them.
+    public func afterLibraryMigration(_ service: any Service) -> any Service {
+        AfterStartup(step: libraryMigration, service: service)
+    }
+
+    /// `service`, run once all tables are as it needs them.
     public func afterMigration(_ service: any Service) -> any Service {
         AfterStartup(step: migration, service: service)
     }

@@ -12,6 +12,11 @@ public struct TransactionOptions: ParsableArguments {
     var transactionCheckAfter: String?
     @Option(help: "How long a branch waits for a row that another transaction holds (ROW_LOCK_TIMEOUT, default 2s).")
     var rowLockTimeout: String?
+    @Option(
+        help: """
+            How long ended branches and decisions are kept, to recognise late copies (TRANSACTION_RETENTION, default 24h).
+            """)
+    var transactionRetention: String?
 
     /// No flags given.
     public init() {}
@@ -20,7 +25,7 @@ public struct TransactionOptions: ParsableArguments {
     public var flags: [String: String?] {
         [
             "transaction-deadline": transactionDeadline, "transaction-check-after": transactionCheckAfter,
-            "row-lock-timeout": rowLockTimeout,
+            "row-lock-timeout": rowLockTimeout, "transaction-retention": transactionRetention,
         ]
     }
 
@@ -32,14 +37,36 @@ public struct TransactionOptions: ParsableArguments {
         settings.checkAfter = try boot.reader.duration(
             "transaction-check-after", default: settings.checkAfter, in: sensible)
         settings.lockTimeout = try boot.reader.duration("row-lock-timeout", default: settings.lockTimeout, in: sensible)
+        settings.retention = try boot.reader.duration(
+            "transaction-retention", default: settings.retention, in: .milliseconds(10) ... .seconds(366 * 24 * 3600))
+        guard settings.retention > settings.deadline else {
+            throw SettingsError("transaction-retention", "longer than TRANSACTION_DEADLINE is expected")
+        }
         return settings
     }
+}
+
+/// The flags of a service that does parts of global transactions.
+public struct ParticipantOptions: ParsableArguments {
+    @Option(
+        help: """
+            Who decides: names, and where each is asked, as NAME=URL, NAME=URL (INITIATORS, default order=$ORDER_URL).
+            """)
+    var initiators: String?
+
+    /// No flags given.
+    public init() {}
+
+    /// For `ServiceMain.run`.
+    public var flags: [String: String?] { ["initiators": initiators] }
 }
 
 /// A service as a participant of global transactions.
 public struct Participation: Sendable {
     /// What its routes call.
     public let participant: Participant
+    /// Whom it does its part for, and what operators ask.
+    public let checkBack: CheckBack
     /// In the order of dependency.
     public let services: [any Service]
 
@@ -56,11 +83,18 @@ public struct Participation: Sendable {
         let ending = PostgresDatabase(configuration, logger: boot.logger)
         participant = Participant(
             name: boot.name, database: infrastructure.database, ending: ending, handlers: handlers,
-            settings: try TransactionOptions.settings(boot), faults: faults, logger: boot.logger)
+            settings: try TransactionOptions.settings(boot), faults: faults,
+            actionsCanEnd: { [migration = infrastructure.migration] in migration.isDone }, logger: boot.logger)
+        let initiators = try ServiceDirectory(
+            boot.reader, "initiators", default: [("order", boot.settings.orderURL)])
         let checkBack = CheckBack(
-            participant: participant, peers: HTTPTransactionPeers(over: outbound, token: boot.settings.token),
-            logger: boot.logger)
-        services = [ending, infrastructure.afterMigration(checkBack)]
+            participant: participant,
+            peers: HTTPTransactionPeers(initiators, over: outbound, token: boot.settings.token), logger: boot.logger)
+        self.checkBack = checkBack
+        services = [ending, infrastructure.afterLibraryMigration(checkBack)]
+        infrastructure.libraryMigration.afterFailure { error in
+            if case PostgresMigrationError.blocked = error { await checkBack.endPrepared() }
+        }
     }
 
     /// Readiness says when mode `xa` cannot work; the other modes do.
@@ -78,7 +112,7 @@ extension Bootstrap {
     /// ORDER_URL as the base URL that participants ask; too long a one is refused at the start, not at each order.
     public var initiatorURL: String {
         get throws {
-            let url = settings.orderURL
+            let url = settings.orderURL.description
             guard url.utf8.count <= BranchContext.maxInitiatorLength else {
                 throw SettingsError("ORDER_URL", "at most \(BranchContext.maxInitiatorLength) bytes")
             }
@@ -87,7 +121,7 @@ extension Bootstrap {
     }
 
     /// A client of another service of the suite.
-    public func client(_ name: String, _ baseURL: String, _ outbound: OutboundHTTP) -> ServiceClient {
-        ServiceClient(name, baseURL: baseURL, token: settings.token.sent(to: baseURL), over: outbound)
+    public func client(_ name: String, _ baseURL: BaseURL, _ outbound: OutboundHTTP) -> ServiceClient {
+        ServiceClient(name, baseURL: baseURL.description, token: settings.token.sent(to: baseURL), over: outbound)
     }
 }

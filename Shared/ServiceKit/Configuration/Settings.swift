@@ -12,12 +12,12 @@ public struct Settings: Sendable {
     public let amqpURL: String
     /// Redis.
     public let redisURL: String
-    /// The order service, without a slash at the end; so are the other two.
-    public let orderURL: String
+    /// The order service.
+    public let orderURL: BaseURL
     /// The stock service.
-    public let stockURL: String
+    public let stockURL: BaseURL
     /// The user-points service.
-    public let pointsURL: String
+    public let pointsURL: BaseURL
     /// What internal requests carry as their bearer token.
     public let token: Tokens
     /// The least severe level that is logged.
@@ -30,13 +30,15 @@ public struct Settings: Sendable {
         databaseURL = try reader.string("database-url", isSecret: true)
         amqpURL = try reader.string("amqp-url", isSecret: true)
         redisURL = try reader.string("redis-url", isSecret: true)
-        orderURL = try reader.url("order-url", default: "http://127.0.0.1:8080", schemes: ["http", "https"])
-        stockURL = try reader.url("stock-url", default: "http://127.0.0.1:8081", schemes: ["http", "https"])
-        pointsURL = try reader.url("points-url", default: "http://127.0.0.1:8082", schemes: ["http", "https"])
+        orderURL = try reader.url("order-url", default: Self.loopback(8080))
+        stockURL = try reader.url("stock-url", default: Self.loopback(8081))
+        pointsURL = try reader.url("points-url", default: Self.loopback(8082))
         token = try Tokens(
             reader, peers: ["order-token": orderURL, "stock-token": stockURL, "points-token": pointsURL])
         logLevel = try Self.logLevel(reader)
     }
+
+    private static func loopback(_ port: Int) -> BaseURL? { BaseURL("http://127.0.0.1:\(port)") }
 
     private static func logLevel(_ reader: SettingsReader) throws(SettingsError) -> Logger.Level {
         let text = try reader.string("log-level", default: "info")

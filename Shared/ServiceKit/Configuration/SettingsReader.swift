@@ -72,15 +72,14 @@ public struct SettingsReader: Sendable {
         }
     }
 
-    /// An absolute URL of one of `schemes` with a host; a slash at its end is taken away.
-    public func url(_ name: String, default: String? = nil, schemes: [String]) throws(SettingsError) -> String {
-        let expectation = "a URL is expected that begins with \(schemes.map { $0 + "://" }.joined(separator: " or "))"
-        return try parsed(name, default: `default`, expectation: expectation) { text in
-            guard let parts = URLComponents(string: text), let scheme = parts.scheme?.lowercased(),
-                schemes.contains(scheme), parts.host?.isEmpty == false
-            else { return nil }
-            return text.hasSuffix("/") ? String(text.dropLast()) : text
-        }
+    /// The address of a service, by one of `schemes`.
+    public func url(
+        _ name: String, default: BaseURL? = nil, schemes: [String] = ["http", "https"]
+    ) throws(SettingsError) -> BaseURL {
+        let expectation =
+            "a URL is expected that begins with \(schemes.map { $0 + "://" }.joined(separator: " or ")), then a host, "
+            + "perhaps a port up to 65535 and a path; no user, no query, no spaces"
+        return try parsed(name, default: `default`, expectation: expectation) { BaseURL($0, schemes: schemes) }
     }
 
     /// Of the flag, the variable or the file, in this order.

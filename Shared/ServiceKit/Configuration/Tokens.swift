@@ -6,7 +6,7 @@ public struct Tokens: Sendable, Equatable {
     public let own: String
     /// What internal requests may carry: `own` and those of `SETTLE_TOKENS_ACCEPTED`.
     public let accepted: [String]
-    private let byURL: [String: String]
+    private let byURL: [BaseURL: String]
 
     static let ownName = "settle-token"
     static let acceptedName = "settle-tokens-accepted"
@@ -25,7 +25,7 @@ public struct Tokens: Sendable, Equatable {
 
     /// - Parameter peers: base URLs by the name of the setting that holds the token for what is reached there.
     /// - Throws: ``SettingsError`` for a token that is missing, too short, or that no client could send.
-    init(_ reader: SettingsReader, peers: [String: String]) throws(SettingsError) {
+    init(_ reader: SettingsReader, peers: [String: BaseURL]) throws(SettingsError) {
         own = try Self.checked(try reader.string(Self.ownName, isSecret: true), Self.ownName)
         var accepted = [own]
         let others = try reader.string(Self.acceptedName, default: "", isSecret: true)
@@ -36,7 +36,7 @@ public struct Tokens: Sendable, Equatable {
         guard accepted.count <= Self.maxAccepted + 1 else {
             throw SettingsError(Self.acceptedName, "at most \(Self.maxAccepted) tokens are expected")
         }
-        var byURL: [String: String] = [:]
+        var byURL: [BaseURL: String] = [:]
         for (name, url) in peers.sorted(by: { $0.key < $1.key }) {
             let token = try reader.string(name, default: own, isSecret: true)
             if token != own { byURL[url] = try Self.checked(token, name) }
@@ -46,7 +46,7 @@ public struct Tokens: Sendable, Equatable {
     }
 
     /// What requests to `baseURL` carry.
-    public func sent(to baseURL: String) -> String { byURL[baseURL] ?? own }
+    public func sent(to baseURL: BaseURL) -> String { byURL[baseURL] ?? own }
 
     private static func checked(_ token: String, _ name: String) throws(SettingsError) -> String {
         // What RFC 6750 allows in the header, so that a token that no client could send is refused at start.

@@ -6,10 +6,10 @@ final class AdmissionMiddleware: RouterMiddleware {
     typealias Context = ServiceRequestContext
 
     private let limits: HTTPLimits
-    private let isOpen: @Sendable () -> Bool
+    private let isOpen: @Sendable (String) -> Bool
     private let inFlight = Atomic(0)
 
-    init(limits: HTTPLimits, isOpen: @escaping @Sendable () -> Bool) {
+    init(limits: HTTPLimits, isOpen: @escaping @Sendable (String) -> Bool) {
         self.limits = limits
         self.isOpen = isOpen
     }
@@ -17,7 +17,7 @@ final class AdmissionMiddleware: RouterMiddleware {
     func handle(
         _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
     ) async throws -> Response {
-        guard isOpen() else { throw Problem.unavailable("the service is starting") }
+        guard isOpen(request.uri.path) else { throw Problem.unavailable("the service is starting") }
         if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > HTTPLimits.maxBodyBytes {
             throw Problem.contentTooLarge
         }

@@ -15,12 +15,13 @@ public struct HTTPService: Service {
     /// - Parameters:
     ///   - problems: how errors of the layers below are answered; any other is a 500 that is logged.
     ///   - middlewares: around the service's own routes, the first one outermost.
-    ///   - isOpen: while it is false the service's own routes answer 503; health and metrics are served.
+    ///   - isOpen: asked with the path of a request to one of the service's own routes: while it is false, that is answered
+    ///     503. Health and metrics are always served.
     ///   - routes: adds the service's routes; those of its second argument need the bearer token.
     public init(
         _ bootstrap: Bootstrap, checks: [HealthCheck], problems: [ProblemMapping] = [],
         middlewares: [any MiddlewareProtocol<Request, Response, ServiceRequestContext>] = [],
-        isOpen: @escaping @Sendable () -> Bool = { true }, limits: HTTPLimits = HTTPLimits(),
+        isOpen: @escaping @Sendable (_ path: String) -> Bool = { _ in true }, limits: HTTPLimits = HTTPLimits(),
         routes: (_ open: ServiceRoutes, _ internal: ServiceRoutes) -> Void
     ) {
         let router = ServiceRouter(context: ServiceRequestContext.self, options: .autoGenerateHeadEndpoints)

@@ -12,6 +12,7 @@ public final class StartupStep: Service, Sendable {
     private let isPermanent: @Sendable (any Error) -> Bool
     private let body: @Sendable () async throws -> Void
     private let done = Atomic(false)
+    private let failed = Mutex<@Sendable (any Error) async -> Void>({ _ in })
 
     /// - Parameters:
     ///   - isPermanent: errors that no later try can mend; `run()` throws them, which ends the process.
@@ -27,6 +28,11 @@ public final class StartupStep: Service, Sendable {
         self.backoff = backoff
         self.isPermanent = isPermanent
         self.body = body
+    }
+
+    /// Has `action` done after each failure that a later try may mend, before the pause that follows.
+    public func afterFailure(_ action: @escaping @Sendable (any Error) async -> Void) {
+        failed.withLock { $0 = action }
     }
 
     /// Whether `body` has succeeded.
@@ -59,6 +65,7 @@ public final class StartupStep: Service, Sendable {
                 if isPermanent(error) { throw error }
                 failures += 1
                 logger.warning("startup step failed", metadata: ["step": "\(name)", "error": "\(error)"])
+                await failed.withLock { $0 }(error)
             }
             // Throws only when cancelled, which the loop sees; so does the sleep below.
             try? await Task.sleep(for: backoff.delay(attempt: failures))

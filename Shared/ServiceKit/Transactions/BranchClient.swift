@@ -10,7 +10,7 @@ public struct BranchClient: Sendable {
     private let timeout: Duration
 
     /// - Parameters:
-    ///   - participant: base URL that `client` calls; phase 2 reaches the participant there.
+    ///   - participant: name of the service that `client` calls; phase 2 finds it by that in the directory.
     ///   - timeout: for one call; never longer than what is left of the transaction's time.
     public init(_ client: ServiceClient, participant: String, timeout: Duration = .seconds(5)) {
         self.client = client
@@ -28,15 +28,16 @@ public struct BranchClient: Sendable {
             preconditionFailure("a branch is called outside of a global transaction")
         }
         guard transaction.remaining > .zero else { throw TransactionTooLate(xid: transaction.xid) }
+        var headers = [
+            BranchContext.xidHeader: transaction.xid.rawValue, BranchContext.modeHeader: mode.rawValue,
+            BranchContext.initiatorHeader: transaction.initiator,
+        ]
+        headers[BranchContext.initiatorNameHeader] = transaction.initiatorName
         // Before the call: a participant that was reached, or may have been, must hear of the end.
         transaction.enlist(participant)
         do {
             return try await client.post(
-                path, request,
-                headers: [
-                    BranchContext.xidHeader: transaction.xid.rawValue, BranchContext.modeHeader: mode.rawValue,
-                    BranchContext.initiatorHeader: transaction.initiator,
-                ], timeout: min(timeout, transaction.remaining))
+                path, request, headers: headers, timeout: min(timeout, transaction.remaining))
         } catch {
             // It said no, in so many words: nothing was done there, and nothing is to be undone. But where the same
             // request is prepared already, something is.

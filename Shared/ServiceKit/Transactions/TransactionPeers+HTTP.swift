@@ -1,13 +1,25 @@
 public import Settle
 
-/// Participants and initiators reached by HTTP.
+/// Participants and initiators reached by HTTP: those of a directory, and nobody else. The token goes nowhere else.
 public struct HTTPTransactionPeers: ParticipantPeers, InitiatorPeers {
+    /// A peer that the directory does not have.
+    public struct Unknown: Error, CustomStringConvertible {
+        /// What it was called.
+        public let peer: String
+        /// For an operator.
+        public var description: String { "configuration does not know '\(peer)'" }
+    }
+
+    private let directory: ServiceDirectory
     private let outbound: OutboundHTTP
     private let token: Tokens
     private let timeout: Duration
 
     /// - Parameter timeout: of one call.
-    public init(over outbound: OutboundHTTP, token: Tokens, timeout: Duration = .seconds(5)) {
+    public init(
+        _ directory: ServiceDirectory, over outbound: OutboundHTTP, token: Tokens, timeout: Duration = .seconds(5)
+    ) {
+        self.directory = directory
         self.outbound = outbound
         self.token = token
         self.timeout = timeout
@@ -28,8 +40,15 @@ public struct HTTPTransactionPeers: ParticipantPeers, InitiatorPeers {
         return answer.byXID
     }
 
-    private func client(_ baseURL: String) -> ServiceClient {
-        ServiceClient(baseURL, baseURL: baseURL, token: token.sent(to: baseURL), over: outbound, timeout: timeout)
+    /// As the directory says.
+    public func name(of peer: String) -> String? { directory.name(of: peer) }
+
+    private func client(_ peer: String) throws(Unknown) -> ServiceClient {
+        guard let name = directory.name(of: peer), let baseURL = directory.url(of: name) else {
+            throw Unknown(peer: peer)
+        }
+        return ServiceClient(
+            name, baseURL: baseURL.description, token: token.sent(to: baseURL), over: outbound, timeout: timeout)
     }
 }
 

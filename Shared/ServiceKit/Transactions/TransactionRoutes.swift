@@ -9,16 +9,21 @@ public import Settle
 public struct ParticipantRoutes: Sendable {
     struct Branches: Encodable {
         let branches: [UndecidedBranch]
+        /// What operators have decided, the latest first.
+        let decisions: [OperatorDecision]
     }
 
     private let participant: Participant
+    private let checkBack: CheckBack
 
-    /// The routes of `participant`.
-    public init(_ participant: Participant) {
-        self.participant = participant
+    /// The routes of a participant.
+    public init(_ participation: Participation) {
+        participant = participation.participant
+        checkBack = participation.checkBack
     }
 
-    /// Adds phase 2, the list of undecided branches, and a route for each action: `POST /branches/<action>`.
+    /// Adds phase 2, the list of undecided branches, what an operator decides, and a route for each action:
+    /// `POST /branches/<action>`.
     public func add(actions: [String], to guarded: ServiceRoutes) {
         guarded.post("transactions/commit") { request, context in
             let xids = try await requireJSON(XIDs.self, from: request, context: context).checked()
@@ -30,15 +35,32 @@ public struct ParticipantRoutes: Sendable {
         }
         guarded.get("transactions") { request, _ in
             let limit = try request.queryInteger("limit", in: 1...1000, default: 200)
-            return try Response.json(Branches(branches: try await participant.undecided(limit: limit)))
+            return try Response.json(
+                Branches(
+                    branches: try await checkBack.undecided(limit: limit),
+                    decisions: try await checkBack.operatorDecisions(limit: limit)))
+        }
+        guarded.post("transactions/decide") { request, context in
+            let wanted = try await requireJSON(OperatorRequest.self, from: request, context: context)
+            let decided = try await checkBack.decide(
+                try wanted.checkedXID(), commit: wanted.decision == Decision.commit.rawValue, by: wanted.operator,
+                because: wanted.reason, force: wanted.force ?? false)
+            return try Response.json(decided, status: decided.outcome == nil ? .accepted : .ok)
         }
         for action in actions {
             guarded.post("branches/\(action)") { request, context in
-                guard let branch = ServiceContext.current?.branch else {
+                guard let asked = ServiceContext.current?.branch else {
                     throw Problem.badRequest(
                         "\(BranchContext.xidHeader), \(BranchContext.modeHeader) and \(BranchContext.initiatorHeader) "
                             + "must name a global transaction")
                 }
+                // Before anything is done: nobody could be asked for the decision, and nobody else shall get the token.
+                guard let initiator = checkBack.initiatorName(asked.initiator) else {
+                    throw Problem(
+                        .unprocessableContent, code: BranchProblem.unknownInitiator, title: "Unknown initiator",
+                        detail: "the initiator is not one of those that this service's INITIATORS lists")
+                }
+                let branch = asked.by(initiator)
                 let body = try await requireRawJSON(from: request, context: context)
                 return Response(
                     status: .ok, headers: [.contentType: "application/json"],
@@ -47,6 +69,24 @@ public struct ParticipantRoutes: Sendable {
                             bytes: try await participant.perform(action, request: body, context: branch))))
             }
         }
+    }
+}
+
+/// `{"xid", "decision", "operator", "reason", "force"}`
+private struct OperatorRequest: Decodable {
+    let xid: String
+    let decision: String
+    let `operator`: String
+    let reason: String
+    let force: Bool?
+
+    /// Throws the problem that says what is wrong with it.
+    func checkedXID() throws -> XID {
+        guard let xid = XID(rawValue: xid) else { throw Problem.unprocessable("xid is not an XID") }
+        try Check.choice("decision", decision, of: [Decision.commit.rawValue, Decision.abort.rawValue])
+        try Check.length("operator", `operator`, 1...128)
+        try Check.length("reason", reason, 1...1000)
+        return xid
     }
 }
 
@@ -96,6 +136,7 @@ extension ProblemMapping {
         switch error {
         case let refusal as BranchRefusal: .conflict(refusal.code, refusal.detail)
         case let error as BranchError: error.problem
+        case let refusal as OperatorDecisionRefusal: refusal.problem
         // Of any route, not only a branch's: PUT /products meets the rows of global transactions too.
         case let error as PostgresError where error.isRowHeld: BranchError.locked.problem
         case is DecodingError: .unprocessable("the body is not what this action takes")
@@ -124,6 +165,22 @@ public enum BranchProblem {
     public static let prepared = "already-prepared"
     /// Mode `xa` is switched off in the participant's PostgreSQL.
     public static let xaUnavailable = "xa-unavailable"
+    /// Configuration does not know who decides.
+    public static let unknownInitiator = "unknown-initiator"
+}
+
+extension OperatorDecisionRefusal {
+    fileprivate var problem: Problem {
+        switch self {
+        case .unknown: .notFound("this service has no branch of that global transaction")
+        case .ended(let outcome): .conflict("transaction-over", "the branch has ended: \(outcome.rawValue)")
+        case .decidedOtherwise(let decision):
+            .conflict("decided-otherwise", "the initiator has decided: \(decision.rawValue)")
+        case .operatorDecidedOtherwise: .conflict("decided-otherwise", "an operator has decided otherwise before")
+        case .mayStillDecide:
+            .conflict("may-still-decide", "the initiator may still decide; \"force\": true goes on all the same")
+        }
+    }
 }
 
 extension BranchError {

@@ -44,6 +44,9 @@ public final class TaskScheduler: Service {
                 group.addTask { await self.publishCommitted() }
                 group.addTask { await self.scanUntilStopped() }
                 group.addTask { await self.tick() }
+                if let retention = settings.historyRetention {
+                    group.addTask { await self.forgetArchived(longerThan: retention) }
+                }
                 await group.next()
                 group.cancelAll()
             }
@@ -117,6 +120,21 @@ public final class TaskScheduler: Service {
             await publish(tasks)
             guard tasks.count + parked.count == settings.batchSize else { return }
             try await postponeHeld()
+        }
+    }
+
+    // MARK: What is archived
+
+    private func forgetArchived(longerThan retention: Duration) async {
+        let purge = TaskHistoryPurge(retention: retention, batchSize: settings.batchSize)
+        while !Task.isCancelled {
+            do {
+                _ = try await purge.round(in: store.database)
+            } catch {
+                logger.warning("forgetting archived tasks failed", metadata: ["error": "\(error)"])
+            }
+            // As above.
+            try? await Task.sleep(for: settings.purgeInterval)
         }
     }
 

@@ -19,6 +19,11 @@ public struct TaskSettings: Sendable, Equatable {
     /// How many committed tasks may wait in memory to be published; the rest stay in the table until they are due.
     public var handoverCapacity = 20_000
 
+    /// How long archived tasks are kept after their answer; nil: for ever.
+    public var historyRetention: Duration?
+    /// How often archived tasks that are older than that are looked for.
+    public var purgeInterval: Duration = .seconds(60)
+
     /// The defaults.
     public init() {}
 }

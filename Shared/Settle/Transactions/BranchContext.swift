@@ -6,10 +6,13 @@ public struct BranchContext: Sendable, Equatable {
     public static let xidHeader = "Settle-XID"
     /// The header with the mode of the branch.
     public static let modeHeader = "Settle-Mode"
-    /// The header with the base URL of who decides.
+    /// The header with the base URL, or the name, of who decides.
     public static let initiatorHeader = "Settle-Initiator"
+    /// The header with the name of who decides. Where it is sent it counts, and not the one above: a name stays when an
+    /// address changes.
+    public static let initiatorNameHeader = "Settle-Initiator-Name"
 
-    /// How many bytes the initiator's base URL may have: it becomes part of a prepared transaction's name, which has
+    /// How many bytes the initiator's name or base URL may have: it becomes part of a prepared transaction's name, which has
     /// room for 199.
     public static let maxInitiatorLength = 90
 
@@ -17,7 +20,8 @@ public struct BranchContext: Sendable, Equatable {
     public let xid: XID
     /// How the participant is to do its part.
     public let mode: BranchMode
-    /// Base URL of the service that decides, and that is asked when it says nothing.
+    /// Who decides, and is asked when it says nothing: a name that configuration resolves. As it comes from a header it
+    /// may be a base URL; whoever does what it asks for has it resolved first.
     public let initiator: String
 
     /// The three together.
@@ -31,9 +35,15 @@ public struct BranchContext: Sendable, Equatable {
     public init?(header: (String) -> String?) {
         guard let xid = header(Self.xidHeader).flatMap(XID.init(rawValue:)),
             let mode = header(Self.modeHeader).flatMap(BranchMode.init(rawValue:)),
-            let initiator = header(Self.initiatorHeader), (1...Self.maxInitiatorLength).contains(initiator.utf8.count)
+            let initiator = header(Self.initiatorNameHeader) ?? header(Self.initiatorHeader),
+            (1...Self.maxInitiatorLength).contains(initiator.utf8.count)
         else { return nil }
         self.init(xid: xid, mode: mode, initiator: initiator)
+    }
+
+    /// The same with `initiator` as who decides.
+    public func by(_ initiator: String) -> BranchContext {
+        BranchContext(xid: xid, mode: mode, initiator: initiator)
     }
 }
 

@@ -8,12 +8,15 @@ import Synchronization
 ///
 /// It alone makes global transactions end; phase 2 only makes them end sooner.
 public final class CheckBack: Service {
-    private let participant: Participant
-    private let peers: any InitiatorPeers
-    private let settings: TransactionSettings
-    private let logger: Logger
+    let participant: Participant
+    let peers: any InitiatorPeers
+    let settings: TransactionSettings
+    let logger: Logger
     private let branches: UndecidedBranches
     private let initiators: Mutex<InitiatorsToAsk>
+    private let purge: TransactionPurge
+    /// What branches call initiators that configuration does not know, as was last said in the log.
+    private let strangers = Mutex<Set<String>>([])
     /// Anything in it makes the next look happen now.
     private let signal = Mailbox<Void>(capacity: 1)
 
@@ -25,6 +28,7 @@ public final class CheckBack: Service {
         settings = participant.settings
         branches = UndecidedBranches(participant: participant)
         initiators = Mutex(InitiatorsToAsk(backoff: settings.checkBackoff))
+        purge = .branches(settings)
     }
 
     /// Runs until graceful shutdown.
@@ -33,16 +37,47 @@ public final class CheckBack: Service {
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
                 group.addTask { await self.every(self.settings.scanInterval) { _ = self.signal.offer(()) } }
-                group.addTask { await self.every(self.settings.purgeInterval) { await self.purge() } }
+                group.addTask { await self.every(self.settings.purgeInterval) { await self.forgetOld() } }
                 while !(await self.signal.take()).isEmpty { await self.look(&group) }
                 group.cancelAll()
             }
         }
     }
 
+    /// The name of the initiator that a header calls so; nil when it is not known here.
+    public func initiatorName(_ initiator: String) -> String? { peers.name(of: initiator) }
+
     /// One look; returns when all initiators that were to be asked have answered or failed to.
     func check() async {
         await withDiscardingTaskGroup { await self.look(&$0) }
+    }
+
+    /// Ends the prepared transactions whose initiators have decided, and touches no table.
+    ///
+    /// For the time when the common tables cannot be brought up to date because a prepared transaction, which has written
+    /// its row there, holds them. A rollback leaves no memory of itself then: the initiator's, that it declared the
+    /// transaction aborted, is enough, and a request that comes late is undone by the next check-back.
+    public func endPrepared() async {
+        do {
+            let waiting = try await participant.prepared.waiting(longerThan: settings.checkAfter)
+            for (initiator, its) in Dictionary(grouping: waiting, by: \.initiator) {
+                guard let name = peers.name(of: initiator) else { continue }
+                let its = its.prefix(settings.batchSize)
+                let decisions = try await peers.decisions(on: its.map(\.xid), at: name)
+                for prepared in its {
+                    guard let commit = decisions[prepared.xid]?.commits,
+                        try await participant.prepared.end(prepared, commit: commit)
+                    else { continue }
+                    logger.info(
+                        "a prepared transaction that a migration waits for was ended by check-back",
+                        metadata: ["xid": "\(prepared.xid)", "decision": commit ? "commit" : "abort"])
+                }
+            }
+        } catch {
+            logger.warning(
+                "prepared transactions that a migration waits for could not be ended; they are asked about again",
+                metadata: ["error": "\(error)"])
+        }
     }
 
     private func every(_ interval: Duration, _ body: () async -> Void) async {
@@ -55,14 +90,33 @@ public final class CheckBack: Service {
 
     private func look(_ group: inout DiscardingTaskGroup) async {
         do {
-            try await branches.count()
+            let survey = try await branches.survey()
+            let known = survey.counts.keys.reduce(into: [:]) { $0[$1] = peers.name(of: $1) }
+            report(survey, known: known)
             let excluded = initiators.withLock { $0.excluded(now: .now) }
-            for (initiator, due) in try await branches.claim(except: excluded) {
+            let names = known.filter { !excluded.contains($0.value) }
+            for (initiator, due) in try await branches.claim(survey, of: names) {
                 initiators.withLock { $0.ask(initiator) }
                 group.addTask { await self.ask(initiator, about: due) }
             }
         } catch {
             logger.warning("check-back failed; next look", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Tells the metrics what waits, and the log, once, whom configuration does not know.
+    private func report(_ survey: UndecidedBranches.Survey, known: [String: String]) {
+        let unknown = survey.counts.filter { known[$0.key] == nil }
+        participant.metrics.undecided(
+            survey.inTable, stuck: survey.stuck, unresolved: unknown.values.reduce(0, +), oldest: survey.oldest)
+        let new = strangers.withLock { strangers in
+            defer { strangers = Set(unknown.keys) }
+            return unknown.filter { !strangers.contains($0.key) }
+        }
+        for (initiator, count) in new {
+            logger.error(
+                "branches wait for an initiator that configuration does not know; nobody is asked",
+                metadata: ["initiator": "\(initiator)", "branches": "\(count)"])
         }
     }
 
@@ -102,9 +156,9 @@ public final class CheckBack: Service {
         }
     }
 
-    private func purge() async {
+    private func forgetOld() async {
         do {
-            while try await branches.purge() == settings.batchSize, !Task.isCancelled {}
+            _ = try await purge.round(in: participant.ending)
         } catch {
             logger.warning("forgetting old branches failed", metadata: ["error": "\(error)"])
         }

@@ -87,17 +87,18 @@ struct DecisionStore: Sendable {
             """, [.texts(xids.map(\.rawValue))])
     }
 
-    /// Forgets a small batch of what ended long ago; returns how many.
-    func purge() async throws -> Int {
-        try await database.query(
+    /// How many commit decisions not every participant has confirmed, by participant; of the first ten thousand.
+    func unacknowledged() async throws -> [String: Int] {
+        let rows = try await database.query(
             """
-            DELETE FROM settle.global_transaction WHERE xid IN (
-                SELECT xid FROM settle.global_transaction
-                WHERE created_at < now() - $1 * interval '1 millisecond'
-                  AND (decision = 'abort' OR acknowledged_at IS NOT NULL)
-                LIMIT $2 FOR UPDATE SKIP LOCKED)
-            """, [.int(settings.retention.milliseconds), .int(settings.batchSize)]
-        ).affected
+            SELECT participant, count(*)
+            FROM (SELECT participants FROM settle.global_transaction
+                  WHERE decision = 'commit' AND acknowledged_at IS NULL LIMIT 10000) g, unnest(participants) AS participant
+            GROUP BY participant
+            """)
+        return try rows.reduce(into: [:]) { counts, row in
+            counts[try row.decode(String.self, at: 0)] = try row.decode(Int.self, at: 1)
+        }
     }
 
     private func decode(_ rows: PostgresRows) throws -> [XID: Decision] {

@@ -10,19 +10,22 @@ public final class GlobalTransaction: Sendable {
 
     /// Its name.
     public let xid: XID
-    /// Base URL at which participants ask about it.
+    /// The initiator's base URL.
     public let initiator: String
+    /// The initiator's name, by which participants know whom to ask; nil: they go by the base URL.
+    public let initiatorName: String?
     /// It may not be committed past this.
     public let deadline: ContinuousClock.Instant
     private let state = Mutex(State())
 
-    init(xid: XID, initiator: String, deadline: ContinuousClock.Instant) {
+    init(xid: XID, initiator: String, initiatorName: String? = nil, deadline: ContinuousClock.Instant) {
         self.xid = xid
         self.initiator = initiator
+        self.initiatorName = initiatorName
         self.deadline = deadline
     }
 
-    /// Notes, before each call, that the service at this base URL may do a part of it.
+    /// Notes, before each call, that the service of this name may do a part of it.
     public func enlist(_ participant: String) {
         state.withLock { $0.calls[participant, default: 0] += 1 }
     }

@@ -98,13 +98,15 @@ extension Participant {
 
     private func endVisible(_ xids: [XID], commit: Bool) async throws -> [XID: BranchOutcome] {
         guard !xids.isEmpty else { return [:] }
-        let (branches, stuck) = try await ending.transaction { [self] transaction in
+        let (branches, stuck, waiting) = try await ending.transaction { [self] transaction in
             // What is in the way may be a transaction that was prepared just now, and then waiting is in vain: looked for
             // again, it is found among the prepared ones.
             transaction.add("SELECT set_config('lock_timeout', '250ms', true)")
             if !commit { BranchStore.refuseLateBranches(xids, in: transaction) }
             let branches = try BranchStore.lock(xids, in: transaction)
-            let open = branches.filter { Optional($0.state).onDecision(commit: commit).acts }
+            let due = branches.filter { Optional($0.state).onDecision(commit: commit).acts }
+            let waiting = actionsCanEnd() ? [] : due.filter { $0.mode == .tcc || $0.mode == .saga }.map(\.xid)
+            let open = due.filter { !waiting.contains($0.xid) }
             let stuck = try leaveUnknownActions(of: open, in: transaction)
                 .union(commit ? [] : undoPlainChanges(of: open, in: transaction))
             let ended = open.filter { !stuck.contains($0.xid) }
@@ -114,9 +116,10 @@ extension Participant {
             }
             BranchStore.end(ended.map(\.xid), as: commit ? .committed : .rolledBack, in: transaction)
             try faults.reach(commit ? "branch.duringCommit" : "branch.duringRollback")
-            return (branches, stuck)
+            return (branches, stuck, Set(waiting))
         }
-        return outcomes(of: xids, branches: branches, stuck: stuck, commit: commit)
+        return outcomes(
+            of: xids.filter { !waiting.contains($0) }, branches: branches, stuck: stuck, commit: commit)
     }
 
     private func outcomes(

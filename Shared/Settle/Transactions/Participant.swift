@@ -22,6 +22,7 @@ public final class Participant: Sendable {
     let logger: Logger
     let metrics = ParticipantMetrics()
     let waiting: RowWaiting
+    let actionsCanEnd: @Sendable () -> Bool
     private let handlers: [Key: BranchHandler]
     private let isXAPossible = Atomic(false)
 
@@ -30,15 +31,19 @@ public final class Participant: Sendable {
     ///   - database: where the business tables and `settle.branch` are.
     ///   - ending: the same database, on other connections; some of them work on one batch at once.
     ///   - handlers: all that the participant can do, in all modes.
+    ///   - actionsCanEnd: false while the business tables are not yet as `handlers` need them. Branches in `tcc` and `saga`
+    ///     wait until then; those in `at` and `xa`, which hold what a migration may wait for, end without a handler.
     public init(
         name: String, database: PostgresDatabase, ending: PostgresDatabase, handlers: [BranchHandler],
-        settings: TransactionSettings = TransactionSettings(), faults: Faults = .none, logger: Logger
+        settings: TransactionSettings = TransactionSettings(), faults: Faults = .none,
+        actionsCanEnd: @escaping @Sendable () -> Bool = { true }, logger: Logger
     ) {
         precondition((1...32).contains(name.utf8.count) && XID(rawValue: name) != nil, "a name of letters and dashes")
         self.database = database
         self.ending = ending
         self.settings = settings
         self.faults = faults
+        self.actionsCanEnd = actionsCanEnd
         self.logger = logger
         waiting = RowWaiting(timeout: settings.lockTimeout)
         prepared = PreparedTransactions(database: ending, participant: name)

@@ -35,7 +35,7 @@ final class PhaseTwo: Sendable {
             await withTaskGroup { group in
                 group.addTask { await self.tellFresh() }
                 group.addTask { await self.scan() }
-                group.addTask { await self.purge() }
+                group.addTask { await self.keepHouse() }
                 await group.next()
                 group.cancelAll()
             }
@@ -114,21 +114,31 @@ final class PhaseTwo: Sendable {
         }
     }
 
-    private func purge() async {
+    /// What is done now and then: forgets what ended long ago, and counts what nobody can be told.
+    private func keepHouse() async {
+        let purge = TransactionPurge.decisions(settings)
         while !Task.isCancelled {
             do {
-                while try await store.purge() == settings.batchSize, !Task.isCancelled {}
+                _ = try await purge.round(in: store.database)
+                let unknown = try await store.unacknowledged().filter { peers.name(of: $0.key) == nil }
+                metrics.unresolved(unknown.values.reduce(0, +))
+                for (participant, count) in unknown {
+                    logger.error(
+                        "decisions wait for a participant that configuration does not know",
+                        metadata: ["participant": "\(participant)", "transactions": "\(count)"])
+                }
             } catch {
                 logger.warning("forgetting old decisions failed", metadata: ["error": "\(error)"])
             }
-            // As above.
+            // Only cancellation ends the sleep early, and then the loop ends.
             try? await Task.sleep(for: settings.purgeInterval)
         }
     }
 
     private func tell(_ batch: [DecisionStore.Unacknowledged]) async {
         let confirmed = await withTaskGroup { group in
-            for participant in Set(batch.flatMap(\.participants)) {
+            // One that configuration does not know is not told: nobody else may have the address now, and the token.
+            for participant in Set(batch.flatMap(\.participants)) where peers.name(of: participant) != nil {
                 let xids = batch.filter { $0.participants.contains(participant) }.map(\.xid)
                 group.addTask { (participant, await self.commit(xids, at: participant)) }
             }

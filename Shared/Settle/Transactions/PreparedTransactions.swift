@@ -9,7 +9,10 @@ struct PreparedTransactions: Sendable {
     struct Prepared: Sendable {
         let gid: String
         let xid: XID
+        /// Its name; its base URL in what an earlier version has prepared.
         let initiator: String
+        /// How long ago it was prepared.
+        let age: Double
     }
 
     let database: PostgresDatabase
@@ -51,14 +54,14 @@ struct PreparedTransactions: Sendable {
     private func query(_ condition: String, _ parameters: [PostgresValue]) async throws -> [Prepared] {
         try await database.query(
             """
-            SELECT gid FROM pg_prepared_xacts
+            SELECT gid, extract(epoch FROM clock_timestamp() - prepared)::float8 FROM pg_prepared_xacts
             WHERE database = current_database() AND gid LIKE 'settle:%' AND \(condition)
             """, parameters
         ).compactMap { row in
             let gid = try row.decode(String.self, at: 0)
             let parts = gid.split(separator: ":", maxSplits: 3).map(String.init)
             guard parts.count == 4, let xid = XID(rawValue: parts[1]) else { return nil }
-            return Prepared(gid: gid, xid: xid, initiator: parts[3])
+            return Prepared(gid: gid, xid: xid, initiator: parts[3], age: try row.decode(Double.self, at: 1))
         }
     }
 }

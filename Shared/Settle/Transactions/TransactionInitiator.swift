@@ -9,6 +9,7 @@ public import ServiceLifecycle
 /// Participants do their parts under the transaction's XID. Then the initiator's own local transaction inserts the
 /// decision, beside whatever else it writes: that commit *is* the commit of the global transaction. No row means abort.
 public final class TransactionInitiator: Service {
+    private let name: String?
     private let selfURL: String
     private let store: DecisionStore
     private let phase2: PhaseTwo
@@ -16,14 +17,17 @@ public final class TransactionInitiator: Service {
     private let logger: Logger
 
     /// - Parameters:
+    ///   - name: by which participants' configuration knows this service; at most `BranchContext.maxInitiatorLength` bytes.
+    ///     Without one they go by `selfURL`, and find nobody there once it has changed.
     ///   - selfURL: base URL at which participants reach this service, or any replica of it; at most
     ///     `BranchContext.maxInitiatorLength` bytes.
     ///   - database: where `settle.global_transaction` is, beside the tables of the business.
     public init(
-        selfURL: String, database: PostgresDatabase, participants: any ParticipantPeers,
+        name: String? = nil, selfURL: String, database: PostgresDatabase, participants: any ParticipantPeers,
         settings: TransactionSettings = TransactionSettings(), faults: Faults = .none, logger: Logger
     ) {
         precondition((1...BranchContext.maxInitiatorLength).contains(selfURL.utf8.count), "a base URL that fits")
+        self.name = name
         self.selfURL = selfURL
         self.settings = settings
         self.logger = logger
@@ -40,7 +44,7 @@ public final class TransactionInitiator: Service {
     /// - Throws: what `body` throws, wrapped in `TransactionCommitted` when the transaction is committed all the same.
     public func run<Result>(_ body: (GlobalTransaction) async throws -> Result) async throws -> Result {
         let transaction = GlobalTransaction(
-            xid: XID(), initiator: selfURL, deadline: .now + settings.deadline)
+            xid: XID(), initiator: selfURL, initiatorName: name, deadline: .now + settings.deadline)
         var context = ServiceContext.current ?? .topLevel
         context.globalTransaction = transaction
         let result: Result

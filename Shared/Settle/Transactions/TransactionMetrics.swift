@@ -6,9 +6,12 @@ struct InitiatorMetrics: Sendable {
     private let abortedCounter = Counter(label: "settle_transactions_total", dimensions: [("decision", "abort")])
     private let acknowledgedCounter = Counter(label: "settle_transactions_acknowledged_total")
 
+    private let unresolvedGauge = Gauge(label: "settle_transactions_unresolved")
+
     func committed(_ count: Int) { committedCounter.increment(by: count) }
     func rolledBack() { abortedCounter.increment() }
     func acknowledged(_ count: Int) { acknowledgedCounter.increment(by: count) }
+    func unresolved(_ count: Int) { unresolvedGauge.record(count) }
 }
 
 /// What an operator watches of a participant.
@@ -22,6 +25,8 @@ struct ParticipantMetrics: Sendable {
     private let checkBacks = Counter(label: "settle_check_backs_total")
     private let undecided = Gauge(label: "settle_branches_undecided")
     private let stuck = Gauge(label: "settle_branches_stuck")
+    private let unresolved = Gauge(label: "settle_branches_unresolved")
+    private let oldest = Gauge(label: "settle_branch_oldest_age_seconds")
 
     enum Event { case performed, repeated, refused, locked }
 
@@ -40,9 +45,14 @@ struct ParticipantMetrics: Sendable {
 
     func checkedBack(_ count: Int) { checkBacks.increment(by: count) }
 
-    /// - Parameter stuck: those of them that could not be ended.
-    func undecided(_ count: Int, stuck: Int) {
+    /// - Parameters:
+    ///   - stuck: those of them that could not be ended.
+    ///   - unresolved: those, prepared ones too, whose initiator configuration does not know.
+    ///   - oldest: seconds since the oldest part was done that waits, prepared ones too.
+    func undecided(_ count: Int, stuck: Int, unresolved: Int, oldest: Double) {
         undecided.record(count)
         self.stuck.record(stuck)
+        self.unresolved.record(unresolved)
+        self.oldest.record(oldest)
     }
 }

@@ -19,7 +19,7 @@ public struct TransactionSettings: Sendable, Equatable {
     public var rollbackWait: Duration = .seconds(2)
     /// How long an outcome waits for an initiating transaction that is still open.
     public var outcomeWait: Duration = .milliseconds(500)
-    /// How long decisions and branches are kept after their end, to recognise late copies.
+    /// How long decisions and branches are kept after their end, to recognise late copies; longer than `deadline`.
     public var retention: Duration = .seconds(24 * 3600)
     /// How often what is older than that is looked for.
     public var purgeInterval: Duration = .seconds(60)

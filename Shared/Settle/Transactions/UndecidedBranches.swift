@@ -15,16 +15,54 @@ struct UndecidedBranches: ~Copyable, Sendable {
         settings = participant.settings
     }
 
-    /// Those that are due, by their initiator, without those of `excluded`; they are not due again soon, so that
+    /// What waits, by who decides, as the rows have it: a name, or a base URL in rows of earlier versions.
+    struct Survey: Sendable {
+        var counts: [String: Int] = [:]
+        var inTable = 0
+        var stuck = 0
+        /// Seconds.
+        var oldest = 0.0
+        var prepared: [PreparedTransactions.Prepared] = []
+    }
+
+    /// Looks at all of them.
+    func survey() async throws -> Survey {
+        var survey = Survey()
+        survey.prepared = try await participant.prepared.waiting(longerThan: settings.checkAfter)
+        survey.counts = Dictionary(survey.prepared.map { ($0.initiator, 1) }, uniquingKeysWith: +)
+        survey.oldest = survey.prepared.first?.age ?? 0
+        let rows = try await participant.ending.query(
+            """
+            SELECT initiator, count(*), count(errormsg),
+                   extract(epoch FROM clock_timestamp() - min(created_at))::float8
+            FROM settle.branch WHERE state = 'undecided' GROUP BY initiator
+            """)
+        for row in rows {
+            let count = try row.decode(Int.self, at: 1)
+            survey.counts[try row.decode(String.self, at: 0), default: 0] += count
+            survey.inTable += count
+            survey.stuck += try row.decode(Int.self, at: 2)
+            survey.oldest = max(survey.oldest, try row.decode(Double.self, at: 3))
+        }
+        return survey
+    }
+
+    /// Those that are due and whose initiator may be asked now, by its name; they are not due again soon, so that
     /// replicas do not ask about the same ones.
-    func claim(except excluded: Set<String>) async throws -> [String: [XID]] {
-        var due = try await claimPrepared(except: excluded)
+    ///
+    /// - Parameter names: of those who may be asked, by what the rows call them.
+    func claim(_ survey: Survey, of names: [String: String]) async throws -> [String: [XID]] {
+        guard !names.isEmpty else { return [:] }
+        var due: [String: [XID]] = [:]
+        for prepared in claimPrepared(survey.prepared, of: names) {
+            if let name = names[prepared.initiator] { due[name, default: []].append(prepared.xid) }
+        }
         let backoff = settings.checkBackoff
         let rows = try await participant.ending.query(
             """
             WITH due AS (
                 SELECT xid FROM settle.branch
-                WHERE state = 'undecided' AND check_time <= now() AND initiator <> ALL ($4::text[])
+                WHERE state = 'undecided' AND check_time <= now() AND initiator = ANY ($4::text[])
                 ORDER BY check_time LIMIT $1 FOR UPDATE SKIP LOCKED)
             UPDATE settle.branch b SET
                 checks = checks + 1,
@@ -34,53 +72,32 @@ struct UndecidedBranches: ~Copyable, Sendable {
             """,
             [
                 .int(settings.batchSize), .int(backoff.initial.milliseconds), .int(backoff.cap.milliseconds),
-                .texts(Array(excluded)),
+                .texts(names.keys.sorted()),
             ])
         for row in rows {
-            guard let xid = XID(rawValue: try row.decode(String.self, at: 0)) else { continue }
-            due[try row.decode(String.self, at: 1), default: []].append(xid)
+            guard let xid = XID(rawValue: try row.decode(String.self, at: 0)),
+                let name = names[try row.decode(String.self, at: 1)]
+            else { continue }
+            due[name, default: []].append(xid)
         }
         return due
     }
 
-    private func claimPrepared(except excluded: Set<String>) async throws -> [String: [XID]] {
-        let waiting = try await participant.prepared.waiting(longerThan: settings.checkAfter)
+    private func claimPrepared(
+        _ waiting: [PreparedTransactions.Prepared], of names: [String: String]
+    ) -> [PreparedTransactions.Prepared] {
         let now = ContinuousClock.now
-        let due = preparedChecks.withLock { known in
+        return preparedChecks.withLock { known in
             let gids = Set(waiting.map(\.gid))
             known = known.filter { gids.contains($0.key) }
-            let due = waiting.filter {
-                !excluded.contains($0.initiator) && known[$0.gid].map { $0.next <= now } ?? true
-            }
-            .prefix(settings.batchSize)
+            let due = waiting.filter { names[$0.initiator] != nil && known[$0.gid].map { $0.next <= now } ?? true }
+                .prefix(settings.batchSize)
             for prepared in due {
                 let checks = (known[prepared.gid]?.checks ?? 0) + 1
                 known[prepared.gid] = (checks, now + settings.checkBackoff.delay(attempt: checks))
             }
-            return due
+            return Array(due)
         }
-        return Dictionary(grouping: due, by: \.initiator).mapValues { $0.map(\.xid) }
-    }
-
-    /// Tells the metrics how many there are.
-    func count() async throws {
-        let rows = try await participant.ending.query(
-            "SELECT count(*), count(errormsg) FROM settle.branch WHERE state = 'undecided'")
-        guard let row = rows.first else { return }
-        participant.metrics.undecided(try row.decode(Int.self, at: 0), stuck: try row.decode(Int.self, at: 1))
-    }
-
-    /// Forgets a small batch of branches that ended long ago; returns how many.
-    func purge() async throws -> Int {
-        try await participant.ending.query(
-            """
-            DELETE FROM settle.branch WHERE xid IN (
-                SELECT xid FROM settle.branch
-                WHERE created_at < now() - $1 * interval '1 millisecond'
-                  AND ended_at < now() - $1 * interval '1 millisecond'
-                LIMIT $2 FOR UPDATE SKIP LOCKED)
-            """, [.int(settings.retention.milliseconds), .int(settings.batchSize)]
-        ).affected
     }
 }
 
@@ -92,6 +109,10 @@ public struct UndecidedBranch: Encodable, Sendable {
     public let mode: String
     /// `undecided`, or `prepared` in mode `xa`.
     public let state: String
+    /// Who decides, as the branch has it.
+    public let initiator: String
+    /// Whether configuration does not know who that is, so that nobody is asked.
+    public internal(set) var unresolved = false
     /// When it was done.
     public let createdAt: Date
     /// Why it could not be ended, if that was tried.
@@ -100,20 +121,32 @@ public struct UndecidedBranch: Encodable, Sendable {
 
 extension Participant {
     /// The oldest branches that wait for their decision.
-    public func undecided(limit: Int) async throws -> [UndecidedBranch] {
+    func undecided(limit: Int) async throws -> [UndecidedBranch] {
         try await ending.query(
             """
-            SELECT xid, mode, state, created_at, errormsg FROM settle.branch WHERE state = 'undecided'
+            SELECT xid, mode, state, initiator, created_at, errormsg FROM settle.branch WHERE state = 'undecided'
             UNION ALL
-            SELECT split_part(gid, ':', 2), 'xa', 'prepared', prepared, NULL FROM pg_prepared_xacts
+            SELECT split_part(gid, ':', 2), 'xa', 'prepared', regexp_replace(gid, '^([^:]*:){3}', ''), prepared, NULL
+            FROM pg_prepared_xacts
             WHERE database = current_database() AND gid LIKE 'settle:%'
-            ORDER BY 4 LIMIT $1
+            ORDER BY 5 LIMIT $1
             """, [.int(limit)]
         ).map { row in
             UndecidedBranch(
                 xid: try row.decode(String.self, at: 0), mode: try row.decode(String.self, at: 1),
-                state: try row.decode(String.self, at: 2), createdAt: try row.decode(Date.self, at: 3),
-                errormsg: try row.decode(String?.self, at: 4))
+                state: try row.decode(String.self, at: 2), initiator: try row.decode(String.self, at: 3),
+                createdAt: try row.decode(Date.self, at: 4), errormsg: try row.decode(String?.self, at: 5))
+        }
+    }
+}
+
+extension CheckBack {
+    /// The oldest branches that wait for their decision.
+    public func undecided(limit: Int) async throws -> [UndecidedBranch] {
+        try await participant.undecided(limit: limit).map { branch in
+            var branch = branch
+            branch.unresolved = peers.name(of: branch.initiator) == nil
+            return branch
         }
     }
 }

@@ -83,4 +83,42 @@ struct MigratorTests {
             }
         }
     }
+
+    @Test("one that meets a lock gives up soon, and can be applied once the lock is gone", .timeLimit(.minutes(1)))
+    func blocked() async throws {
+        try await withNewDatabase { name in
+            let database = try PostgresDatabase(TestServer.configuration(database: name), logger: quiet)
+            let holder = try PostgresDatabase(TestServer.configuration(database: name), logger: quiet)
+            try await running(database) {
+                try await running(holder) {
+                    try await PostgresMigrator.apply([first], set: "s", on: database)
+                    // No process has it in hand, and nothing but its own end gives the table free.
+                    let gid = "migrator_\(name)"
+                    try await holder.transaction(ending: .prepare(gid: gid)) { $0.add("INSERT INTO a VALUES (4)") }
+                    let altering = Migration(name: "0003_alter", sql: "ALTER TABLE a ALTER id TYPE bigint")
+                    let error = await #expect(throws: PostgresMigrationError.self) {
+                        try await PostgresMigrator.apply(
+                            [first, altering], set: "s", on: database, lockTimeout: .milliseconds(200))
+                    }
+                    #expect(error?.isPermanent == false)
+                    #expect(error?.description.contains("0003_alter") == true)
+                    _ = try await holder.query("COMMIT PREPARED '\(gid)'")
+                    #expect(
+                        try await PostgresMigrator.apply([first, altering], set: "s", on: database) == ["0003_alter"])
+                    #expect(try await sum(database) == 5)
+                }
+            }
+        }
+    }
+
+    @Test("rows that undecided global transactions hold make it wait, too", arguments: ["ST001", "ST002"])
+    func held(state: String) async throws {
+        try await withDatabase { database in
+            let sql = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '\(state)'; END $$"
+            let error = await #expect(throws: PostgresMigrationError.self) {
+                try await PostgresMigrator.apply([Migration(name: "held", sql: sql)], set: "s", on: database)
+            }
+            #expect(error?.isPermanent == false)
+        }
+    }
 }

@@ -1,6 +1,7 @@
 import Base
 import Foundation
 import Postgres
+import Synchronization
 import Testing
 
 @testable import Settle
@@ -187,6 +188,53 @@ struct CheckBackTests {
             #expect(try await bed.participant.rollBack([xid]) == [xid: .rolledBack])
             #expect(try await bed.wallet("ann") == .init(100))
             #expect(try await bed.leftovers() == 0)
+        }
+    }
+
+    @Test("branches of an initiator that configuration does not know are shown, never asked about, and in nobody's way")
+    func unresolved() async throws {
+        var settings = TransactionBed.settings
+        settings.batchSize = 5
+        try await TransactionBed.with(settings: settings) { bed in
+            let stranger = "http://gone.test"
+            bed.wire.estrange(stranger)
+            try await bed.fill("ann")
+            try await bed.fill("bob")
+            for number in 0..<12 {
+                let request = try JSONEncoder().encode(Withdrawal(wallet: number == 0 ? "bob" : "ann", amount: 1))
+                _ = try await bed.participant.perform(
+                    "withdraw", request: request,
+                    context: BranchContext(xid: XID(), mode: number == 0 ? .xa : .saga, initiator: stranger))
+            }
+            let ours = XID()
+            try await bed.withdraw(1, from: "ann", .saga, ours)
+            try await TransactionBed.await {
+                await bed.checkBack.check()
+                return try await bed.state(ours) == .rolledBack
+            }
+            #expect(bed.wire.messages(to: stranger).isEmpty)
+            #expect(try await bed.checkBack.undecided(limit: 50).count { $0.unresolved } == 12)
+        }
+    }
+
+    @Test("while the business tables are not up to date, branches in at and xa end, and the others wait for theirs")
+    func migrating() async throws {
+        let isReady = Atomic(false)
+        try await TransactionBed.with(actionsCanEnd: { isReady.load(ordering: .relaxed) }) { bed in
+            for mode in BranchMode.allCases {
+                try await bed.fill(mode.rawValue)
+                try await bed.withdraw(30, from: mode.rawValue, mode, XID())
+            }
+            try await TransactionBed.await {
+                await bed.checkBack.check()
+                return try await bed.participant.undecided(limit: 10).map(\.mode).sorted() == ["saga", "tcc"]
+            }
+            #expect(try await bed.wallet("at") == .init(100))
+            #expect(try await bed.wallet("tcc") == .init(70, reserved: 30))
+            #expect(try await bed.checkBack.undecided(limit: 10).allSatisfy { $0.errormsg == nil })
+            isReady.store(true, ordering: .relaxed)
+            try await settle(bed)
+            #expect(try await bed.wallet("tcc") == .init(100))
         }
     }
 }

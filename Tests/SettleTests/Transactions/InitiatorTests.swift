@@ -279,24 +279,4 @@ struct InitiatorTests {
         transaction.withdraw(TransactionBed.wallets)
         #expect(transaction.participants.isEmpty)
     }
-
-    @Test("old decisions are forgotten once they are carried out, not before")
-    func purge() async throws {
-        var settings = TransactionBed.settings
-        settings.retention = .seconds(3600)
-        settings.batchSize = 2
-        try await TransactionBed.with(settings: settings) { bed in
-            let store = DecisionStore(database: bed.database.pool, settings: settings)
-            let done = (0..<3).map { _ in transaction() }
-            let undone = transaction()
-            for one in done + [undone] { try await bed.decide(one) }
-            try await store.acknowledge(done.map(\.xid))
-            _ = try await bed.initiator.decisions(on: [XID()])
-            #expect(try await store.purge() == 0)
-            _ = try await bed.database.pool.query(
-                "UPDATE settle.global_transaction SET created_at = now() - interval '2 hours'")
-            for count in [2, 2, 0] { #expect(try await store.purge() == count) }
-            #expect(try await bed.decision(undone.xid) == "commit")
-        }
-    }
 }

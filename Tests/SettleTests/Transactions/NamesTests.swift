@@ -29,6 +29,15 @@ struct NamesTests {
         }
     }
 
+    @Test("where a name is sent as well, it counts and not the base URL")
+    func initiatorName() {
+        let headers = [
+            "Settle-XID": "x1", "Settle-Mode": "tcc", "Settle-Initiator": "http://old:1",
+            "Settle-Initiator-Name": "order",
+        ]
+        #expect(BranchContext { headers[$0] }?.initiator == "order")
+    }
+
     @Test("a prepared transaction's name fits into PostgreSQL's 199 bytes, whatever the parts")
     func length() {
         let longest = "settle:".utf8.count + 64 + 1 + 32 + 1 + BranchContext.maxInitiatorLength

@@ -311,27 +311,4 @@ struct ParticipantTests {
             }
         }
     }
-
-    @Test("old branches are forgotten, undecided ones never")
-    func purge() async throws {
-        var settings = TransactionBed.settings
-        settings.retention = .seconds(3600)
-        settings.batchSize = 2
-        try await TransactionBed.with(settings: settings) { bed in
-            try await bed.fill("ann")
-            let xids = (0..<6).map { _ in XID() }
-            for xid in xids { try await bed.withdraw(1, from: "ann", .saga, xid) }
-            _ = try await bed.participant.commit(Array(xids.prefix(5)))
-            let old = "now() - interval '2 hours'"
-            _ = try await bed.database.pool.query("UPDATE settle.branch SET created_at = \(old)")
-            _ = try await bed.database.pool.query(
-                "UPDATE settle.branch SET ended_at = \(old) WHERE xid <> $1 AND state <> 'undecided'",
-                [.text(xids[4].rawValue)])
-            let branches = UndecidedBranches(participant: bed.participant)
-            for count in [2, 2, 0] { #expect(try await branches.purge() == count) }
-            #expect(try await bed.state(xids[0]) == nil)
-            #expect(try await bed.state(xids[4]) == .committed, "it ended just now")
-            #expect(try await bed.state(xids[5]) == .undecided)
-        }
-    }
 }

@@ -31,7 +31,8 @@ struct TransactionBed {
 
     static func with(
         settings: TransactionSettings = TransactionBed.settings, faults: Faults = .none,
-        handlers: [BranchHandler] = walletHandlers, _ body: (TransactionBed) async throws -> Void
+        handlers: [BranchHandler] = walletHandlers, actionsCanEnd: @escaping @Sendable () -> Bool = { true },
+        _ body: (TransactionBed) async throws -> Void
     ) async throws {
         try await TestDatabase.with { database in
             try await PostgresMigrator.apply(SettleSchema.transactions, set: "transactions", on: database.pool)
@@ -41,7 +42,7 @@ struct TransactionBed {
             let wire = Wire()
             let participant = Participant(
                 name: "wallets", database: database.pool, ending: ending, handlers: handlers, settings: settings,
-                faults: faults, logger: Testbed.quiet)
+                faults: faults, actionsCanEnd: actionsCanEnd, logger: Testbed.quiet)
             let initiator = TransactionInitiator(
                 selfURL: here, database: database.pool, participants: wire, settings: settings, faults: faults,
                 logger: Testbed.quiet)

@@ -18,6 +18,7 @@ final class Wire: ParticipantPeers, InitiatorPeers {
         var initiators: [String: TransactionInitiator] = [:]
         var down: Set<String> = []
         var hanging: Set<String> = []
+        var strangers: Set<String> = []
         var messages: [Message] = []
     }
 
@@ -30,6 +31,8 @@ final class Wire: ParticipantPeers, InitiatorPeers {
     func cut(_ url: String) { state.withLock { _ = $0.down.insert(url) } }
     /// Whoever calls `url` waits until the test ends or the call is cancelled.
     func hang(_ url: String) { state.withLock { _ = $0.hanging.insert(url) } }
+    /// Configuration does not know who `name` is.
+    func estrange(_ name: String) { state.withLock { _ = $0.strangers.insert(name) } }
     func mend(_ url: String) {
         state.withLock {
             $0.down.remove(url)
@@ -40,6 +43,8 @@ final class Wire: ParticipantPeers, InitiatorPeers {
     /// What was sent to `url`.
     func messages(to url: String) -> [Message] { state.withLock { $0.messages.filter { $0.to == url } } }
     func forget() { state.withLock { $0.messages = [] } }
+
+    func name(of peer: String) -> String? { state.withLock { $0.strangers.contains(peer) ? nil : peer } }
 
     func end(_ xids: [XID], commit: Bool, at url: String) async throws -> [XID: BranchOutcome] {
         try await send(Message(to: url, xids: xids, commit: commit))
