@@ -9,7 +9,8 @@ public enum SettleSchema {
 
     /// `settle.global_transaction` and `settle.branch`, for initiators and participants of global transactions.
     public static let transactions = [
-        Migration(name: "settle_0002_transactions", bytes: PackageResources.settle_0002_transactions_sql)
+        Migration(name: "settle_0002_transactions", bytes: PackageResources.settle_0002_transactions_sql),
+        Migration(name: "settle_0009_deadlines", bytes: PackageResources.settle_0009_deadlines_sql),
     ]
 
     /// Mode `at`, for participants: `settle.enroll` and what stands behind it.
@@ -18,5 +19,6 @@ public enum SettleSchema {
         Migration(name: "settle_0004_at_enroll", bytes: PackageResources.settle_0004_at_enroll_sql),
         Migration(name: "settle_0005_at_reading", bytes: PackageResources.settle_0005_at_reading_sql),
         Migration(name: "settle_0006_at_rollback", bytes: PackageResources.settle_0006_at_rollback_sql),
+        Migration(name: "settle_0012_at_checks", bytes: PackageResources.settle_0012_at_checks_sql),
     ]
 }

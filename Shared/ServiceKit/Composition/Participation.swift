@@ -5,13 +5,15 @@ public import Settle
 
 /// The flags of a service that takes part in global transactions.
 public struct TransactionOptions: ParsableArguments {
-    @Option(help: "How long a global transaction may take until its decision (TRANSACTION_DEADLINE, default 30s).")
+    @Option(help: "How long a global transaction may take until its decision (TRANSACTION_DEADLINE, default 10s).")
     var transactionDeadline: String?
     @Option(
         help: "When a participant asks about a branch it has heard nothing of (TRANSACTION_CHECK_AFTER, default 3s).")
     var transactionCheckAfter: String?
     @Option(help: "How long a branch waits for a row that another transaction holds (ROW_LOCK_TIMEOUT, default 2s).")
     var rowLockTimeout: String?
+    @Option(help: "How many changes of rows a branch in mode 'at' may make (TRANSACTION_MAX_ROWS, default 10000).")
+    var transactionMaxRows: String?
 
     /// No flags given.
     public init() {}
@@ -20,7 +22,7 @@ public struct TransactionOptions: ParsableArguments {
     public var flags: [String: String?] {
         [
             "transaction-deadline": transactionDeadline, "transaction-check-after": transactionCheckAfter,
-            "row-lock-timeout": rowLockTimeout,
+            "row-lock-timeout": rowLockTimeout, "transaction-max-rows": transactionMaxRows,
         ]
     }
 
@@ -32,6 +34,8 @@ public struct TransactionOptions: ParsableArguments {
         settings.checkAfter = try boot.reader.duration(
             "transaction-check-after", default: settings.checkAfter, in: sensible)
         settings.lockTimeout = try boot.reader.duration("row-lock-timeout", default: settings.lockTimeout, in: sensible)
+        settings.maxRows = try boot.reader.integer(
+            "transaction-max-rows", default: settings.maxRows, in: 1...1_000_000)
         return settings
     }
 }
@@ -52,10 +56,13 @@ public struct Participation: Sendable {
     ) throws {
         var configuration = infrastructure.configuration
         configuration.connections = 4
+        let settings = try TransactionOptions.settings(boot)
+        // An undo takes as long as it takes, and a server at work on one is not a server that hangs.
+        configuration.statementTimeout = settings.endTimeout
         let ending = PostgresDatabase(configuration, logger: boot.logger)
         participant = Participant(
             name: boot.name, database: infrastructure.database, ending: ending, handlers: handlers,
-            settings: try TransactionOptions.settings(boot), faults: faults, logger: boot.logger)
+            settings: settings, faults: faults, logger: boot.logger)
         let checkBack = CheckBack(
             participant: participant, peers: HTTPTransactionPeers(over: outbound, token: boot.settings.token),
             logger: boot.logger)

@@ -6,6 +6,8 @@ public struct BranchContext: Sendable, Equatable {
     public static let xidHeader = "Settle-XID"
     /// The header with the mode of the branch.
     public static let modeHeader = "Settle-Mode"
+    /// The header with what is left of the transaction's time, in milliseconds: so no two clocks need agree.
+    public static let deadlineHeader = "Settle-Deadline"
     /// The header with the base URL of who decides.
     public static let initiatorHeader = "Settle-Initiator"
 
@@ -19,22 +21,35 @@ public struct BranchContext: Sendable, Equatable {
     public let mode: BranchMode
     /// Base URL of the service that decides, and that is asked when it says nothing.
     public let initiator: String
+    /// Until then the transaction may still be decided, and asking about it must not end it; nil when the request does
+    /// not say.
+    public let deadline: ContinuousClock.Instant?
 
-    /// The three together.
-    public init(xid: XID, mode: BranchMode, initiator: String) {
+    /// All of them together.
+    public init(xid: XID, mode: BranchMode, initiator: String, deadline: ContinuousClock.Instant? = nil) {
         self.xid = xid
         self.mode = mode
         self.initiator = initiator
+        self.deadline = deadline
     }
 
-    /// Nil when a header is missing or makes no sense.
+    /// Nil when a header is missing or makes no sense; only the deadline's may be missing.
     public init?(header: (String) -> String?) {
         guard let xid = header(Self.xidHeader).flatMap(XID.init(rawValue:)),
             let mode = header(Self.modeHeader).flatMap(BranchMode.init(rawValue:)),
             let initiator = header(Self.initiatorHeader), (1...Self.maxInitiatorLength).contains(initiator.utf8.count)
         else { return nil }
-        self.init(xid: xid, mode: mode, initiator: initiator)
+        guard let text = header(Self.deadlineHeader) else {
+            self.init(xid: xid, mode: mode, initiator: initiator)
+            return
+        }
+        guard let left = Int(text), left >= 0 else { return nil }
+        let longest = 24 * 3600 * 1000
+        self.init(xid: xid, mode: mode, initiator: initiator, deadline: .now + .milliseconds(min(left, longest)))
     }
+
+    /// What is left of the transaction's time, `standard` when the request did not say; never negative.
+    func timeLeft(standard: Duration) -> Duration { deadline.map { max(.zero, $0 - .now) } ?? standard }
 }
 
 extension ServiceContext {

@@ -66,10 +66,14 @@ public final class CheckBack: Service {
         }
     }
 
-    private func ask(_ initiator: String, about xids: [XID]) async {
+    private func ask(_ initiator: String, about due: DueBranches) async {
+        let xids = due.all
         participant.metrics.checkedBack(xids.count)
         do {
-            let decisions = try await peers.decisions(on: xids, at: initiator)
+            var decisions: [XID: Decision] = [:]
+            for (asked, onlyRead) in [(due.overdue, false), (due.early, true)] where !asked.isEmpty {
+                decisions.merge(try await peers.decisions(on: asked, onlyRead: onlyRead, at: initiator)) { $1 }
+            }
             initiators.withLock { $0.answered(initiator) }
             await end(xids.filter { decisions[$0]?.commits == true }, commit: true)
             await end(xids.filter { decisions[$0]?.commits == false }, commit: false)

@@ -21,6 +21,8 @@ struct ParticipantMetrics: Sendable {
     private let rolledBack = Counter(label: "settle_branches_total", dimensions: [("event", "rolled_back")])
     private let checkBacks = Counter(label: "settle_check_backs_total")
     private let undecided = Gauge(label: "settle_branches_undecided")
+    private let unknownCommits = Counter(label: "settle_commits_unknown_total")
+    private let ownerlessRows = Gauge(label: "settle_rows_held_unknown")
     private let stuck = Gauge(label: "settle_branches_stuck")
 
     enum Event { case performed, repeated, refused, locked }
@@ -39,6 +41,12 @@ struct ParticipantMetrics: Sendable {
     }
 
     func checkedBack(_ count: Int) { checkBacks.increment(by: count) }
+
+    /// Told to commit what no branch knows.
+    func committedUnknown() { unknownCommits.increment() }
+
+    /// So many rows are held for transactions of which no branch is undecided.
+    func held(ownerless: Int) { ownerlessRows.record(ownerless) }
 
     /// - Parameter stuck: those of them that could not be ended.
     func undecided(_ count: Int, stuck: Int) {

@@ -6,6 +6,6 @@ public protocol ParticipantPeers: Sendable {
 
 /// How a participant reaches initiators; HTTP enters here.
 public protocol InitiatorPeers: Sendable {
-    /// Asks the initiator at a base URL what it decided.
-    func decisions(on xids: [XID], at initiator: String) async throws -> [XID: Decision]
+    /// Asks the initiator at a base URL what it decided; see `TransactionInitiator.decisions` for `onlyRead`.
+    func decisions(on xids: [XID], onlyRead: Bool, at initiator: String) async throws -> [XID: Decision]
 }
