@@ -4,7 +4,8 @@ extension PostgresTransaction {
     /// To be called before a request is refused because of rows of an enrolled table: another transaction in mode `at` may
     /// have changed them and be rolled back yet. One statement; nothing is to be asked where nothing is refused.
     ///
-    /// Both questions see the same moment: whether a row is held, and whether the request could be served.
+    /// Both questions see the same moment: whether a row is held, and whether the request could be served. Needs
+    /// `SettleSchema.at`.
     /// - Parameters:
     ///   - table: the table, as SQL writes its name.
     ///   - keys: the values of its primary key, which has one column, that the refusal rests on.
