@@ -108,12 +108,16 @@ struct DeadlineTests {
                 #expect(try await its.left([xid, XID(process: its.process), XID()]).isEmpty)
                 #expect(
                     try await database.number(
-                        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = x'73657474'::int::oid")
+                        """
+                        SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database
+                        WHERE locktype = 'advisory' AND classid = x'73657474'::int::oid AND datname = current_database()
+                        """)
                         == 2)
                 _ = try await other.query(
                     """
-                    SELECT pg_terminate_backend(pid) FROM pg_locks
-                    WHERE locktype = 'advisory' AND objid = $1::bigint::oid AND pid <> pg_backend_pid()
+                    SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database d ON d.oid = database
+                    WHERE datname = current_database() AND locktype = 'advisory' AND objid = $1::bigint::oid
+                        AND pid <> pg_backend_pid()
                     """, [.int(Int(mine.process))])
                 try await TransactionBed.await { try await its.left([xid]) == [xid] }
                 try await TransactionBed.await {
