@@ -81,13 +81,20 @@ enum Deduct {
     private static func refusal(
         _ order: StockChange, taken: Set<ByteKey>, in transaction: borrowing PostgresTransaction
     ) throws -> BranchRefusal {
-        let missing = order.items.map(\.sku).filter { !taken.contains(ByteKey($0)) }
-        let known = try transaction.query("SELECT sku FROM product WHERE sku = ANY($1::text[])", [.texts(missing)])
-            .map { try $0.decode(String.self, at: 0) }.byteKeys
-        if let unknown = missing.first(where: { !known.contains(ByteKey($0)) }) {
-            return BranchRefusal(code: "unknown-sku", detail: "there is no product '\(unknown)'")
-        }
-        return BranchRefusal(code: "insufficient-stock", detail: "not enough stock of '\(missing[0])'")
+        let missing = order.items.filter { !taken.contains(ByteKey($0.sku)) }
+        // Asked again, together with whether somebody undecided holds one of them: then the refusal would be premature.
+        let rows = try transaction.query(
+            """
+            SELECT line.sku, p.sku IS NULL
+            FROM settle.at_check('product', $1::text[])
+            LEFT JOIN (unnest($1::text[], $2::bigint[]) AS line (sku, quantity) LEFT JOIN product p USING (sku)) ON true
+            WHERE p.sku IS NULL OR p.available < line.quantity
+            """, [.texts(missing.map(\.sku)), .int64s(missing.map(\.quantity))])
+        let short = try rows.map { (try $0.decode(String.self, at: 0), isUnknown: try $0.decode(Bool.self, at: 1)) }
+        guard let first = short.first(where: \.isUnknown) ?? short.first else { throw RowsChanged() }
+        return first.isUnknown
+            ? BranchRefusal(code: "unknown-sku", detail: "there is no product '\(first.0)'")
+            : BranchRefusal(code: "insufficient-stock", detail: "not enough stock of '\(first.0)'")
     }
 
     /// Changes the products of all of `orders` at once.

@@ -5,7 +5,8 @@ import ShopContract
 /// Takes an order's items from the stock, once, and all of them or none.
 ///
 /// One statement takes the items of a whole batch, except of orders that ask for a product the batch as a whole has too
-/// little of: who gets the last pieces is decided order by order, in a second transaction.
+/// little of: who gets the last pieces is decided order by order, in a second transaction, and no order is rejected for a
+/// product that a global transaction in mode `at` holds.
 struct DeductStockApplier: TaskApplier {
     let database: PostgresDatabase
 
@@ -16,9 +17,9 @@ struct DeductStockApplier: TaskApplier {
     func apply(_ tasks: [ReceivedTask<StockChange>]) async throws -> [TaskOutcome] {
         try await decideAll(try tasks.map { try StockLogEntry($0.body) }) { entries in
             var outcomes = try StockLogEntry.outcomes(
-                of: await database.query(Self.deduct, StockLogEntry.parameters(entries) + [.bool(entries.count == 1)]))
+                of: await database.query(Self.deduct, StockLogEntry.parameters(entries) + [.bool(false)]))
             let open = entries.indices.filter { outcomes[$0] == nil }
-            if entries.count > 1, !open.isEmpty {
+            if !open.isEmpty {
                 for (index, outcome) in zip(open, try await oneByOne(open.map { entries[$0] })) {
                     outcomes[index] = outcome
                 }
@@ -29,6 +30,8 @@ struct DeductStockApplier: TaskApplier {
 
     private func oneByOne(_ entries: [StockLogEntry]) async throws -> [TaskOutcome?] {
         try await database.transaction { transaction in
+            // From now on these products stay as they are: what the statements below see is not older than that.
+            transaction.add(Self.lock, [.texts(entries.map(\.items))])
             let tickets = entries.map {
                 transaction.add(Self.deduct, StockLogEntry.parameters([$0]) + [.bool(true)])
             }
@@ -36,8 +39,16 @@ struct DeductStockApplier: TaskApplier {
         }
     }
 
+    private static let lock = """
+        SELECT FROM product
+        WHERE sku IN (
+            SELECT x.sku FROM unnest($1::text[]) AS items, jsonb_to_recordset(items::jsonb) AS x (sku text))
+        ORDER BY sku FOR NO KEY UPDATE
+        """
+
     /// Products are locked in the order of their keys, so that two batches cannot deadlock. `$3`: whether an order that
-    /// cannot be served is rejected now; otherwise it is left undecided.
+    /// cannot be served is rejected now, which fails with `ST001` while the
+    /// product is held; otherwise it is left undecided.
     private static let deduct = """
         WITH input AS (
             SELECT order_id, items::jsonb AS items, n
@@ -56,7 +67,9 @@ struct DeductStockApplier: TaskApplier {
             SELECT n, order_id, min(short.sku) AS short FROM line LEFT JOIN short USING (sku) GROUP BY n, order_id),
         logged AS (
             INSERT INTO stock_log (order_id, action, items, rejected)
-            SELECT order_id, 'deduct', items, 'not enough stock of ' || short
+            SELECT order_id, 'deduct', items,
+                   CASE WHEN short IS NOT NULL THEN 'not enough stock of ' || short || settle.at_check('product', ARRAY[short])
+                   END
             FROM input JOIN verdict USING (n, order_id)
             WHERE short IS NULL OR $3::bool
             ORDER BY order_id

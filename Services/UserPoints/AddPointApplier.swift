@@ -104,7 +104,8 @@ struct AddPointApplier: TaskApplier {
                 """
                 INSERT INTO point_refusal (order_id, user_name, point, reason)
                 SELECT order_id, user_name, point, 'unknown user'
-                FROM unnest($1::text[], $2::text[], $3::bigint[]) AS i (order_id, user_name, point)
+                FROM unnest($1::text[], $2::text[], $3::bigint[]) AS i (order_id, user_name, point),
+                     settle.at_check('user_points', $2::text[])  -- a user may be gone only for now
                 WHERE NOT EXISTS (SELECT FROM user_points u WHERE u.user_name = i.user_name)
                   AND NOT EXISTS (SELECT FROM point_log l WHERE l.order_id = i.order_id)
                 ORDER BY order_id ON CONFLICT DO NOTHING RETURNING order_id

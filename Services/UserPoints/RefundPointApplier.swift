@@ -12,7 +12,7 @@ struct RefundPointApplier: TaskApplier {
 
     func apply(_ tasks: [ReceivedTask<AddPoint>]) async throws -> [TaskOutcome] {
         try await decideAll(tasks.map(\.body)) { bodies in
-            try await database.query(
+            let rows = try await database.query(
                 """
                 WITH input AS (
                     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY
@@ -36,17 +36,38 @@ struct RefundPointApplier: TaskApplier {
                 LEFT JOIN point_refund before ON before.order_id = input.order_id
                 ORDER BY n
                 """,
-                [.texts(bodies.map(\.orderId)), .texts(bodies.map(\.userName)), .int64s(bodies.map(\.point))]
-            ).map(outcome)
+                [.texts(bodies.map(\.orderId)), .texts(bodies.map(\.userName)), .int64s(bodies.map(\.point))])
+            var isUnknown: [Bool] = []
+            var outcomes = try rows.map { row in
+                isUnknown.append(try row.decode(Bool.self, at: 1))
+                return try outcome(row)
+            }
+            let open = bodies.indices.filter { outcomes[$0] == nil && isUnknown[$0] }
+            let strangers = try await strangers(among: Set(open.map { bodies[$0].userName }))
+            for index in open where strangers.contains(bodies[index].userName) {
+                outcomes[index] = .rejected(reason: "unknown user")
+            }
+            return outcomes
         }
     }
 
-    /// Nobody can have spent points who never existed, so an unknown user needs no memory.
+    /// Nil: the user is unknown, or another process decided it meanwhile.
     private func outcome(_ row: PostgresRow) throws -> TaskOutcome? {
         if try row.decode(Bool.self, at: 0) { return .applied }
-        if let isSame = try row.decode(Bool?.self, at: 2) {
-            return isSame ? .duplicate(.finished) : .conflict(reason: "the order's refund was for other content")
+        return try row.decode(Bool?.self, at: 2).map { isSame in
+            isSame ? .duplicate(.finished) : .conflict(reason: "the order's refund was for other content")
         }
-        return try row.decode(Bool.self, at: 1) ? .rejected(reason: "unknown user") : nil
+    }
+
+    /// Those of `names` whom nobody knows, and not only for as long as a global transaction is undecided. Nobody can have
+    /// spent points who never existed, so they need no memory.
+    private func strangers(among names: Set<String>) async throws -> Set<String> {
+        guard !names.isEmpty else { return [] }
+        let rows = try await database.query(
+            """
+            SELECT name FROM unnest($1::text[]) AS name, settle.at_check('user_points', $1::text[])
+            WHERE NOT EXISTS (SELECT FROM user_points WHERE user_name = name)
+            """, [.texts(Array(names))])
+        return Set(try rows.map { try $0.decode(String.self, at: 0) })
     }
 }

@@ -58,6 +58,10 @@ enum Spend {
             UPDATE user_points SET \(assignments) WHERE user_name = $1 AND points >= $2::bigint RETURNING points
             """, [.text(spending.userName), .int64(spending.point)])
         guard let row = rows.first else {
+            try transaction.checkRefusal(
+                "user_points", keys: [spending.userName],
+                unless: "SELECT FROM user_points WHERE user_name = $1 AND points >= $2::bigint",
+                [.text(spending.userName), .int64(spending.point)])
             throw BranchRefusal(code: "insufficient-points", detail: "the user does not have that many points")
         }
         return Balance(points: try row.decode(Int64.self, at: 0))

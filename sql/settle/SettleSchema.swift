@@ -11,6 +11,7 @@ public enum SettleSchema {
     public static let transactions = [
         Migration(name: "settle_0002_transactions", bytes: PackageResources.settle_0002_transactions_sql),
         Migration(name: "settle_0008_purge_and_names", bytes: PackageResources.settle_0008_purge_and_names_sql),
+        Migration(name: "settle_0009_deadlines", bytes: PackageResources.settle_0009_deadlines_sql),
     ]
 
     /// Mode `at`, for participants: `settle.enroll` and what stands behind it.
@@ -19,5 +20,6 @@ public enum SettleSchema {
         Migration(name: "settle_0004_at_enroll", bytes: PackageResources.settle_0004_at_enroll_sql),
         Migration(name: "settle_0005_at_reading", bytes: PackageResources.settle_0005_at_reading_sql),
         Migration(name: "settle_0006_at_rollback", bytes: PackageResources.settle_0006_at_rollback_sql),
+        Migration(name: "settle_0012_at_checks", bytes: PackageResources.settle_0012_at_checks_sql),
     ]
 }

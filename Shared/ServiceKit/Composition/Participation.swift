@@ -5,7 +5,7 @@ public import Settle
 
 /// The flags of a service that takes part in global transactions.
 public struct TransactionOptions: ParsableArguments {
-    @Option(help: "How long a global transaction may take until its decision (TRANSACTION_DEADLINE, default 30s).")
+    @Option(help: "How long a global transaction may take until its decision (TRANSACTION_DEADLINE, default 10s).")
     var transactionDeadline: String?
     @Option(
         help: "When a participant asks about a branch it has heard nothing of (TRANSACTION_CHECK_AFTER, default 3s).")
@@ -17,6 +17,8 @@ public struct TransactionOptions: ParsableArguments {
             How long ended branches and decisions are kept, to recognise late copies (TRANSACTION_RETENTION, default 24h).
             """)
     var transactionRetention: String?
+    @Option(help: "How many changes of rows a branch in mode 'at' may make (TRANSACTION_MAX_ROWS, default 10000).")
+    var transactionMaxRows: String?
 
     /// No flags given.
     public init() {}
@@ -26,6 +28,7 @@ public struct TransactionOptions: ParsableArguments {
         [
             "transaction-deadline": transactionDeadline, "transaction-check-after": transactionCheckAfter,
             "row-lock-timeout": rowLockTimeout, "transaction-retention": transactionRetention,
+            "transaction-max-rows": transactionMaxRows,
         ]
     }
 
@@ -42,6 +45,8 @@ public struct TransactionOptions: ParsableArguments {
         guard settings.retention > settings.deadline else {
             throw SettingsError("transaction-retention", "longer than TRANSACTION_DEADLINE is expected")
         }
+        settings.maxRows = try boot.reader.integer(
+            "transaction-max-rows", default: settings.maxRows, in: 1...1_000_000)
         return settings
     }
 }
@@ -80,10 +85,13 @@ public struct Participation: Sendable {
         var configuration = infrastructure.configuration
         configuration.name = "ending"
         configuration.connections = 4
+        let settings = try TransactionOptions.settings(boot)
+        // An undo takes as long as it takes, and a server at work on one is not a server that hangs.
+        configuration.statementTimeout = settings.endTimeout
         let ending = PostgresDatabase(configuration, logger: boot.logger)
         participant = Participant(
             name: boot.name, database: infrastructure.database, ending: ending, handlers: handlers,
-            settings: try TransactionOptions.settings(boot), faults: faults,
+            settings: settings, faults: faults,
             actionsCanEnd: { [migration = infrastructure.migration] in migration.isDone }, logger: boot.logger)
         let initiators = try ServiceDirectory(
             boot.reader, "initiators", default: [("order", boot.settings.orderURL)])

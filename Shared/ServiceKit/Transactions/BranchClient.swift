@@ -7,12 +7,13 @@ public import Settle
 public struct BranchClient: Sendable {
     private let client: ServiceClient
     private let participant: String
-    private let timeout: Duration
+    private let timeout: Duration?
 
     /// - Parameters:
     ///   - participant: name of the service that `client` calls; phase 2 finds it by that in the directory.
-    ///   - timeout: for one call; never longer than what is left of the transaction's time.
-    public init(_ client: ServiceClient, participant: String, timeout: Duration = .seconds(5)) {
+    ///   - timeout: for one call; at most three quarters of what is left of the transaction's time, and that if nil: so
+    ///     something is left for what comes after it.
+    public init(_ client: ServiceClient, participant: String, timeout: Duration? = nil) {
         self.client = client
         self.participant = participant
         self.timeout = timeout
@@ -27,17 +28,19 @@ public struct BranchClient: Sendable {
         guard let transaction = ServiceContext.current?.globalTransaction else {
             preconditionFailure("a branch is called outside of a global transaction")
         }
-        guard transaction.remaining > .zero else { throw TransactionTooLate(xid: transaction.xid) }
+        let left = transaction.remaining
+        guard left > .zero else { throw TransactionTooLate(xid: transaction.xid) }
         var headers = [
             BranchContext.xidHeader: transaction.xid.rawValue, BranchContext.modeHeader: mode.rawValue,
             BranchContext.initiatorHeader: transaction.initiator,
+            BranchContext.deadlineHeader: String(Int(left / .milliseconds(1))),
         ]
         headers[BranchContext.initiatorNameHeader] = transaction.initiatorName
         // Before the call: a participant that was reached, or may have been, must hear of the end.
         transaction.enlist(participant)
         do {
             return try await client.post(
-                path, request, headers: headers, timeout: min(timeout, transaction.remaining))
+                path, request, headers: headers, timeout: min(timeout ?? left, left * 3 / 4))
         } catch {
             // It said no, in so many words: nothing was done there, and nothing is to be undone. But where the same
             // request is prepared already, something is.

@@ -35,8 +35,9 @@ public struct HTTPTransactionPeers: ParticipantPeers, InitiatorPeers {
     }
 
     /// `POST /transactions/outcomes` at the initiator.
-    public func decisions(on xids: [XID], at initiator: String) async throws -> [XID: Decision] {
-        let answer: Outcomes<Decision> = try await client(initiator).post("/transactions/outcomes", XIDs(xids))
+    public func decisions(on xids: [XID], onlyRead: Bool, at initiator: String) async throws -> [XID: Decision] {
+        let answer: Outcomes<Decision> = try await client(initiator).post(
+            "/transactions/outcomes", XIDs(xids, onlyRead: onlyRead))
         return answer.byXID
     }
 
@@ -52,11 +53,15 @@ public struct HTTPTransactionPeers: ParticipantPeers, InitiatorPeers {
     }
 }
 
-/// `{"xids": […]}`
+/// `{"xids": […]}`, and in a question that must not end what may still be decided `"onlyRead": true`.
 struct XIDs: Codable, Sendable {
     let xids: [String]
+    let onlyRead: Bool?
 
-    init(_ xids: [XID]) { self.xids = xids.map(\.rawValue) }
+    init(_ xids: [XID], onlyRead: Bool = false) {
+        self.xids = xids.map(\.rawValue)
+        self.onlyRead = onlyRead ? true : nil
+    }
 
     /// Throws the problem that says what is wrong with them.
     func checked() throws -> [XID] {

@@ -102,8 +102,9 @@ public struct InitiatorRoutes: Sendable {
     /// Adds `POST /transactions/outcomes`.
     public func add(to guarded: ServiceRoutes) {
         guarded.post("transactions/outcomes") { request, context in
-            let xids = try await requireJSON(XIDs.self, from: request, context: context).checked()
-            let decisions = try await initiator.decisions(on: xids)
+            let question = try await requireJSON(XIDs.self, from: request, context: context)
+            let xids = try question.checked()
+            let decisions = try await initiator.decisions(on: xids, onlyRead: question.onlyRead ?? false)
             return try Response.json(
                 Outcomes(Dictionary(xids.map { ($0, decisions[$0] ?? .undecided) }, uniquingKeysWith: { $1 })))
         }
@@ -147,7 +148,7 @@ extension ProblemMapping {
     /// What an initiator's client is told when a global transaction cannot be decided.
     public static let transactions = ProblemMapping { error in
         switch error {
-        case is TransactionTooLate: .unavailable("it took too long; nothing was done")
+        case is TransactionTooLate, is TransactionEnded: .unavailable("it took too long; nothing was done")
         case let fault as Faults.Injected:
             Problem(
                 .internalServerError, code: "fault-injected", title: "A fault was injected",
@@ -192,6 +193,10 @@ extension BranchError {
         case .otherRequest:
             .conflict("transaction-used", "another request of this global transaction was done here already")
         case .prepared: .conflict(BranchProblem.prepared, "this was done already and waits for the decision")
+        case .tooManyRows(let limit):
+            Problem(
+                .unprocessableContent, code: "too-many-rows", title: "Too many rows",
+                detail: "in mode 'at' one branch may change at most \(limit) rows")
         case .unsupportedMode(let mode): .unprocessable("this action has no mode '\(mode.rawValue)'")
         case .xaImpossible:
             Problem(

@@ -7,7 +7,8 @@ public protocol LocalAction: Sendable {
     /// What is answered.
     associatedtype Answer: Codable & Sendable
 
-    /// Does it, inside `transaction`. Throws `BranchRefusal` when the business says no; nothing stays then.
+    /// Does it, inside `transaction`. Throws `BranchRefusal` when the business says no; nothing stays then. Before it says
+    /// so because of rows of enrolled tables, it asks `PostgresTransaction.checkRefusal`.
     func perform(_ request: Request, in transaction: borrowing PostgresTransaction) throws -> Answer
 }
 

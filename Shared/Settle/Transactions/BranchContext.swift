@@ -6,6 +6,8 @@ public struct BranchContext: Sendable, Equatable {
     public static let xidHeader = "Settle-XID"
     /// The header with the mode of the branch.
     public static let modeHeader = "Settle-Mode"
+    /// The header with what is left of the transaction's time, in milliseconds: so no two clocks need agree.
+    public static let deadlineHeader = "Settle-Deadline"
     /// The header with the base URL, or the name, of who decides.
     public static let initiatorHeader = "Settle-Initiator"
     /// The header with the name of who decides. Where it is sent it counts, and not the one above: a name stays when an
@@ -23,28 +25,41 @@ public struct BranchContext: Sendable, Equatable {
     /// Who decides, and is asked when it says nothing: a name that configuration resolves. As it comes from a header it
     /// may be a base URL; whoever does what it asks for has it resolved first.
     public let initiator: String
+    /// Until then the transaction may still be decided, and asking about it must not end it; nil when the request does
+    /// not say.
+    public let deadline: ContinuousClock.Instant?
 
-    /// The three together.
-    public init(xid: XID, mode: BranchMode, initiator: String) {
+    /// All of them together.
+    public init(xid: XID, mode: BranchMode, initiator: String, deadline: ContinuousClock.Instant? = nil) {
         self.xid = xid
         self.mode = mode
         self.initiator = initiator
+        self.deadline = deadline
     }
 
-    /// Nil when a header is missing or makes no sense.
+    /// Nil when a header is missing or makes no sense; only the deadline's may be missing.
     public init?(header: (String) -> String?) {
         guard let xid = header(Self.xidHeader).flatMap(XID.init(rawValue:)),
             let mode = header(Self.modeHeader).flatMap(BranchMode.init(rawValue:)),
             let initiator = header(Self.initiatorNameHeader) ?? header(Self.initiatorHeader),
             (1...Self.maxInitiatorLength).contains(initiator.utf8.count)
         else { return nil }
-        self.init(xid: xid, mode: mode, initiator: initiator)
+        guard let text = header(Self.deadlineHeader) else {
+            self.init(xid: xid, mode: mode, initiator: initiator)
+            return
+        }
+        guard let left = Int(text), left >= 0 else { return nil }
+        let longest = 24 * 3600 * 1000
+        self.init(xid: xid, mode: mode, initiator: initiator, deadline: .now + .milliseconds(min(left, longest)))
     }
 
     /// The same with `initiator` as who decides.
     public func by(_ initiator: String) -> BranchContext {
-        BranchContext(xid: xid, mode: mode, initiator: initiator)
+        BranchContext(xid: xid, mode: mode, initiator: initiator, deadline: deadline)
     }
+
+    /// What is left of the transaction's time, `standard` when the request did not say; never negative.
+    func timeLeft(standard: Duration) -> Duration { deadline.map { max(.zero, $0 - .now) } ?? standard }
 }
 
 extension ServiceContext {

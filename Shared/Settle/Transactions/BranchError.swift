@@ -8,6 +8,8 @@ public enum BranchError: Error, Sendable, Equatable {
     case otherRequest
     /// The same request is prepared already and waits for its decision; its answer is not visible yet.
     case prepared
+    /// In mode `at` it would change more rows than one branch may.
+    case tooManyRows(limit: Int)
     /// The participant has no such action in this mode.
     case unsupportedMode(BranchMode)
     /// The database has `max_prepared_transactions = 0`.

@@ -18,18 +18,21 @@ struct BranchStore: Sendable {
     /// here already: that is what makes a request that comes twice, or after its own rollback, do nothing.
     static func insert(
         _ context: BranchContext, action: String, request: String, answer: String, state: BranchState,
-        checkAfter: Duration, in transaction: borrowing PostgresTransaction
+        settings: TransactionSettings, in transaction: borrowing PostgresTransaction
     ) {
+        // Mode at: in the same statement, whether the part has changed too many rows.
+        let (check, limit) = context.mode == .at ? ("FROM settle.at_limit($1, $10)", [settings.maxRows]) : ("", [])
         transaction.add(
             """
-            INSERT INTO settle.branch (xid, state, mode, action, initiator, request, answer, check_time, ended_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, now() + $8 * interval '1 millisecond',
-                    CASE WHEN $2 <> 'undecided' THEN now() END)
+            INSERT INTO settle.branch (xid, state, mode, action, initiator, request, answer, check_time, deadline, ended_at)
+            SELECT $1, $2, $3, $4, $5, $6, $7, now() + $8 * interval '1 millisecond',
+                   clock_timestamp() + $9 * interval '1 millisecond', CASE WHEN $2 <> 'undecided' THEN now() END \(check)
             """,
             [
                 .text(context.xid.rawValue), .text(state.rawValue), .text(context.mode.rawValue), .text(action),
-                .text(context.initiator), .text(request), .text(answer), .int(checkAfter.milliseconds),
-            ])
+                .text(context.initiator), .text(request), .text(answer), .int(settings.checkAfter.milliseconds),
+                .int(context.timeLeft(standard: settings.deadline).milliseconds),
+            ] + limit.map { .int($0) })
     }
 
     static func find(_ xid: XID, in database: PostgresDatabase) async throws -> Branch? {
@@ -72,6 +75,19 @@ struct BranchStore: Sendable {
 
     static func stuck(_ xid: XID, why: String, in database: PostgresDatabase) async throws {
         _ = try await database.query(markStuck, [.text(xid.rawValue), .text(why)])
+    }
+
+    /// Notes `why` of a branch that should have ended a minute ago; answers whether there is such a one. Not while somebody
+    /// is just ending it.
+    static func isLate(_ xid: XID, why: String, in database: PostgresDatabase) async throws -> Bool {
+        try await database.query(
+            """
+            UPDATE settle.branch SET errormsg = $2
+            WHERE xid = (SELECT xid FROM settle.branch
+                         WHERE xid = $1 AND state = 'undecided' AND created_at < now() - interval '1 minute'
+                         FOR UPDATE SKIP LOCKED)
+            """, [.text(xid.rawValue), .text(why)]
+        ).affected > 0
     }
 
     private static let markStuck = """

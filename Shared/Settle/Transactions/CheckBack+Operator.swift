@@ -5,7 +5,7 @@ extension CheckBack {
     /// Ends the branch of `xid` as an operator says, and records who did and why; the record comes first.
     ///
     /// The initiator is asked once more: what it has decided holds, whatever the operator would rather. Where it cannot be
-    /// asked, `settings.deadline` must have passed since the part was done, for then it will not commit any more; where
+    /// asked, the transaction's deadline must have passed, for then it will not commit any more; where
     /// configuration does not know it, nothing need have. `force` goes on while the initiator may still decide: if it
     /// decides otherwise later, the two sides differ, and its log says so.
     ///
@@ -46,9 +46,11 @@ extension CheckBack {
 
     private func openBranch(_ xid: XID, _ store: OperatorDecisionStore) async throws -> OperatorDecisionStore.Branch {
         if let prepared = try await participant.prepared.find([xid]).first {
-            return OperatorDecisionStore.Branch(state: nil, initiator: prepared.initiator, age: prepared.age)
+            return OperatorDecisionStore.Branch(
+                state: nil, initiator: prepared.initiator,
+                isOverdue: settings.timeLeft(of: prepared) <= .zero)
         }
-        guard let branch = try await store.branch(xid) else { throw OperatorDecisionRefusal.unknown }
+        guard let branch = try await store.branch(xid, standard: settings.deadline) else { throw OperatorDecisionRefusal.unknown }
         switch branch.state {
         case .committed: throw OperatorDecisionRefusal.ended(.committed)
         case .rolledBack: throw OperatorDecisionRefusal.ended(.rolledBack)
@@ -63,13 +65,12 @@ extension CheckBack {
         guard let name = peers.name(of: branch.initiator) else { return "unresolved" }
         let decision: Decision
         do {
-            decision = try await peers.decisions(on: [xid], at: name)[xid] ?? .undecided
+            decision = try await peers.decisions(on: [xid], onlyRead: !branch.isOverdue, at: name)[xid] ?? .undecided
         } catch {
             logger.info(
                 "an initiator could not be asked before an operator decides",
                 metadata: ["xid": "\(xid)", "initiator": "\(name)", "error": "\(error)"])
-            let isOverdue = branch.age > Double(settings.deadline.milliseconds) / 1000
-            guard isOverdue || force else { throw OperatorDecisionRefusal.mayStillDecide }
+            guard branch.isOverdue || force else { throw OperatorDecisionRefusal.mayStillDecide }
             return "unreachable"
         }
         guard decision == wanted || decision == .undecided else {

@@ -63,7 +63,9 @@ public final class CheckBack: Service {
             for (initiator, its) in Dictionary(grouping: waiting, by: \.initiator) {
                 guard let name = peers.name(of: initiator) else { continue }
                 let its = its.prefix(settings.batchSize)
-                let decisions = try await peers.decisions(on: its.map(\.xid), at: name)
+                var due = DueBranches()
+                for prepared in its { due.add(prepared.xid, isOverdue: settings.timeLeft(of: prepared) <= .zero) }
+                let decisions = try await decisions(on: due, at: name)
                 for prepared in its {
                     guard let commit = decisions[prepared.xid]?.commits,
                         try await participant.prepared.end(prepared, commit: commit)
@@ -93,6 +95,7 @@ public final class CheckBack: Service {
             let survey = try await branches.survey()
             let known = survey.counts.keys.reduce(into: [:]) { $0[$1] = peers.name(of: $1) }
             report(survey, known: known)
+            participant.metrics.held(ownerless: try await branches.ownerlessRows())
             let excluded = initiators.withLock { $0.excluded(now: .now) }
             let names = known.filter { !excluded.contains($0.value) }
             for (initiator, due) in try await branches.claim(survey, of: names) {
@@ -120,10 +123,11 @@ public final class CheckBack: Service {
         }
     }
 
-    private func ask(_ initiator: String, about xids: [XID]) async {
+    private func ask(_ initiator: String, about due: DueBranches) async {
+        let xids = due.all
         participant.metrics.checkedBack(xids.count)
         do {
-            let decisions = try await peers.decisions(on: xids, at: initiator)
+            let decisions = try await decisions(on: due, at: initiator)
             initiators.withLock { $0.answered(initiator) }
             await end(xids.filter { decisions[$0]?.commits == true }, commit: true)
             await end(xids.filter { decisions[$0]?.commits == false }, commit: false)
@@ -138,6 +142,15 @@ public final class CheckBack: Service {
                     "initiator": "\(initiator)", "xid": "\(xids[0])", "branches": "\(xids.count)", "error": "\(error)",
                 ])
         }
+    }
+
+    /// Before the deadline a question only reads.
+    private func decisions(on due: DueBranches, at initiator: String) async throws -> [XID: Decision] {
+        var decisions: [XID: Decision] = [:]
+        for (asked, onlyRead) in [(due.overdue, false), (due.early, true)] where !asked.isEmpty {
+            decisions.merge(try await peers.decisions(on: asked, onlyRead: onlyRead, at: initiator)) { $1 }
+        }
+        return decisions
     }
 
     private func end(_ xids: [XID], commit: Bool) async {

@@ -1,3 +1,4 @@
+import Logging
 import Postgres
 
 /// The statements over `settle.global_transaction`.
@@ -52,6 +53,19 @@ struct DecisionStore: Sendable {
                 [.texts(xids.map(\.rawValue))])
         }
         return try decode(rows)
+    }
+
+    /// Declares `xids`, which nobody decides any more, aborted: their participants could not be told, or could not undo
+    /// their parts now, and find it when they ask, before the deadline too.
+    func noteAborted(_ xids: [XID], _ logger: Logger) async {
+        guard !xids.isEmpty else { return }
+        do {
+            _ = try await settle(xids, wait: settings.outcomeWait)
+        } catch {
+            logger.warning(
+                "rollbacks could not be noted; participants that ask hear of them after the deadline",
+                metadata: ["xid": "\(xids[0])", "transactions": "\(xids.count)", "error": "\(error)"])
+        }
     }
 
     /// Leases up to a batch of commit decisions whose participants have not all confirmed.

@@ -32,7 +32,9 @@ final class FirstPhase: Sendable {
         try faults.reach("branch.beforeCommit")
         let isXA = context.mode == .xa
         let answer = try await database.transaction(
-            ending: isXA ? .prepare(gid: prepared.gid(context)) : .commit
+            ending: isXA
+                ? .prepare(gid: prepared.gid(context, timeLeft: context.timeLeft(standard: settings.deadline)))
+                : .commit
         ) { [self] transaction in
             transaction.add(
                 "SELECT set_config('settle.xid', $1, true), set_config('lock_timeout', $2, true)",
@@ -42,7 +44,7 @@ final class FirstPhase: Sendable {
             // A prepared branch is invisible until it is committed, so it says that it is.
             BranchStore.insert(
                 context, action: handler.name, request: request, answer: answer,
-                state: isXA ? .committed : .undecided, checkAfter: settings.checkAfter, in: transaction)
+                state: isXA ? .committed : .undecided, settings: settings, in: transaction)
             return answer
         }
         try faults.reach("branch.committed")

@@ -6,6 +6,7 @@ public final class GlobalTransaction: Sendable {
         /// How many calls went to each participant that did something, or may have.
         var calls: [String: Int] = [:]
         var progress = TransactionProgress.open
+        var isOver = false
     }
 
     /// Its name.
@@ -44,6 +45,28 @@ public final class GlobalTransaction: Sendable {
     var progress: TransactionProgress {
         get { state.withLock { $0.progress } }
         set { state.withLock { $0.progress = newValue } }
+    }
+
+    /// Throws `TransactionEnded` once its initiator's work is over.
+    func checkOpen() throws {
+        guard !(state.withLock { $0.isOver }) else { throw TransactionEnded(xid: xid) }
+    }
+
+    /// Its decision is about to be sent. Not after `end`: what `end` found would not be true any more.
+    func beginDeciding() throws {
+        let isOver = state.withLock { state in
+            if !state.isOver { state.progress = .deciding }
+            return state.isOver
+        }
+        if isOver { throw TransactionEnded(xid: xid) }
+    }
+
+    /// Its initiator's work is over: how far it has come. From now on it cannot be decided any more.
+    func end() -> TransactionProgress {
+        state.withLock { state in
+            state.isOver = true
+            return state.progress
+        }
     }
 
     /// What is left of its time; never negative.

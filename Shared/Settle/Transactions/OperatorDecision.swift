@@ -46,8 +46,8 @@ struct OperatorDecisionStore: Sendable {
         /// Nil for a prepared transaction.
         let state: BranchState?
         let initiator: String
-        /// Seconds.
-        let age: Double
+        /// Whether its transaction's deadline has passed.
+        let isOverdue: Bool
     }
 
     private static let columns = """
@@ -70,16 +70,19 @@ struct OperatorDecisionStore: Sendable {
     }
 
     /// Nil when the transaction has no branch here, or only the memory of a rollback that found none.
-    func branch(_ xid: XID) async throws -> Branch? {
+    ///
+    /// - Parameter standard: the time of a transaction whose row does not say.
+    func branch(_ xid: XID, standard: Duration) async throws -> Branch? {
         try await database.query(
             """
-            SELECT state, initiator, extract(epoch FROM clock_timestamp() - created_at)::float8
+            SELECT state, initiator,
+                   coalesce(deadline, created_at + $2 * interval '1 millisecond') <= clock_timestamp()
             FROM settle.branch WHERE xid = $1 AND initiator IS NOT NULL
-            """, [.text(xid.rawValue)]
+            """, [.text(xid.rawValue), .int(standard.milliseconds)]
         ).first.map { row in
             Branch(
                 state: BranchState(rawValue: try row.decode(String.self, at: 0)),
-                initiator: try row.decode(String.self, at: 1), age: try row.decode(Double.self, at: 2))
+                initiator: try row.decode(String.self, at: 1), isOverdue: try row.decode(Bool.self, at: 2))
         }
     }
 

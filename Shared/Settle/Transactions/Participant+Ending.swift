@@ -1,6 +1,8 @@
 import Base
+import Foundation
 import Logging
 import Postgres
+import Synchronization
 
 /// Phase 2 at the participant: idempotent, in batches, and whoever asks for it is right: the initiator, or a check-back.
 extension Participant {
@@ -49,11 +51,13 @@ extension Participant {
     private func endPrepared(_ prepared: PreparedTransactions.Prepared, commit: Bool) async throws -> Bool {
         do {
             if try await self.prepared.end(prepared, commit: commit) { metrics.ended(1, commit: commit) }
+            unendedPrepared.withLock { _ = $0.remove(prepared.xid) }
             return true
         } catch let error as PostgresError where error.kind == .server && !error.isUnavailable {
-            logger.warning(
+            logger.error(
                 "a prepared transaction could not be ended; it is tried again",
                 metadata: ["xid": "\(prepared.xid)", "error": "\(error)"])
+            unendedPrepared.withLock { _ = $0.insert(prepared.xid) }
             return false
         }
     }
@@ -66,10 +70,11 @@ extension Participant {
     ) async throws -> [XID: BranchOutcome] {
         let backoff = Backoff(initial: .milliseconds(4), cap: .milliseconds(20))
         tries: for attempt in 1...4 {
+            let begin = ContinuousClock.now
             do {
                 return try await end(xids)
             } catch {
-                switch Obstacle(error) {
+                switch Obstacle(error, after: .now - begin, limit: settings.endTimeout) {
                 case .outage: throw error
                 case .rowHeld: try await Task.sleep(for: backoff.delay(attempt: attempt))
                 case .branch: break tries
@@ -80,20 +85,29 @@ extension Participant {
         // Who asked does not wait for longer either, and asks again for what is missing.
         let deadline = ContinuousClock.now + .seconds(3)
         for xid in xids where ContinuousClock.now < deadline {
+            let begin = ContinuousClock.now
             do {
                 outcomes.merge(try await end([xid])) { $1 }
             } catch {
-                let obstacle = Obstacle(error)
+                let obstacle = Obstacle(error, after: .now - begin, limit: settings.endTimeout)
                 if obstacle == .outage { throw error }
-                logger.log(
-                    level: obstacle == .rowHeld ? .info : .error, "a branch could not be ended; it is tried again",
-                    metadata: ["xid": "\(xid)", "error": "\(error)"])
-                if obstacle == .branch {
-                    try await BranchStore.stuck(xid, why: "it could not be ended; the log says why", in: ending)
-                }
+                try await report(xid, obstacle, error)
             }
         }
         return outcomes
+    }
+
+    /// A row that is held for a moment is nothing to speak of; whatever lasts, an operator must see.
+    private func report(_ xid: XID, _ obstacle: Obstacle, _ error: any Error) async throws {
+        var isError = true
+        if obstacle == .rowHeld {
+            isError = try await BranchStore.isLate(xid, why: "another transaction holds what it needs", in: ending)
+        } else {
+            try await BranchStore.stuck(xid, why: "it could not be ended; the log says why", in: ending)
+        }
+        logger.log(
+            level: isError ? .error : .info, "a branch could not be ended; it is tried again",
+            metadata: ["xid": "\(xid)", "error": "\(error)"])
     }
 
     private func endVisible(_ xids: [XID], commit: Bool) async throws -> [XID: BranchOutcome] {
@@ -101,7 +115,10 @@ extension Participant {
         let (branches, stuck, waiting) = try await ending.transaction { [self] transaction in
             // What is in the way may be a transaction that was prepared just now, and then waiting is in vain: looked for
             // again, it is found among the prepared ones.
-            transaction.add("SELECT set_config('lock_timeout', '250ms', true)")
+            // The undo of many rows takes its time, whatever limit the connection has for others.
+            transaction.add(
+                "SELECT set_config('lock_timeout', '250ms', true), set_config('statement_timeout', $1, true)",
+                [.text("\(settings.endTimeout.milliseconds)ms")])
             if !commit { BranchStore.refuseLateBranches(xids, in: transaction) }
             let branches = try BranchStore.lock(xids, in: transaction)
             let due = branches.filter { Optional($0.state).onDecision(commit: commit).acts }
@@ -132,12 +149,21 @@ extension Participant {
             let ending = states[xid].onDecision(commit: commit)
             outcomes[xid] = ending.outcome
             if ending.acts { acted += 1 }
+            if commit, states[xid] == nil { noteUnknown(xid) }
         }
         metrics.ended(acted, commit: commit)
         for xid in stuck {
             logger.error("a branch cannot be ended; an operator must decide", metadata: ["xid": "\(xid)"])
         }
         return outcomes
+    }
+
+    /// Nobody commits before every part is done, and a part is remembered for the time of retention: its branch was lost,
+    /// in a failover perhaps. The answer stays what it is for one that ended long ago.
+    private func noteUnknown(_ xid: XID) {
+        if let age = xid.createdAt?.timeIntervalSinceNow, .seconds(-age) > settings.retention { return }
+        metrics.committedUnknown()
+        logger.error("told to commit what no branch here knows: a branch may be lost", metadata: ["xid": "\(xid)"])
     }
 
     private func dropUndo(of branches: [BranchStore.Branch], in transaction: borrowing PostgresTransaction) {
@@ -187,9 +213,13 @@ private enum Obstacle {
     /// A branch itself: what its action does failed, or cannot be read.
     case branch
 
-    init(_ error: any Error) {
+    /// - Parameters:
+    ///   - time: how long the attempt took.
+    ///   - limit: of a statement. Where that was reached it was no lock: those are waited for far more shortly.
+    init(_ error: any Error, after time: Duration, limit: Duration) {
         switch error {
         case let error as PostgresError where error.isUnavailable: self = .outage
+        case let error as PostgresError where error.sqlState == "57014" && time >= limit: self = .branch
         case let error as PostgresError where error.isRowHeld || error.isSerializationConflict: self = .rowHeld
         case is CancellationError: self = .outage
         default: self = .branch

@@ -23,6 +23,8 @@ public final class Participant: Sendable {
     let metrics = ParticipantMetrics()
     let waiting: RowWaiting
     let actionsCanEnd: @Sendable () -> Bool
+    /// Prepared transactions whose end failed here; there is no row that could say so.
+    let unendedPrepared = Mutex<Set<XID>>([])
     private let handlers: [Key: BranchHandler]
     private let isXAPossible = Atomic(false)
 
@@ -83,6 +85,8 @@ public final class Participant: Sendable {
             case let error as PostgresError where error.isPrepareImpossible:
                 isXAPossible.store(false, ordering: .relaxed)
                 throw BranchError.xaImpossible
+            case let error as PostgresError where error.sqlState == "ST009":
+                throw BranchError.tooManyRows(limit: settings.maxRows)
             default: throw error
             }
         }

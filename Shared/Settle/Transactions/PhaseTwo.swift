@@ -209,9 +209,11 @@ final class PhaseTwo: Sendable {
     private func rollbacks(at participant: String) -> Batcher<XID, Void> {
         rollbacks.withLock { batchers in
             if let known = batchers[participant] { return known }
-            let batcher = Batcher<XID, Void>(limit: settings.batchSize, lanes: 4) { [peers, logger] xids in
+            let batcher = Batcher<XID, Void>(limit: settings.batchSize, lanes: 4) { [store, peers, logger] xids in
+                var left = xids
                 do {
                     let outcomes = try await peers.end(xids, commit: false, at: participant)
+                    left = xids.filter { outcomes[$0] == nil }
                     for (xid, outcome) in outcomes where outcome == .committed {
                         logger.critical(
                             "a participant committed what was aborted",
@@ -225,6 +227,7 @@ final class PhaseTwo: Sendable {
                             "error": "\(error)",
                         ])
                 }
+                await store.noteAborted(left, logger)
                 return xids.map { _ in }
             }
             batchers[participant] = batcher

@@ -31,6 +31,9 @@ final class RowWaiting: Sendable {
         for wakeup in called { wakeup.call() }
     }
 
+    /// Whether anybody stands in line for a row.
+    var hasWaiters: Bool { state.withLock { !$0.lines.isEmpty } }
+
     /// Does `perform`, again and again while rows are held. It is told how long it may wait for a row with a connection in
     /// hand.
     ///
@@ -40,7 +43,8 @@ final class RowWaiting: Sendable {
     ) async throws -> Result {
         // Rows of prepared transactions are held for long; what else holds a row in PostgreSQL is a commit on its way.
         let firstWait = Duration.milliseconds(context.mode == .xa ? 5 : 100)
-        let deadline = ContinuousClock.now + timeout
+        // Nobody waits for the answer once the transaction's time is up.
+        let deadline = ContinuousClock.now + min(timeout, context.timeLeft(standard: timeout))
         let wakeup = Wakeup()
         let me = state.withLock { state in
             state.last += 1
@@ -67,10 +71,10 @@ final class RowWaiting: Sendable {
                     }
                 hasRow = true
                 return result
-            } catch let error as PostgresError where error.isRowHeld || error.isSerializationConflict {
+            } catch  where error.isWorthWaiting {
                 let left = deadline - ContinuousClock.now
                 guard left > .zero else { throw RowHeld() }
-                if let (row, holder) = error.heldRow {
+                if let (row, holder) = (error as? PostgresError)?.heldRow {
                     let position = state.withLock { state in
                         state.lines.join(me, row: row, heldBy: holder)
                         return state.lines.position(of: me)
@@ -80,7 +84,7 @@ final class RowWaiting: Sendable {
                 } else {
                     glances += 1
                     // Where a lock timeout ends a wait, that was the pause.
-                    if glances <= Self.glances || !error.isLockTimeout {
+                    if glances <= Self.glances || (error as? PostgresError)?.isLockTimeout != true {
                         let pause = Duration.milliseconds(5 << min(glances, Self.glances)) * Double.random(in: 0.5...1)
                         try await Task.sleep(for: min(pause, left))
                     }
@@ -93,6 +97,16 @@ final class RowWaiting: Sendable {
 
 /// A row that a request needs was held until the lock timeout.
 struct RowHeld: Error {}
+
+extension Error {
+    /// Whether the same request may succeed when others have ended.
+    fileprivate var isWorthWaiting: Bool {
+        switch self {
+        case let error as PostgresError: error.isRowHeld || error.isSerializationConflict
+        default: self is RowsChanged
+        }
+    }
+}
 
 extension PostgresError {
     /// A row is held by another undecided global transaction (`ST001`, raised by the guard of an enrolled table) or by a

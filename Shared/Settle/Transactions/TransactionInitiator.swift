@@ -13,6 +13,7 @@ public final class TransactionInitiator: Service {
     private let selfURL: String
     private let store: DecisionStore
     private let phase2: PhaseTwo
+    let presence: InitiatorPresence
     private let settings: TransactionSettings
     private let logger: Logger
 
@@ -32,6 +33,7 @@ public final class TransactionInitiator: Service {
         self.settings = settings
         self.logger = logger
         store = DecisionStore(database: database, settings: settings)
+        presence = InitiatorPresence(database: database)
         phase2 = PhaseTwo(store: store, peers: participants, settings: settings, faults: faults, logger: logger)
     }
 
@@ -44,7 +46,8 @@ public final class TransactionInitiator: Service {
     /// - Throws: what `body` throws, wrapped in `TransactionCommitted` when the transaction is committed all the same.
     public func run<Result>(_ body: (GlobalTransaction) async throws -> Result) async throws -> Result {
         let transaction = GlobalTransaction(
-            xid: XID(), initiator: selfURL, initiatorName: name, deadline: .now + settings.deadline)
+            xid: XID(process: presence.process), initiator: selfURL, initiatorName: name,
+            deadline: .now + settings.deadline)
         var context = ServiceContext.current ?? .topLevel
         context.globalTransaction = transaction
         let result: Result
@@ -59,7 +62,7 @@ public final class TransactionInitiator: Service {
 
     /// Decides for `transactions`, inside the caller's local transaction: they are committed if, and only if, it is.
     ///
-    /// - Throws: `TransactionTooLate` past a deadline. The statement itself fails with a unique violation of
+    /// - Throws: `TransactionTooLate` past a deadline, `TransactionEnded` once `run` is over. The statement itself fails with a unique violation of
     ///   `global_transaction_pkey` when a participant was told "abort" before.
     public func decide(
         _ transactions: [GlobalTransaction], in transaction: borrowing PostgresTransaction
@@ -68,7 +71,8 @@ public final class TransactionInitiator: Service {
         for transaction in transactions where transaction.remaining == .zero {
             throw TransactionTooLate(xid: transaction.xid)
         }
-        for transaction in transactions { transaction.progress = .deciding }
+        for transaction in transactions { try transaction.checkOpen() }
+        for transaction in transactions { try transaction.beginDeciding() }
         // Where nobody took part there is nobody to tell, and nobody will ask.
         let shared = transactions.filter { !$0.participants.isEmpty }
         if !shared.isEmpty { store.add(shared, in: transaction) }
@@ -81,9 +85,16 @@ public final class TransactionInitiator: Service {
     /// What was decided on each of `xids`; one that was not decided is aborted by asking.
     ///
     /// One whose initiating transaction is still open stays `undecided`, and never holds up the others.
-    public func decisions(on xids: [XID]) async throws -> [XID: Decision] {
+    /// - Parameter onlyRead: leaves those alone that may still be decided; they are `undecided`. Those whose process is
+    ///   gone are aborted all the same.
+    public func decisions(on xids: [XID], onlyRead: Bool = false) async throws -> [XID: Decision] {
         var decisions = try await store.decisions(on: xids)
-        let open = xids.filter { decisions[$0] == nil }
+        var open = xids.filter { decisions[$0] == nil }
+        if onlyRead, !open.isEmpty {
+            let left = try await presence.left(open)
+            for xid in open where !left.contains(xid) { decisions[xid] = .undecided }
+            open.removeAll { !left.contains($0) }
+        }
         guard !open.isEmpty else { return decisions }
         do {
             decisions.merge(try await store.settle(open, wait: settings.outcomeWait)) { $1 }
@@ -113,7 +124,7 @@ public final class TransactionInitiator: Service {
 
     /// Whatever is left to do once the initiator's own work is over; answers whether the transaction is committed.
     private func end(_ transaction: GlobalTransaction) async -> Bool {
-        switch transaction.progress.atEnd {
+        switch transaction.end().atEnd {
         case .nothing:
             return true
         case .rollBack:
@@ -167,7 +178,24 @@ public final class TransactionInitiator: Service {
     /// Tells participants what this process decided, and takes over from processes that died doing so, until graceful
     /// shutdown.
     public func run() async throws {
-        await phase2.run()
+        await withTaskGroup { group in
+            group.addTask { await self.stayPresent() }
+            await phase2.run()
+            group.cancelAll()
+        }
+    }
+
+    private func stayPresent() async {
+        while !Task.isCancelled {
+            do {
+                try await presence.renew()
+            } catch {
+                // The database is away, and says so itself. Nothing can be decided meanwhile either.
+                logger.debug("this process's lock could not be looked at", metadata: ["error": "\(error)"])
+            }
+            // Only cancellation ends the sleep early, and then the loop ends.
+            try? await Task.sleep(for: settings.scanInterval)
+        }
     }
 }
 
@@ -180,6 +208,14 @@ public struct TransactionTooLate: Error, CustomStringConvertible {
 
     /// It concerns `xid`.
     public init(xid: XID) { self.xid = xid }
+}
+
+/// A decision came for a global transaction whose initiator's work was over: the participants were told to roll back.
+public struct TransactionEnded: Error, CustomStringConvertible {
+    /// Which.
+    public let xid: XID
+    /// For an operator.
+    public var description: String { "global transaction \(xid) was over before its decision came" }
 }
 
 /// What was to be done under a global transaction is done, for good; only something after its commit went wrong.

@@ -24,6 +24,8 @@ struct ParticipantMetrics: Sendable {
     private let rolledBack = Counter(label: "settle_branches_total", dimensions: [("event", "rolled_back")])
     private let checkBacks = Counter(label: "settle_check_backs_total")
     private let undecided = Gauge(label: "settle_branches_undecided")
+    private let unknownCommits = Counter(label: "settle_commits_unknown_total")
+    private let ownerlessRows = Gauge(label: "settle_rows_held_unknown")
     private let stuck = Gauge(label: "settle_branches_stuck")
     private let unresolved = Gauge(label: "settle_branches_unresolved")
     private let oldest = Gauge(label: "settle_branch_oldest_age_seconds")
@@ -45,14 +47,20 @@ struct ParticipantMetrics: Sendable {
 
     func checkedBack(_ count: Int) { checkBacks.increment(by: count) }
 
+    /// Told to commit what no branch knows.
+    func committedUnknown() { unknownCommits.increment() }
+
+    /// So many rows are held for transactions of which no branch is undecided.
+    func held(ownerless: Int) { ownerlessRows.record(ownerless) }
+
     /// - Parameters:
     ///   - stuck: those of them that could not be ended.
     ///   - unresolved: those, prepared ones too, whose initiator configuration does not know.
-    ///   - oldest: seconds since the oldest part was done that waits, prepared ones too.
-    func undecided(_ count: Int, stuck: Int, unresolved: Int, oldest: Double) {
+    ///   - oldest: since the oldest part was done that waits, prepared ones too.
+    func undecided(_ count: Int, stuck: Int, unresolved: Int, oldest: Duration) {
         undecided.record(count)
         self.stuck.record(stuck)
         self.unresolved.record(unresolved)
-        self.oldest.record(oldest)
+        self.oldest.record(oldest / .seconds(1))
     }
 }

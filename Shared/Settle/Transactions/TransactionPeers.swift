@@ -18,6 +18,6 @@ public protocol ParticipantPeers: NamedPeers {
 
 /// How a participant reaches initiators; HTTP enters here.
 public protocol InitiatorPeers: NamedPeers {
-    /// Asks the initiator of that name what it decided.
-    func decisions(on xids: [XID], at initiator: String) async throws -> [XID: Decision]
+    /// Asks the initiator of that name what it decided; see `TransactionInitiator.decisions` for `onlyRead`.
+    func decisions(on xids: [XID], onlyRead: Bool, at initiator: String) async throws -> [XID: Decision]
 }

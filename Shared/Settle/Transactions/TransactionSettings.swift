@@ -2,8 +2,9 @@ public import Base
 
 /// How patient initiators and participants of global transactions are.
 public struct TransactionSettings: Sendable, Equatable {
-    /// How long a global transaction may take until its decision.
-    public var deadline: Duration = .seconds(30)
+    /// How long a global transaction may take until its decision. It travels with each branch; a participant takes its own
+    /// for a branch that comes without.
+    public var deadline: Duration = .seconds(10)
     /// How long phase 2 belongs to the process that decided; after that, any replica does it.
     public var lease: Duration = .seconds(5)
     /// How often decisions that were not acknowledged, and branches that were not decided, are looked for.
@@ -19,6 +20,10 @@ public struct TransactionSettings: Sendable, Equatable {
     public var rollbackWait: Duration = .seconds(2)
     /// How long an outcome waits for an initiating transaction that is still open.
     public var outcomeWait: Duration = .milliseconds(500)
+    /// How long one statement of an end may take at a participant: an undo takes as long as it takes.
+    public var endTimeout: Duration = .seconds(600)
+    /// How many changes of rows a branch in mode `at` may make; one that makes more is refused in the first phase.
+    public var maxRows = 10_000
     /// How long decisions and branches are kept after their end, to recognise late copies; longer than `deadline`.
     public var retention: Duration = .seconds(24 * 3600)
     /// How often what is older than that is looked for.

@@ -3,6 +3,20 @@ public import Foundation
 import Postgres
 import Synchronization
 
+/// What a participant asks one initiator about.
+struct DueBranches: Sendable {
+    /// Those whose deadline has passed: asking ends them.
+    var overdue: [XID] = []
+    /// Those that may still be decided.
+    var early: [XID] = []
+
+    var all: [XID] { overdue + early }
+
+    mutating func add(_ xid: XID, isOverdue: Bool) {
+        if isOverdue { overdue.append(xid) } else { early.append(xid) }
+    }
+}
+
 /// The branches of one participant that wait for their decision, in the table and as prepared transactions.
 struct UndecidedBranches: ~Copyable, Sendable {
     private let participant: Participant
@@ -20,8 +34,8 @@ struct UndecidedBranches: ~Copyable, Sendable {
         var counts: [String: Int] = [:]
         var inTable = 0
         var stuck = 0
-        /// Seconds.
-        var oldest = 0.0
+        /// How long the oldest of them has waited.
+        var oldest: Duration = .zero
         var prepared: [PreparedTransactions.Prepared] = []
     }
 
@@ -30,11 +44,11 @@ struct UndecidedBranches: ~Copyable, Sendable {
         var survey = Survey()
         survey.prepared = try await participant.prepared.waiting(longerThan: settings.checkAfter)
         survey.counts = Dictionary(survey.prepared.map { ($0.initiator, 1) }, uniquingKeysWith: +)
-        survey.oldest = survey.prepared.first?.age ?? 0
+        survey.oldest = survey.prepared.first?.age ?? .zero
         let rows = try await participant.ending.query(
             """
             SELECT initiator, count(*), count(errormsg),
-                   extract(epoch FROM clock_timestamp() - min(created_at))::float8
+                   (extract(epoch FROM clock_timestamp() - min(created_at)) * 1000)::bigint
             FROM settle.branch WHERE state = 'undecided' GROUP BY initiator
             """)
         for row in rows {
@@ -42,33 +56,46 @@ struct UndecidedBranches: ~Copyable, Sendable {
             survey.counts[try row.decode(String.self, at: 0), default: 0] += count
             survey.inTable += count
             survey.stuck += try row.decode(Int.self, at: 2)
-            survey.oldest = max(survey.oldest, try row.decode(Double.self, at: 3))
+            survey.oldest = max(survey.oldest, .milliseconds(try row.decode(Int.self, at: 3)))
+        }
+        // Another replica may have ended what this one could not.
+        let present = Set(survey.prepared.map(\.xid))
+        survey.stuck += participant.unendedPrepared.withLock { unended in
+            unended.formIntersection(present)
+            return unended.count
         }
         return survey
     }
 
+    /// How many rows are held in mode `at` for transactions of which no branch is undecided.
+    func ownerlessRows() async throws -> Int {
+        guard participant.offers(.at) else { return 0 }
+        return try await participant.ending.query("SELECT settle.at_ownerless()").first?.decode(Int.self, at: 0) ?? 0
+    }
+
     /// Those that are due and whose initiator may be asked now, by its name; they are not due again soon, so that
-    /// replicas do not ask about the same ones.
+    /// replicas do not ask about the same ones, but at their deadline.
     ///
     /// - Parameter names: of those who may be asked, by what the rows call them.
-    func claim(_ survey: Survey, of names: [String: String]) async throws -> [String: [XID]] {
+    func claim(_ survey: Survey, of names: [String: String]) async throws -> [String: DueBranches] {
         guard !names.isEmpty else { return [:] }
-        var due: [String: [XID]] = [:]
+        var due: [String: DueBranches] = [:]
         for prepared in claimPrepared(survey.prepared, of: names) {
-            if let name = names[prepared.initiator] { due[name, default: []].append(prepared.xid) }
+            guard let name = names[prepared.initiator] else { continue }
+            due[name, default: DueBranches()].add(prepared.xid, isOverdue: settings.timeLeft(of: prepared) <= .zero)
         }
         let backoff = settings.checkBackoff
         let rows = try await participant.ending.query(
             """
             WITH due AS (
-                SELECT xid FROM settle.branch
+                SELECT xid, now() + least($3, $2 * 2 ^ least(checks, 20)) * (0.75 + random() * 0.5)
+                                  * interval '1 millisecond' AS next
+                FROM settle.branch
                 WHERE state = 'undecided' AND check_time <= now() AND initiator = ANY ($4::text[])
                 ORDER BY check_time LIMIT $1 FOR UPDATE SKIP LOCKED)
             UPDATE settle.branch b SET
-                checks = checks + 1,
-                check_time = now() + least($3, $2 * 2 ^ least(checks, 20)) * (0.75 + random() * 0.5)
-                                   * interval '1 millisecond'
-            FROM due WHERE b.xid = due.xid RETURNING b.xid, b.initiator
+                checks = checks + 1, check_time = CASE WHEN deadline > now() THEN least(deadline, next) ELSE next END
+            FROM due WHERE b.xid = due.xid RETURNING b.xid, b.initiator, deadline > now()
             """,
             [
                 .int(settings.batchSize), .int(backoff.initial.milliseconds), .int(backoff.cap.milliseconds),
@@ -78,7 +105,8 @@ struct UndecidedBranches: ~Copyable, Sendable {
             guard let xid = XID(rawValue: try row.decode(String.self, at: 0)),
                 let name = names[try row.decode(String.self, at: 1)]
             else { continue }
-            due[name, default: []].append(xid)
+            let isEarly = try row.decode(Bool?.self, at: 2) ?? false
+            due[name, default: DueBranches()].add(xid, isOverdue: !isEarly)
         }
         return due
     }
@@ -94,10 +122,18 @@ struct UndecidedBranches: ~Copyable, Sendable {
                 .prefix(settings.batchSize)
             for prepared in due {
                 let checks = (known[prepared.gid]?.checks ?? 0) + 1
-                known[prepared.gid] = (checks, now + settings.checkBackoff.delay(attempt: checks))
+                let pause = settings.checkBackoff.delay(attempt: checks)
+                let left = settings.timeLeft(of: prepared)
+                known[prepared.gid] = (checks, now + (left > .zero ? min(pause, left) : pause))
             }
             return Array(due)
         }
+    }
+}
+
+extension TransactionSettings {
+    func timeLeft(of prepared: PreparedTransactions.Prepared) -> Duration {
+        (prepared.timeLeft ?? deadline) - prepared.age
     }
 }
 
@@ -122,15 +158,17 @@ public struct UndecidedBranch: Encodable, Sendable {
 extension Participant {
     /// The oldest branches that wait for their decision.
     func undecided(limit: Int) async throws -> [UndecidedBranch] {
-        try await ending.query(
+        let unended = unendedPrepared.withLock { $0 }.map(\.rawValue)
+        return try await ending.query(
             """
             SELECT xid, mode, state, initiator, created_at, errormsg FROM settle.branch WHERE state = 'undecided'
             UNION ALL
-            SELECT split_part(gid, ':', 2), 'xa', 'prepared', regexp_replace(gid, '^([^:]*:){3}', ''), prepared, NULL
+            SELECT split_part(gid, ':', 2), 'xa', 'prepared', regexp_replace(gid, '^([^:]*:){3}', ''), prepared,
+                   CASE WHEN split_part(gid, ':', 2) = ANY ($2::text[]) THEN 'it could not be ended; the log says why' END
             FROM pg_prepared_xacts
             WHERE database = current_database() AND gid LIKE 'settle:%'
             ORDER BY 5 LIMIT $1
-            """, [.int(limit)]
+            """, [.int(limit), .texts(unended)]
         ).map { row in
             UndecidedBranch(
                 xid: try row.decode(String.self, at: 0), mode: try row.decode(String.self, at: 1),

@@ -43,9 +43,12 @@ struct TestDatabase {
         }
     }
 
-    static func connect(_ url: String, connections: Int) throws -> PostgresDatabase {
+    static func connect(
+        _ url: String, connections: Int, statementTimeout: Duration = .seconds(30)
+    ) throws -> PostgresDatabase {
         var configuration = try PostgresConfiguration(url: url)
         configuration.connections = connections
+        configuration.statementTimeout = statementTimeout
         return PostgresDatabase(configuration, logger: Testbed.quiet)
     }
 

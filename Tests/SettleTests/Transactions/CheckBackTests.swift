@@ -22,7 +22,7 @@ struct CheckBackTests {
         try await TransactionBed.with { bed in
             try await bed.fill("ann")
             try await bed.fill("bob")
-            let dead = XID()
+            let dead = XID.gone
             try await bed.withdraw(30, from: "ann", mode, dead)
             // Nobody runs the initiator's loops: only the participant can end it.
             let committed = try await bed.initiator.run { transaction in
@@ -45,8 +45,8 @@ struct CheckBackTests {
         try await TransactionBed.with(settings: settings) { bed in
             try await bed.fill("ann")
             try await bed.fill("bob")
-            try await bed.withdraw(30, from: "ann", .at, XID())
-            try await bed.withdraw(30, from: "bob", .xa, XID())
+            try await bed.withdraw(30, from: "ann", .at, XID.gone)
+            try await bed.withdraw(30, from: "bob", .xa, XID.gone)
             await bed.checkBack.check()
             #expect(bed.wire.messages(to: TransactionBed.here).isEmpty)
             #expect(try await bed.participant.undecided(limit: 10).map(\.state).sorted() == ["prepared", "undecided"])
@@ -63,10 +63,10 @@ struct CheckBackTests {
         try await TransactionBed.with(settings: settings) { bed in
             try await bed.fill("ann")
             for number in 0..<50 {
-                try await bed.withdraw(1, from: "ann", .tcc, XID())
+                try await bed.withdraw(1, from: "ann", .tcc, XID.gone)
                 if number < 5 {
                     try await bed.fill("\(number)")
-                    try await bed.withdraw(1, from: "\(number)", .xa, XID())
+                    try await bed.withdraw(1, from: "\(number)", .xa, XID.gone)
                 }
             }
             bed.wire.cut(TransactionBed.here)
@@ -97,7 +97,7 @@ struct CheckBackTests {
                 _ = try await bed.participant.perform(
                     "withdraw", request: request,
                     context: BranchContext(
-                        xid: XID(), mode: .saga, initiator: number < 24 ? other : TransactionBed.here))
+                        xid: XID.gone, mode: .saga, initiator: number < 24 ? other : TransactionBed.here))
             }
             try await Testbed.serving([bed.checkBack]) {
                 try await TransactionBed.await(within: .seconds(3)) {
@@ -116,7 +116,7 @@ struct CheckBackTests {
         settings.scanInterval = .seconds(2)
         try await TransactionBed.with(settings: settings) { bed in
             try await bed.fill("ann")
-            for _ in 0..<60 { try await bed.withdraw(1, from: "ann", .saga, XID()) }
+            for _ in 0..<60 { try await bed.withdraw(1, from: "ann", .saga, XID.gone) }
             let begin = ContinuousClock.now
             try await Testbed.serving([bed.checkBack]) {
                 try await bed.awaitNothingLeft()
@@ -131,7 +131,7 @@ struct CheckBackTests {
     func replicas() async throws {
         try await TransactionBed.with { bed in
             try await bed.fill("ann")
-            for _ in 0..<40 { try await bed.withdraw(1, from: "ann", .saga, XID()) }
+            for _ in 0..<40 { try await bed.withdraw(1, from: "ann", .saga, XID.gone) }
             let second = CheckBack(participant: bed.participant, peers: bed.wire, logger: Testbed.quiet)
             async let one: Void = bed.checkBack.check()
             async let other: Void = second.check()
@@ -171,7 +171,7 @@ struct CheckBackTests {
     func stuck() async throws {
         try await TransactionBed.with { bed in
             try await bed.fill("ann")
-            let xid = XID()
+            let xid = XID.gone
             try await bed.withdraw(30, from: "ann", .at, xid)
             _ = try await bed.database.pool.transaction { transaction in
                 transaction.add("SET LOCAL session_replication_role = replica")
@@ -237,4 +237,9 @@ struct CheckBackTests {
             #expect(try await bed.wallet("tcc") == .init(100))
         }
     }
+}
+
+extension XID {
+    /// Of a process that is gone: it will not be decided any more, and whoever is asked knows.
+    fileprivate static var gone: XID { XID(process: 1) }
 }

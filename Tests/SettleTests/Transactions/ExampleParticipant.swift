@@ -55,7 +55,12 @@ private func withdraw(
     let rows = try transaction.query(
         "UPDATE wallet SET \(changes) WHERE name = $1 AND balance >= $2::bigint RETURNING balance",
         [.text(request.wallet), .int64(request.amount)])
-    guard let row = rows.first else { throw BranchRefusal(code: "insufficient-funds", detail: "not enough money") }
+    guard let row = rows.first else {
+        try transaction.checkRefusal(
+            "wallet", keys: [request.wallet], unless: "SELECT FROM wallet WHERE name = $1 AND balance >= $2::bigint",
+            [.text(request.wallet), .int64(request.amount)])
+        throw BranchRefusal(code: "insufficient-funds", detail: "not enough money")
+    }
     return Receipt(balance: try row.decode(Int64.self, at: 0))
 }
 

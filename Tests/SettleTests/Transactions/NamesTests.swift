@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Settle
@@ -38,9 +39,36 @@ struct NamesTests {
         #expect(BranchContext { headers[$0] }?.initiator == "order")
     }
 
+    @Test("the deadline travels as milliseconds left; it may be missing, but not be nonsense, and is bounded")
+    func deadline() throws {
+        func context(_ text: String?) -> BranchContext? {
+            BranchContext {
+                ["Settle-XID": "x1", "Settle-Mode": "at", "Settle-Initiator": "o", "Settle-Deadline": text][$0] ?? nil
+            }
+        }
+        #expect(try #require(context(nil)).timeLeft(standard: .seconds(7)) == .seconds(7))
+        #expect(try #require(context("0")).timeLeft(standard: .seconds(7)) == .zero)
+        let left = try #require(context("9000")).timeLeft(standard: .seconds(7))
+        #expect(left > .seconds(8) && left <= .seconds(9))
+        #expect(try #require(context("\(Int.max)")).timeLeft(standard: .zero) <= .seconds(24 * 3600))
+        for text in ["", "-1", "1.5", "10s"] { #expect(context(text) == nil, "\(text)") }
+    }
+
+    @Test("an XID is a UUID of version 7 and says which process made it, and when")
+    func process() throws {
+        for process in [0, 1, 0xabc, UInt16.max] {
+            let xid = XID(process: process)
+            #expect(xid.process == process)
+            #expect(try #require(UUID(uuidString: xid.rawValue)).uuidString.lowercased() == xid.rawValue)
+            #expect(abs(try #require(xid.createdAt).timeIntervalSinceNow) < 1)
+        }
+        #expect(XID(rawValue: "stranger")?.process == nil)
+        #expect(XID(rawValue: UUID().uuidString)?.process == nil, "of version 4")
+    }
+
     @Test("a prepared transaction's name fits into PostgreSQL's 199 bytes, whatever the parts")
     func length() {
-        let longest = "settle:".utf8.count + 64 + 1 + 32 + 1 + BranchContext.maxInitiatorLength
+        let longest = "settle:".utf8.count + 64 + 1 + 32 + 1 + 3 + 1 + BranchContext.maxInitiatorLength
         #expect(longest <= 199)
     }
 }

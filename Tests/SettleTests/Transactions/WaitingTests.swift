@@ -78,4 +78,27 @@ struct WaitingTests {
             try await waiting.untilFree(context) { _ in throw refusal("23514") }
         }
     }
+
+    @Test("what was refused for rows that have changed meanwhile is tried again; nobody waits past the deadline")
+    func changedRows() async throws {
+        let waiting = RowWaiting(timeout: .seconds(30))
+        let tries = Mutex(0)
+        func perform() throws -> Int {
+            let number = tries.withLock { tries in
+                tries += 1
+                return tries
+            }
+            if number < 3 { throw RowsChanged() }
+            return number
+        }
+        let context = BranchContext(
+            xid: xid("waits"), mode: .at, initiator: "http://initiator.test", deadline: .now + .seconds(20))
+        #expect(try await waiting.untilFree(context) { _ in try perform() } == 3)
+        let late = BranchContext(xid: xid("late"), mode: .at, initiator: "http://initiator.test", deadline: .now)
+        let begin = ContinuousClock.now
+        await #expect(throws: RowHeld.self) {
+            try await waiting.untilFree(late) { _ in throw RowsChanged() }
+        }
+        #expect(ContinuousClock.now - begin < .seconds(10))
+    }
 }

@@ -24,6 +24,24 @@ enum Socket {
         return unsafe withAddress(port: port) { unsafe bind(socket, $0, $1) } == 0
     }
 
+    /// A socket that listens on loopback; nil when the port is taken.
+    static func listen(port: Int) -> Int32? {
+        let socket = open()
+        // As above; the address lives as long as the call.
+        guard unsafe withAddress(port: port, { unsafe bind(socket, $0, $1) }) == 0, Foundation.listen(socket, 128) == 0
+        else {
+            close(socket)
+            return nil
+        }
+        return socket
+    }
+
+    /// Waits for the next connection; nil when `socket` was shut down.
+    static func accept(_ socket: Int32) -> Int32? {
+        let connection = Foundation.accept(socket, nil, nil)
+        return connection >= 0 ? connection : nil
+    }
+
     static func wait(_ socket: Int32, for events: Int32, timeout: Duration) -> Bool {
         let milliseconds = Int32(max(0, timeout / .milliseconds(1)))
         var descriptor = pollfd(fd: socket, events: Int16(events), revents: 0)

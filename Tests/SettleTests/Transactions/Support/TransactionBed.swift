@@ -1,5 +1,6 @@
 import Base
 import Foundation
+import Logging
 import Postgres
 import SettleSchema
 import Testing
@@ -32,17 +33,18 @@ struct TransactionBed {
     static func with(
         settings: TransactionSettings = TransactionBed.settings, faults: Faults = .none,
         handlers: [BranchHandler] = walletHandlers, actionsCanEnd: @escaping @Sendable () -> Bool = { true },
+        endLimit: Duration = .seconds(30), logger: Logger = Testbed.quiet,
         _ body: (TransactionBed) async throws -> Void
     ) async throws {
         try await TestDatabase.with { database in
             try await PostgresMigrator.apply(SettleSchema.transactions, set: "transactions", on: database.pool)
             try await PostgresMigrator.apply(SettleSchema.at, set: "at", on: database.pool)
             try await PostgresMigrator.apply([walletSchema], set: "wallet", on: database.pool)
-            let ending = try TestDatabase.connect(database.url, connections: 2)
+            let ending = try TestDatabase.connect(database.url, connections: 2, statementTimeout: endLimit)
             let wire = Wire()
             let participant = Participant(
                 name: "wallets", database: database.pool, ending: ending, handlers: handlers, settings: settings,
-                faults: faults, actionsCanEnd: actionsCanEnd, logger: Testbed.quiet)
+                faults: faults, actionsCanEnd: actionsCanEnd, logger: logger)
             let initiator = TransactionInitiator(
                 selfURL: here, database: database.pool, participants: wire, settings: settings, faults: faults,
                 logger: Testbed.quiet)
@@ -77,17 +79,20 @@ struct TransactionBed {
 
     /// A branch request, as it comes in at the participant.
     @discardableResult
-    func withdraw(_ amount: Int64, from wallet: String, _ mode: BranchMode, _ xid: XID) async throws -> Receipt {
+    func withdraw(
+        _ amount: Int64, from wallet: String, _ mode: BranchMode, _ xid: XID, deadline: ContinuousClock.Instant? = nil
+    ) async throws -> Receipt {
         let request = try JSONEncoder().encode(Withdrawal(wallet: wallet, amount: amount))
         let answer = try await participant.perform(
-            "withdraw", request: request, context: BranchContext(xid: xid, mode: mode, initiator: Self.here))
+            "withdraw", request: request,
+            context: BranchContext(xid: xid, mode: mode, initiator: Self.here, deadline: deadline))
         return try JSONDecoder().decode(Receipt.self, from: answer)
     }
 
     /// A branch call of the initiator's own, over the wire.
     func call(_ amount: Int64, from wallet: String, _ mode: BranchMode, _ transaction: GlobalTransaction) async throws {
         transaction.enlist(Self.wallets)
-        try await withdraw(amount, from: wallet, mode, transaction.xid)
+        try await withdraw(amount, from: wallet, mode, transaction.xid, deadline: transaction.deadline)
     }
 
     /// The initiator's local transaction.

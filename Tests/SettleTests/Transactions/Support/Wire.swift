@@ -11,6 +11,7 @@ final class Wire: ParticipantPeers, InitiatorPeers {
         let to: String
         let xids: [XID]
         let commit: Bool?
+        var onlyRead = false
     }
 
     private struct State {
@@ -52,10 +53,10 @@ final class Wire: ParticipantPeers, InitiatorPeers {
         return try await commit ? participant.commit(xids) : participant.rollBack(xids)
     }
 
-    func decisions(on xids: [XID], at url: String) async throws -> [XID: Decision] {
-        try await send(Message(to: url, xids: xids, commit: nil))
+    func decisions(on xids: [XID], onlyRead: Bool, at url: String) async throws -> [XID: Decision] {
+        try await send(Message(to: url, xids: xids, commit: nil, onlyRead: onlyRead))
         guard let initiator = state.withLock({ $0.initiators[url] }) else { throw Cut() }
-        return try await initiator.decisions(on: xids)
+        return try await initiator.decisions(on: xids, onlyRead: onlyRead)
     }
 
     private func send(_ message: Message) async throws {
