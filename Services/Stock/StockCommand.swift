@@ -25,6 +25,7 @@ struct StockCommand: AsyncParsableCommand {
                 boot,
                 migrations: [
                     ("settle-transactions", SettleSchema.transactions), ("settle-at", SettleSchema.at),
+                    ("settle-set-aside", SettleSchema.setAside),
                     ("stock", StockSchema.migrations),
                 ])
             let database = infrastructure.database
@@ -32,8 +33,8 @@ struct StockCommand: AsyncParsableCommand {
                 boot, infrastructure, routes: [ShopRoutes.deductStock, ShopRoutes.restock],
                 deadLetters: ShopRoutes.deadLetters)
             let consumer = messaging.consumer([
-                messaging.inbox(ShopRoutes.deductStock, applier: DeductStockApplier(database: database)),
-                messaging.inbox(ShopRoutes.restock, applier: RestockApplier(database: database)),
+                messaging.inbox(ShopRoutes.deductStock, applier: DeductStockApplier(database: messaging.database)),
+                messaging.inbox(ShopRoutes.restock, applier: RestockApplier(database: messaging.database)),
             ])
             let http = OutboundHTTP(logger: boot.logger)
             let participation = try Participation(
@@ -44,9 +45,10 @@ struct StockCommand: AsyncParsableCommand {
                 isOpen: { infrastructure.migration.isDone }
             ) { open, guarded in
                 ProductRoutes(database: database).add(to: open, guarded: guarded)
+                DeadLetterRoutes(messaging.setAside).add(to: guarded)
                 ParticipantRoutes(participation.participant).add(actions: [Deduct.name], to: guarded)
             }
-            return infrastructure.services + [http, messaging.publisher] + participation.services + [
+            return infrastructure.services + [http] + messaging.services + participation.services + [
                 infrastructure.afterMigration(consumer), server,
             ]
         }

@@ -25,6 +25,7 @@ struct UserPointsCommand: AsyncParsableCommand {
                 boot,
                 migrations: [
                     ("settle-transactions", SettleSchema.transactions), ("settle-at", SettleSchema.at),
+                    ("settle-set-aside", SettleSchema.setAside),
                     ("user-points", PointsSchema.migrations),
                 ])
             let database = infrastructure.database
@@ -32,8 +33,8 @@ struct UserPointsCommand: AsyncParsableCommand {
                 boot, infrastructure, routes: [ShopRoutes.addPoint, ShopRoutes.refundPoint],
                 deadLetters: ShopRoutes.deadLetters)
             let consumer = messaging.consumer([
-                messaging.inbox(ShopRoutes.addPoint, applier: AddPointApplier(database: database)),
-                messaging.inbox(ShopRoutes.refundPoint, applier: RefundPointApplier(database: database)),
+                messaging.inbox(ShopRoutes.addPoint, applier: AddPointApplier(database: messaging.database)),
+                messaging.inbox(ShopRoutes.refundPoint, applier: RefundPointApplier(database: messaging.database)),
             ])
             let http = OutboundHTTP(logger: boot.logger)
             let participation = try Participation(
@@ -44,9 +45,10 @@ struct UserPointsCommand: AsyncParsableCommand {
                 isOpen: { infrastructure.migration.isDone }
             ) { open, guarded in
                 UserRoutes(database: database).add(to: open, guarded: guarded)
+                DeadLetterRoutes(messaging.setAside).add(to: guarded)
                 ParticipantRoutes(participation.participant).add(actions: [Spend.name], to: guarded)
             }
-            return infrastructure.services + [http, messaging.publisher] + participation.services + [
+            return infrastructure.services + [http] + messaging.services + participation.services + [
                 infrastructure.afterMigration(consumer), server,
             ]
         }

@@ -6,6 +6,7 @@ struct PublisherMetrics {
     private let returned = counter(outcome: "returned")
     private let nacked = counter(outcome: "nacked")
     private let lost = counter(outcome: "lost")
+    private let notSent = counter(outcome: "not_sent")
 
     func settled(_ outcome: PublishOutcome) {
         switch outcome {
@@ -13,6 +14,7 @@ struct PublisherMetrics {
         case .returned: returned.increment()
         case .nacked: nacked.increment()
         case .lost: lost.increment()
+        case .notSent: notSent.increment()
         }
     }
 
