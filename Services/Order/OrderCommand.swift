@@ -27,6 +27,7 @@ struct OrderCommand: AsyncParsableCommand {
                 boot,
                 library: [
                     ("settle-tasks", SettleSchema.tasks), ("settle-transactions", SettleSchema.transactions),
+                    ("settle-set-aside", SettleSchema.setAside),
                 ], migrations: [("order", OrderSchema.migrations)])
             let database = infrastructure.database
             let messaging = try Messaging(
@@ -37,8 +38,9 @@ struct OrderCommand: AsyncParsableCommand {
                 logger: boot.logger)
             let settlement = Settlement(outbox: scheduler.outbox)
             let listener = FinishListener(
-                scheduler: scheduler, deadLetters: messaging.deadLetters, faults: messaging.faults,
-                logger: boot.logger, handler: settlement.follow)
+                scheduler: scheduler, setAside: messaging.setAside, database: messaging.database,
+                probe: RowProbe(messaging.database, table: "orders", key: "id", type: "uuid"),
+                faults: messaging.faults, logger: boot.logger, handler: settlement.follow)
             let consumer = messaging.consumer(ShopRoutes.all.map { listener.subscription(to: $0) })
             // As many as may wait at once for a row that all want: who wants another must not queue behind them.
             var connections = OutboundHTTP.Options()
@@ -72,11 +74,14 @@ struct OrderCommand: AsyncParsableCommand {
             ) { open, guarded in
                 OrderRoutes(place: place, store: store).add(to: open)
                 TaskRoutes(scheduler: scheduler).add(to: guarded)
+                DeadLetterRoutes(messaging.setAside).add(to: guarded)
                 InitiatorRoutes(initiator).add(to: guarded)
             }
             return infrastructure.services + [
-                http, phase2, messaging.publisher, infrastructure.afterMigration(scheduler),
-                infrastructure.afterLibraryMigration(initiator), infrastructure.afterMigration(consumer), server,
+                http, phase2,
+            ] + messaging.services + [
+                infrastructure.afterMigration(scheduler), infrastructure.afterLibraryMigration(initiator),
+                infrastructure.afterMigration(consumer), server,
             ]
         }
     }

@@ -14,6 +14,14 @@ struct TaskRoutes {
         let counts: Counts
     }
 
+    struct Which: Decodable {
+        let taskType: String?
+    }
+
+    struct Retried: Encodable {
+        let retried: Int
+    }
+
     let scheduler: TaskScheduler
 
     func add(to guarded: ServiceRoutes) {
@@ -31,6 +39,11 @@ struct TaskRoutes {
                 throw Problem.notFound("there is no live task with this id")
             }
             return Response.empty(.accepted)
+        }
+        guarded.post("tasks/retry") { request, context in
+            let which = try await optionalJSON(Which.self, from: request, context: context)
+            return try Response.json(
+                Retried(retried: try await scheduler.retryParked(of: which?.taskType)), status: .accepted)
         }
     }
 }

@@ -14,6 +14,12 @@ struct DeductStockApplier: TaskApplier {
 
     func check(_ body: StockChange) throws { try body.check() }
 
+    func rows(of body: StockChange) -> [String] { body.items.map(\.sku) }
+
+    func held(among rows: [String]) async throws -> Set<String> {
+        try await RowProbe(database, table: "product", key: "sku", enrolled: true).held(among: rows)
+    }
+
     func apply(_ tasks: [ReceivedTask<StockChange>]) async throws -> [TaskOutcome] {
         try await decideAll(try tasks.map { try StockLogEntry($0.body) }) { entries in
             var outcomes = try StockLogEntry.outcomes(

@@ -24,15 +24,18 @@ struct StockCommand: AsyncParsableCommand {
         try await ServiceMain.run("stock", defaultPort: 8081, options: common, flags: flags) { boot in
             let infrastructure = try Infrastructure(
                 boot,
-                library: [("settle-transactions", SettleSchema.transactions), ("settle-at", SettleSchema.at)],
+                library: [
+                    ("settle-transactions", SettleSchema.transactions), ("settle-at", SettleSchema.at),
+                    ("settle-set-aside", SettleSchema.setAside),
+                ],
                 migrations: [("stock", StockSchema.migrations)])
             let database = infrastructure.database
             let messaging = try Messaging(
                 boot, infrastructure, routes: [ShopRoutes.deductStock, ShopRoutes.restock],
                 deadLetters: ShopRoutes.deadLetters)
             let consumer = messaging.consumer([
-                messaging.inbox(ShopRoutes.deductStock, applier: DeductStockApplier(database: database)),
-                messaging.inbox(ShopRoutes.restock, applier: RestockApplier(database: database)),
+                messaging.inbox(ShopRoutes.deductStock, applier: DeductStockApplier(database: messaging.database)),
+                messaging.inbox(ShopRoutes.restock, applier: RestockApplier(database: messaging.database)),
             ])
             let http = OutboundHTTP(logger: boot.logger)
             let participation = try Participation(
@@ -43,9 +46,10 @@ struct StockCommand: AsyncParsableCommand {
                 isOpen: infrastructure.isOpen
             ) { open, guarded in
                 ProductRoutes(database: database).add(to: open, guarded: guarded)
+                DeadLetterRoutes(messaging.setAside).add(to: guarded)
                 ParticipantRoutes(participation).add(actions: [Deduct.name], to: guarded)
             }
-            return infrastructure.services + [http, messaging.publisher] + participation.services + [
+            return infrastructure.services + [http] + messaging.services + participation.services + [
                 infrastructure.afterMigration(consumer), server,
             ]
         }

@@ -14,6 +14,12 @@ struct AddPointApplier: TaskApplier {
 
     func check(_ body: AddPoint) throws { try body.check() }
 
+    func rows(of body: AddPoint) -> [String] { [body.userName] }
+
+    func held(among rows: [String]) async throws -> Set<String> {
+        try await RowProbe(database, table: "user_points", key: "user_name", enrolled: true).held(among: rows)
+    }
+
     func apply(_ tasks: [ReceivedTask<AddPoint>]) async throws -> [TaskOutcome] {
         do {
             return try await decide(tasks.map(\.body))

@@ -10,6 +10,12 @@ struct RefundPointApplier: TaskApplier {
 
     func check(_ body: AddPoint) throws { try body.check() }
 
+    func rows(of body: AddPoint) -> [String] { [body.userName] }
+
+    func held(among rows: [String]) async throws -> Set<String> {
+        try await RowProbe(database, table: "user_points", key: "user_name", enrolled: true).held(among: rows)
+    }
+
     func apply(_ tasks: [ReceivedTask<AddPoint>]) async throws -> [TaskOutcome] {
         try await decideAll(tasks.map(\.body)) { bodies in
             let rows = try await database.query(

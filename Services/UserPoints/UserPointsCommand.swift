@@ -24,15 +24,18 @@ struct UserPointsCommand: AsyncParsableCommand {
         try await ServiceMain.run("user-points", defaultPort: 8082, options: common, flags: flags) { boot in
             let infrastructure = try Infrastructure(
                 boot,
-                library: [("settle-transactions", SettleSchema.transactions), ("settle-at", SettleSchema.at)],
+                library: [
+                    ("settle-transactions", SettleSchema.transactions), ("settle-at", SettleSchema.at),
+                    ("settle-set-aside", SettleSchema.setAside),
+                ],
                 migrations: [("user-points", PointsSchema.migrations)])
             let database = infrastructure.database
             let messaging = try Messaging(
                 boot, infrastructure, routes: [ShopRoutes.addPoint, ShopRoutes.refundPoint],
                 deadLetters: ShopRoutes.deadLetters)
             let consumer = messaging.consumer([
-                messaging.inbox(ShopRoutes.addPoint, applier: AddPointApplier(database: database)),
-                messaging.inbox(ShopRoutes.refundPoint, applier: RefundPointApplier(database: database)),
+                messaging.inbox(ShopRoutes.addPoint, applier: AddPointApplier(database: messaging.database)),
+                messaging.inbox(ShopRoutes.refundPoint, applier: RefundPointApplier(database: messaging.database)),
             ])
             let http = OutboundHTTP(logger: boot.logger)
             let participation = try Participation(
@@ -43,9 +46,10 @@ struct UserPointsCommand: AsyncParsableCommand {
                 isOpen: infrastructure.isOpen
             ) { open, guarded in
                 UserRoutes(database: database).add(to: open, guarded: guarded)
+                DeadLetterRoutes(messaging.setAside).add(to: guarded)
                 ParticipantRoutes(participation).add(actions: [Spend.name], to: guarded)
             }
-            return infrastructure.services + [http, messaging.publisher] + participation.services + [
+            return infrastructure.services + [http] + messaging.services + participation.services + [
                 infrastructure.afterMigration(consumer), server,
             ]
         }

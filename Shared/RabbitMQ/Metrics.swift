@@ -6,6 +6,7 @@ struct PublisherMetrics {
     private let returned: Counter
     private let nacked: Counter
     private let lost: Counter
+    private let notSent: Counter
 
     init(name: String, factory: any MetricsFactory = MetricsSystem.factory) {
         func counter(_ outcome: String) -> Counter {
@@ -17,6 +18,7 @@ struct PublisherMetrics {
         returned = counter("returned")
         nacked = counter("nacked")
         lost = counter("lost")
+        notSent = counter("not_sent")
     }
 
     func settled(_ outcome: PublishOutcome) {
@@ -25,6 +27,7 @@ struct PublisherMetrics {
         case .returned: returned.increment()
         case .nacked: nacked.increment()
         case .lost: lost.increment()
+        case .notSent: notSent.increment()
         }
     }
 }

@@ -40,6 +40,8 @@ public enum PublishOutcome: Sendable, Equatable {
     case returned(code: Int, text: String)
     /// The broker refused it, as a full queue does that rejects.
     case nacked
-    /// Nobody knows: it was not sent, or its confirm did not come. It may have arrived all the same.
+    /// Nobody knows: it was sent and its confirm did not come. It may have arrived all the same.
     case lost(reason: String)
+    /// It was never handed to the broker: there is no connection, the broker takes no messages for now, or too many wait.
+    case notSent(reason: String)
 }

@@ -15,13 +15,13 @@ public struct RabbitMQConfiguration: Sendable {
     public var connectTimeout: Duration
     /// For the login and for each declaration.
     public var operationTimeout: Duration = .seconds(10)
-    /// The longest that a message waits to be sent, and then for its confirm; past either, it is `.lost`.
+    /// The longest that a message waits to be sent, and then for its confirm; then it is `.notSent` or `.lost`.
     public var confirmTimeout: Duration = .seconds(30)
     /// The longest that a graceful shutdown waits for confirms, or for handlers.
     public var shutdownTimeout: Duration = .seconds(10)
     /// The biggest body to publish, in bytes.
     public var maxMessage = 16 * 1024 * 1024
-    /// The most messages that wait to be sent; more are `.lost` at once.
+    /// The most messages that wait to be sent; more are `.notSent` at once.
     public var maxWaiting = 100_000
     /// The most bytes of messages that wait to be sent or to be confirmed; more are `.lost` at once. One call that has
     /// more by itself is taken while there is nothing else.

@@ -26,7 +26,7 @@ public final class RabbitMQPublisher: Service, Sendable {
     public var isUp: Bool { inbox.isUp }
 
     /// Whether the broker takes no messages for now, being short of memory or disk. Until it does, `publish` answers
-    /// `.lost` at once.
+    /// `.notSent` at once.
     public var isBlocked: Bool { inbox.isBlocked }
 
     /// Keeps the connection up until a graceful shutdown, which waits for the confirms of what was taken in, or until
@@ -58,7 +58,7 @@ public final class RabbitMQPublisher: Service, Sendable {
                 messages: messages, outcomes: outcomes, sendBy: .now + configuration.confirmTimeout,
                 continuation: continuation)
             guard let reason = inbox.offer(request) else { return }
-            continuation.resume(returning: outcomes.map { $0 ?? .lost(reason: reason) })
+            continuation.resume(returning: outcomes.map { $0 ?? .notSent(reason: reason) })
         }
     }
 }

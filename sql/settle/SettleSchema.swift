@@ -22,4 +22,9 @@ public enum SettleSchema {
         Migration(name: "settle_0006_at_rollback", bytes: PackageResources.settle_0006_at_rollback_sql),
         Migration(name: "settle_0012_at_checks", bytes: PackageResources.settle_0012_at_checks_sql),
     ]
+
+    /// `settle.set_aside`, for a service that receives tasks or answers: what waits, and the dead letters.
+    public static let setAside = [
+        Migration(name: "settle_0007_set_aside", bytes: PackageResources.settle_0007_set_aside_sql)
+    ]
 }

@@ -171,7 +171,7 @@ final class PublisherRole: ConnectionRole {
     private func loseUnsent(_ batch: PublishBatch, _ reason: String) {
         while let index = batch.takeNext() {
             inbox.sent(1)
-            settle(batch, index, .lost(reason: reason))
+            settle(batch, index, .notSent(reason: reason))
         }
         queue.removeFirst()
     }

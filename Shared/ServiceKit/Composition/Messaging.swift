@@ -1,6 +1,8 @@
 public import ArgumentParser
 import Foundation
+public import Postgres
 public import RabbitMQ
+public import ServiceLifecycle
 public import Settle
 
 /// The flags of a service that sends or receives tasks.
@@ -9,13 +11,37 @@ public struct MessagingOptions: ParsableArguments {
     var queueType: String?
     @Option(help: "Connections to the database (DATABASE_CONNECTIONS, default 8).")
     var databaseConnections: String?
+    @Option(help: "How long a batch of messages waits for a held row (MESSAGE_LOCK_TIMEOUT, default 80ms).")
+    var messageLockTimeout: String?
+    @Option(
+        help: "How often a message is tried that fails for an unknown reason (SET_ASIDE_MAX_FAILURES, default 12).")
+    var setAsideMaxFailures: String?
+    @Option(help: "How long a message waits for a held row (SET_ASIDE_GIVE_UP_AFTER, default 24h).")
+    var setAsideGiveUpAfter: String?
+    @Option(help: "How many messages may wait, set aside (SET_ASIDE_MAX_WAITING, default 10000).")
+    var setAsideMaxWaiting: String?
 
     /// No flags given.
     public init() {}
 
     /// For `ServiceMain.run`.
     public var flags: [String: String?] {
-        ["queue-type": queueType, "database-connections": databaseConnections]
+        [
+            "queue-type": queueType, "database-connections": databaseConnections,
+            "message-lock-timeout": messageLockTimeout, "set-aside-max-failures": setAsideMaxFailures,
+            "set-aside-give-up-after": setAsideGiveUpAfter, "set-aside-max-waiting": setAsideMaxWaiting,
+        ]
+    }
+
+    static func settings(_ boot: Bootstrap) throws -> SetAsideSettings {
+        var settings = SetAsideSettings()
+        settings.maxFailures = try boot.reader.integer(
+            "set-aside-max-failures", default: settings.maxFailures, in: 1...1_000_000)
+        settings.giveUpAfter = try boot.reader.duration(
+            "set-aside-give-up-after", default: settings.giveUpAfter, in: .seconds(1)...Duration.seconds(366 * 86400))
+        settings.maxWaiting = try boot.reader.integer(
+            "set-aside-max-waiting", default: settings.maxWaiting, in: 1...1_000_000)
+        return settings
     }
 }
 
@@ -23,8 +49,11 @@ public struct MessagingOptions: ParsableArguments {
 public struct Messaging: Sendable {
     /// Publishes tasks, answers and dead letters.
     public let publisher: RabbitMQPublisher
-    /// Where unreadable messages go.
-    public let deadLetters: DeadLetters
+    /// The service's database on connections of their own, which wait only shortly for a lock: what messages do goes by
+    /// these.
+    public let database: PostgresDatabase
+    /// Keeps what cannot be handled now, and what nobody can read.
+    public let setAside: SetAside
     /// Crashes on demand; none unless SETTLE_FAULTS is set.
     public let faults: Faults
 
@@ -52,7 +81,16 @@ public struct Messaging: Sendable {
         }
         topology = .tasks(routes, deadLetters: deadLetters, queueType: queueType)
         publisher = RabbitMQPublisher(configuration, topology: topology, logger: boot.logger)
-        self.deadLetters = DeadLetters(route: deadLetters, publisher: publisher, logger: boot.logger)
+        var receiving = infrastructure.configuration
+        // One for each queue that is busy, and one for what was set aside.
+        receiving.connections = 4
+        receiving.lockTimeout = try boot.reader.duration(
+            "message-lock-timeout", default: .milliseconds(80), in: .milliseconds(1)...Duration.seconds(10))
+        database = PostgresDatabase(receiving, logger: boot.logger)
+        setAside = SetAside(
+            settings: try MessagingOptions.settings(boot), database: database,
+            deadLetters: DeadLetters(route: deadLetters, publisher: publisher, logger: boot.logger),
+            logger: boot.logger)
         faults = try boot.setting("SETTLE_FAULTS") {
             try ProcessInfo.processInfo.environment["SETTLE_FAULTS"].map {
                 try Faults($0, points: Faults.points.union(faultPoints))
@@ -64,10 +102,13 @@ public struct Messaging: Sendable {
     public func inbox<Applier: TaskApplier>(_ route: TaskRoute, applier: Applier) -> Subscription {
         Inbox(
             route: route, applier: applier, publisher: publisher,
-            dedup: RedisDedup(redis: infrastructure.redis, logger: boot.logger), deadLetters: deadLetters,
+            dedup: RedisDedup(redis: infrastructure.redis, logger: boot.logger), setAside: setAside,
             faults: faults, logger: boot.logger
         ).subscription()
     }
+
+    /// In the order of dependency.
+    public var services: [any Service] { [database, publisher, infrastructure.afterMigration(setAside)] }
 
     /// The receiving connection.
     public func consumer(_ subscriptions: [Subscription]) -> RabbitMQConsumer {

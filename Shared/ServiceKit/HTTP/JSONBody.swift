@@ -15,6 +15,16 @@ public func requireJSON<T: Decodable>(
     return try JSONBody.decode(type, from: Array(body.readableBytesView))
 }
 
+/// The same for a body that may be left out: then nil.
+public func optionalJSON<T: Decodable>(
+    _ type: T.Type, from request: Request, context: ServiceRequestContext
+) async throws -> T? {
+    let body = try await request.body.collect(upTo: context.maxUploadSize)
+    guard body.readableBytes > 0 else { return nil }
+    try JSONBody.checkContentType(request.headers[.contentType])
+    return try JSONBody.decode(type, from: Array(body.readableBytesView))
+}
+
 /// The body of a request as it came, once it is known to be JSON; for what is decoded further in.
 ///
 /// - Throws: ``Problem`` as ``requireJSON(_:from:context:)``, but 422 only for U+0000.

@@ -30,6 +30,9 @@ public final class DeadLetters: Sendable {
         self.logger = logger
     }
 
+    /// Whether there is a broker to send to right now; the same that takes answers.
+    var canSend: Bool { publisher.takesMessages }
+
     /// Returns when the broker has all of them; throws otherwise, and the batch is tried again.
     func send(_ letters: [DeadLetter]) async throws {
         guard !letters.isEmpty else { return }
@@ -49,7 +52,7 @@ public final class DeadLetters: Sendable {
                 "message dead-lettered",
                 metadata: [
                     "queue": "\(letter.delivery.queue)", "messageId": "\(letter.delivery.messageID ?? "none")",
-                    "bytes": "\(letter.delivery.body.count)", "reason": "\(letter.reason)",
+                    "bytes": "\(letter.delivery.bodySize)", "reason": "\(letter.reason)",
                 ])
         }
     }

@@ -13,19 +13,27 @@ public typealias AnswerHandler =
 public final class FinishListener: Sendable {
     private let scheduler: TaskScheduler
     private let handler: AnswerHandler
-    private let deadLetters: DeadLetters
+    private let setAside: SetAside
+    private let database: PostgresDatabase
+    private let probe: RowProbe?
+    private let heldRows = HeldRows()
     private let faults: Faults
     private let logger: Logger
 
     /// - Parameters:
     ///   - scheduler: the one that sends the tasks.
+    ///   - setAside: keeps answers that cannot be taken now; run by the caller.
+    ///   - database: for its transactions, the one that `task` is in; it should not wait long for a lock.
+    ///   - probe: finds out which rows of the handler's are held, by the tasks' business keys.
     ///   - handler: called once per batch with the tasks that were answered for the first time.
     public init(
-        scheduler: TaskScheduler, deadLetters: DeadLetters, faults: Faults = .none, logger: Logger,
-        handler: @escaping AnswerHandler
+        scheduler: TaskScheduler, setAside: SetAside, database: PostgresDatabase, probe: RowProbe? = nil,
+        faults: Faults = .none, logger: Logger, handler: @escaping AnswerHandler
     ) {
         self.scheduler = scheduler
-        self.deadLetters = deadLetters
+        self.setAside = setAside
+        self.database = database
+        self.probe = probe
         self.faults = faults
         self.logger = logger
         self.handler = handler
@@ -33,64 +41,72 @@ public final class FinishListener: Sendable {
 
     /// A subscription to the answers of `route`.
     public func subscription(to route: TaskRoute, prefetch: UInt16 = 1000) -> Subscription {
-        Subscription(queue: route.answerQueue, prefetch: prefetch) { try await self.handle($0) }
+        setAside.subscription(queue: route.answerQueue, prefetch: prefetch) {
+            try await self.attempt($0, isRetry: $1)
+        }
     }
 
-    /// Returns when the batch is durable, so that it may be acknowledged; throws when it must be tried again.
-    func handle(_ deliveries: [Delivery]) async throws {
+    /// Returns when the batch is durable, but for what is returned; throws when it must be tried again.
+    func attempt(_ deliveries: [Delivery], isRetry: Bool) async throws -> [Leftover] {
         let decoder = JSONDecoder()
-        var answers: [(delivery: Delivery, answer: Answer)] = []
-        var poison: [DeadLetter] = []
-        for delivery in deliveries {
+        var answers: [(index: Int, answer: Answer)] = []
+        var leftovers: [Leftover] = []
+        for (index, delivery) in deliveries.enumerated() {
             do {
                 guard !delivery.isTooLarge else {
                     throw UnreadableMessage(description: "\(delivery.bodySize) bytes are more than an answer may have")
                 }
-                answers.append((delivery, try Answer(delivery.body, decoder)))
+                answers.append((index, try Answer(delivery.body, decoder)))
             } catch {
-                poison.append(DeadLetter(delivery, reason: "not an answer: \(error)"))
+                leftovers.append(Leftover(index: index, fate: .dead, reason: "not an answer: \(error)"))
             }
         }
-        try await isolatingFailures(of: answers, logger: logger) {
-            try await self.archive($0.map(\.answer))
-        } onPoison: {
-            poison.append(DeadLetter($0.delivery, reason: $1))
+        let isolation = BatchIsolation<(index: Int, answer: Answer)>(
+            rows: { [String($0.answer.id)] }, held: { try await self.held(among: $0.compactMap { Int64($0) }) },
+            memory: heldRows, isRetry: isRetry, logger: logger)
+        let failures = try await isolation.run(answers) { try await self.archive($0.map(\.answer)) }
+        return leftovers + failures.map { Leftover(index: $0.item.index, fate: $0.fate, reason: $0.reason) }
+    }
+
+    /// Which tasks are held, or the rows that the handler would change for them.
+    private func held(among ids: [Int64]) async throws -> Set<String> {
+        let rows = try await database.query(
+            """
+            WITH free AS (SELECT id FROM task WHERE id = ANY($1::bigint[]) FOR UPDATE SKIP LOCKED)
+            SELECT id, business_key, id IN (SELECT id FROM free) FROM task WHERE id = ANY($1::bigint[])
+            """, [.int64s(ids)])
+        var held: Set<String> = []
+        var keys: [String: [String]] = [:]
+        for row in rows {
+            let id = String(try row.decode(Int64.self, at: 0))
+            keys[try row.decode(String.self, at: 1), default: []].append(id)
+            if try !row.decode(Bool.self, at: 2) { held.insert(id) }
         }
-        try await deadLetters.send(poison)
+        for key in try await probe?.held(among: Array(keys.keys)) ?? [] { held.formUnion(keys[key] ?? []) }
+        return held
     }
 
     private func archive(_ answers: [Answer]) async throws {
-        // A copy that waits beside its original would find the row locked by its own statement.
-        let unique = Dictionary(answers.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+        let rounds = answers.filter { !$0.isSurelyForeign }.rounds
+        let ids = Set(answers.map(\.id))
         try faults.reach("finish.beforeCommit")
-        let archived = try await scheduler.store.database.transaction { [scheduler, handler] transaction in
-            let archived = try scheduler.store.archive(Array(unique.values), in: transaction)
+        let (archived, foreign) = try await database.transaction { [scheduler, handler] transaction in
+            // A copy that waits beside its original would find the row locked by its own statement.
+            let archived = try rounds.flatMap { try scheduler.store.archive($0, in: transaction) }
+            // Those that found nothing are repeated, as a rule, and their tasks gone.
+            let open = ids.subtracting(archived.map(\.id))
+            let foreign = open.isEmpty ? [] : try scheduler.store.live(open.sorted(), in: transaction)
             if !archived.isEmpty { try handler(transaction, archived) }
-            return archived
+            return (archived, foreign)
         }
         try faults.reach("finish.committed")
-        scheduler.answered(archived, of: answers.count)
+        scheduler.answered(archived, of: answers.count, foreign: foreign)
         for task in archived {
             switch task.answer {
             case .finished: logger.debug("task finished", metadata: task.metadata)
             case .rejected(let reason):
                 logger.info("task rejected", metadata: task.metadata.merging(["reason": "\(reason)"]) { $1 })
             }
-        }
-    }
-}
-
-extension Answer {
-    fileprivate init(_ body: [UInt8], _ decoder: JSONDecoder) throws {
-        let message = try decoder.decode(AnswerMessage.self, from: Data(body))
-        guard let answer = message.answer else {
-            throw UnreadableMessage(description: "status '\(message.status ?? "")' is no answer")
-        }
-        id = message.id
-        taskType = message.taskType
-        switch answer {
-        case .finished: (status, errormsg) = (.finished, nil)
-        case .rejected(let reason): (status, errormsg) = (.rejected, reason)
         }
     }
 }

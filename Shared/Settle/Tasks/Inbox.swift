@@ -11,7 +11,8 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
     private let applier: Applier
     private let publisher: any MessagePublisher
     private let dedup: any DedupCache
-    private let deadLetters: DeadLetters
+    private let setAside: SetAside
+    private let heldRows = HeldRows()
     private let faults: Faults
     private let logger: Logger
     private let metrics: ReceiverMetrics
@@ -19,15 +20,16 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
     /// - Parameters:
     ///   - route: which tasks, and where the answers go.
     ///   - publisher: for the answers.
+    ///   - setAside: keeps what cannot be applied now, and what nobody can read; run by the caller.
     public init(
         route: TaskRoute, applier: Applier, publisher: any MessagePublisher, dedup: RedisDedup,
-        deadLetters: DeadLetters, faults: Faults = .none, logger: Logger
+        setAside: SetAside, faults: Faults = .none, logger: Logger
     ) {
         self.route = route
         self.applier = applier
         self.publisher = publisher
         self.dedup = dedup
-        self.deadLetters = deadLetters
+        self.setAside = setAside
         self.faults = faults
         self.logger = logger
         metrics = ReceiverMetrics(taskType: route.taskType)
@@ -35,13 +37,13 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
 
     /// A subscription to the tasks of the route.
     public func subscription(prefetch: UInt16 = 500) -> Subscription {
-        Subscription(queue: route.queue, prefetch: prefetch) { try await self.handle($0) }
+        setAside.subscription(queue: route.queue, prefetch: prefetch) { try await self.attempt($0, isRetry: $1) }
     }
 
-    /// Returns when all that the batch stands for is durable, so that it may be acknowledged; throws when the same
-    /// batch must be handled again.
-    func handle(_ deliveries: [Delivery]) async throws {
-        var (items, poison) = read(deliveries)
+    /// Returns when all that the batch stands for is applied and answered, but for what is returned; throws when the
+    /// same batch must be handled again.
+    func attempt(_ deliveries: [Delivery], isRetry: Bool) async throws -> [Leftover] {
+        var (items, leftovers) = read(deliveries)
         let records = await dedup.take(items.map(\.key))
         var answers: [(item: Item, answer: TaskAnswer)] = []
         var toApply: [Item] = []
@@ -58,7 +60,7 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
         var failure: (any Error)?
         do {
             for round in rounds(of: toApply) {
-                try await isolatingFailures(of: round, logger: logger) { items in
+                let failures = try await isolation(isRetry: isRetry).run(round) { items in
                     try faults.reach("inbox.beforeCommit")
                     let outcomes = try await applier.apply(items.map(\.task))
                     try faults.reach("inbox.committed")
@@ -66,12 +68,11 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
                         note(outcome, of: item)
                         if let answer = outcome.answer { answers.append((item, answer)) }
                         if case .conflict(let reason) = outcome {
-                            poison.append(DeadLetter(item.delivery, reason: reason))
+                            leftovers.append(Leftover(index: item.index, fate: .dead, reason: reason))
                         }
                     }
-                } onPoison: {
-                    poison.append(DeadLetter($0.delivery, reason: $1))
                 }
+                leftovers += failures.map { Leftover(index: $0.item.index, fate: $0.fate, reason: $0.reason) }
             }
         } catch {
             failure = error  // what was decided before it is answered all the same
@@ -79,9 +80,16 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
         await dedup.done(answers.map { ($0.item.key, $0.answer) })
         try await publish(answers)
         try faults.reach("inbox.answered")
-        // The batch comes again, and with it what is unreadable: put aside now, it would be put aside each time.
+        // The batch comes again, and with it what is left over: put aside now, it would be put aside each time.
         if let failure { throw failure }
-        try await deadLetters.send(poison)
+        return leftovers
+    }
+
+    private func isolation(isRetry: Bool) -> BatchIsolation<Item> {
+        BatchIsolation(
+            rows: { [applier] in applier.rows(of: $0.task.body) },
+            held: { [applier] in try await applier.held(among: $0) }, memory: heldRows, isRetry: isRetry, logger: logger
+        )
     }
 
     private func publish(_ answers: [(item: Item, answer: TaskAnswer)]) async throws {
@@ -115,6 +123,8 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
 extension Inbox {
     struct Item: Sendable {
         let delivery: Delivery
+        /// The delivery's place in its batch.
+        let index: Int
         let task: ReceivedTask<Applier.Body>
         /// What Redis knows it by. The content is in it, so that two tasks with one id are never taken for one.
         let key: String
@@ -133,23 +143,23 @@ extension Inbox {
     }
 
     /// Copies of one message within the batch count as one.
-    private func read(_ deliveries: [Delivery]) -> (items: [Item], poison: [DeadLetter]) {
+    private func read(_ deliveries: [Delivery]) -> (items: [Item], unreadable: [Leftover]) {
         let decoder = JSONDecoder()
         var items: [Item] = []
-        var poison: [DeadLetter] = []
+        var unreadable: [Leftover] = []
         var seen: Set<String> = []
-        for delivery in deliveries {
+        for (index, delivery) in deliveries.enumerated() {
             do {
-                let item = try item(from: delivery, decoder)
+                let item = try item(from: delivery, index, decoder)
                 if seen.insert(item.key).inserted { items.append(item) }
             } catch {
-                poison.append(DeadLetter(delivery, reason: "unreadable: \(error)"))
+                unreadable.append(Leftover(index: index, fate: .dead, reason: "unreadable: \(error)"))
             }
         }
-        return (items, poison)
+        return (items, unreadable)
     }
 
-    private func item(from delivery: Delivery, _ decoder: JSONDecoder) throws -> Item {
+    private func item(from delivery: Delivery, _ index: Int, _ decoder: JSONDecoder) throws -> Item {
         guard delivery.bodySize <= 1 << 20 else {
             throw UnreadableMessage(description: "\(delivery.bodySize) bytes are more than a task may have")
         }
@@ -161,7 +171,7 @@ extension Inbox {
         try applier.check(body)
         let hash = String(FNV1a.hash(message.requestBody.utf8), radix: 16)
         return Item(
-            delivery: delivery, task: ReceivedTask(message: message, body: body),
+            delivery: delivery, index: index, task: ReceivedTask(message: message, body: body),
             key: "settle:\(route.queue):\(message.id):\(hash)", businessKey: applier.key(of: body))
     }
 

@@ -33,7 +33,7 @@ public struct Outbox: Sendable {
             SELECT t.*, now() + $7 * interval '1 millisecond'
             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) AS t
             RETURNING id, (extract(epoch FROM create_time) * 1000)::bigint, task_type, business_key, mq_exchange,
-                      mq_routingkey, request_body, attempts, traceparent
+                      mq_routingkey, request_body, attempts, traceparent, \(TaskLease.column)
             """,
             [
                 .texts(drafts.map(\.route.taskType)), .texts(drafts.map(\.businessKey)),

@@ -10,6 +10,8 @@ struct OutgoingTask: Sendable {
     let traceParent: String?
     /// Until then nobody else sends it.
     let leaseEnd: ContinuousClock.Instant
+    /// The same in the table, to know it by.
+    let lease: TaskLease
 
     var id: Int64 { message.id }
 
@@ -25,6 +27,7 @@ struct OutgoingTask: Sendable {
         businessKey = try row.decode(String.self, at: 3)
         attempts = try row.decode(Int.self, at: 7)
         traceParent = try row.decode(String?.self, at: 8)
+        lease = TaskLease(id: message.id, due: try row.decode(Int64.self, at: 9))
     }
 
     func outbound() throws -> OutboundMessage {

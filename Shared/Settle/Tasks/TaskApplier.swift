@@ -12,10 +12,26 @@ public protocol TaskApplier: Sendable {
     /// Throws `UnreadableMessage` when the values make no sense; the message is dead-lettered.
     func check(_ body: Body) throws
 
+    /// The rows that applying it locks, by names of your own choosing. What waits for a held one is so told from its
+    /// neighbours, and set aside without a try; without names each is tried.
+    func rows(of body: Body) -> [String]
+
+    /// Which of these rows other transactions hold now; must not wait for them: see `RowProbe`.
+    func held(among rows: [String]) async throws -> Set<String>
+
     /// Applies `tasks`, no two of which have the same key, in one local transaction; one outcome for each, in order.
     ///
-    /// It throws when nothing was applied, or when that is unknown: then it is called again with the same tasks.
+    /// It throws when nothing was applied, or when that is unknown: then it is called again with the same tasks. It must not
+    /// wait long for a lock, for all that came with the task waits too; what could not be had in time is set aside.
     func apply(_ tasks: [ReceivedTask<Body>]) async throws -> [TaskOutcome]
+}
+
+extension TaskApplier {
+    /// None.
+    public func rows(of body: Body) -> [String] { [] }
+
+    /// None is known to be.
+    public func held(among rows: [String]) async throws -> Set<String> { [] }
 }
 
 /// A task as it came from its sender.

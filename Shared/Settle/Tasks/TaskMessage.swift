@@ -67,6 +67,23 @@ struct AnswerMessage: Decodable, Sendable, Equatable {
     let taskType: String?
     let status: String?
     let errormsg: String?
+    /// What the task was about, where the answer says it.
+    let requestBody: String?
+    /// When the task was written, where the answer says it.
+    let createTime: Int64?
+
+    private enum CodingKeys: CodingKey { case id, taskType, status, errormsg, requestBody, createTime }
+
+    init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        id = try values.decode(Int64.self, forKey: .id)
+        taskType = try values.decodeIfPresent(String.self, forKey: .taskType)
+        status = try values.decodeIfPresent(String.self, forKey: .status)
+        errormsg = try values.decodeIfPresent(String.self, forKey: .errormsg)
+        // These only tell whose task it is. A peer that writes them in another form, or leaves them out, is no stranger.
+        requestBody = (try? values.decode(String.self, forKey: .requestBody)).flatMap { $0.isEmpty ? nil : $0 }
+        createTime = (try? values.decode(Int64.self, forKey: .createTime)).flatMap { $0 == 0 ? nil : $0 }
+    }
 
     /// Nil for a status that is no answer.
     var answer: TaskAnswer? {

@@ -12,9 +12,11 @@ struct SenderMetrics: Sendable {
     private let returned = Counter(label: "settle_tasks_returned_total")
     private let nacked = Counter(label: "settle_tasks_nacked_total")
     private let lost = Counter(label: "settle_tasks_lost_total")
+    private let notSent = Counter(label: "settle_tasks_not_sent_total")
     private let finished = Counter(label: "settle_tasks_finished_total")
     private let rejected = Counter(label: "settle_tasks_rejected_total")
     private let answersIgnored = Counter(label: "settle_answers_ignored_total")
+    private let answersForeign = Counter(label: "settle_answers_foreign_total")
     private let settled = Timer(label: "settle_task_commit_to_archive")
 
     func sending(_ tasks: [OutgoingTask]) {
@@ -29,6 +31,7 @@ struct SenderMetrics: Sendable {
         case .returned: returned.increment()
         case .nacked: nacked.increment()
         case .lost: lost.increment()
+        case .notSent: notSent.increment()
         }
     }
 
@@ -39,6 +42,11 @@ struct SenderMetrics: Sendable {
         }
         // Repeated answers, and answers for tasks of another database.
         if answers > tasks.count { answersIgnored.increment(by: answers - tasks.count) }
+    }
+
+    /// Of those ignored, the ones that name a live task and are surely for another.
+    func foreign(_ count: Int) {
+        answersForeign.increment(by: count)
     }
 
     func backlog(_ backlog: TaskBacklog) {

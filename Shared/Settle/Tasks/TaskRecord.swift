@@ -87,4 +87,19 @@ extension TaskStore {
             """, [.int64(id)])
         return !rows.isEmpty
     }
+
+    /// Makes up to `limit` parked tasks with an id above `last` due now, like `makeDue`; returns their ids. One that
+    /// somebody holds is being answered right now.
+    func makeParkedDue(of taskType: String?, after last: Int64, limit: Int) async throws -> [Int64] {
+        try await database.query(
+            """
+            WITH parked AS (
+                SELECT id FROM task
+                WHERE status = 'parked' AND id > $1 AND ($2::text IS NULL OR task_type = $2)
+                ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED)
+            UPDATE task SET status = 'pending', attempts = 0, due_time = now(), update_time = now()
+            FROM parked WHERE task.id = parked.id RETURNING task.id
+            """, [.int64(last), PostgresValue(taskType), .int(limit)]
+        ).map { try $0.decode(Int64.self, at: 0) }
+    }
 }

@@ -63,6 +63,18 @@ public final class TaskScheduler: Service {
         return true
     }
 
+    /// Makes all parked tasks due now, or those of one type, in batches; returns how many.
+    public func retryParked(of taskType: String? = nil) async throws -> Int {
+        var (count, last) = (0, Int64.min)
+        while true {
+            let ids = try await store.makeParkedDue(of: taskType, after: last, limit: settings.batchSize)
+            count += ids.count
+            if !ids.isEmpty { scanSignal.offer(()) }
+            guard ids.count == settings.batchSize, let highest = ids.max() else { return count }
+            last = highest
+        }
+    }
+
     // MARK: What was committed here
 
     private func publishCommitted() async {
@@ -87,9 +99,17 @@ public final class TaskScheduler: Service {
 
     private func scanUntilStopped() async {
         var scans = 0
+        // The broker seemed to be there, and took nothing.
+        var vain = 0
+        var notBefore = ContinuousClock.now
         while await !scanSignal.take().isEmpty {
             do {
-                try await publishDue()
+                if try await publishDue(claiming: notBefore <= .now) {
+                    vain = 0
+                } else {
+                    vain += 1
+                    notBefore = .now + settings.vainBackoff.delay(attempt: vain)
+                }
                 if scans % 5 == 0 { metrics.backlog(try await store.backlog()) }
             } catch {
                 logger.warning("looking for due tasks failed; next scan", metadata: ["error": "\(error)"])
@@ -105,22 +125,24 @@ public final class TaskScheduler: Service {
         if !held.isEmpty { try await store.postpone(held) }
     }
 
-    private func publishDue() async throws {
+    /// - Returns: false when there was something to send and the broker would not have any of it.
+    private func publishDue(claiming mayClaim: Bool) async throws -> Bool {
         // Between any two batches, too: were a long backlog sent in one go, the leases of its first tasks would end on
         // the way, and it would be sent all over again.
         try await postponeHeld()
-        // Without a broker a claim would only use up attempts.
-        while publisher.isUp, !Task.isCancelled {
+        // A claim writes each row that it claims; without a broker that takes messages that would be for nothing.
+        while mayClaim, publisher.takesMessages, !Task.isCancelled {
             let (tasks, parked) = try await store.claim(limit: settings.batchSize)
             for task in parked {
                 logger.error(
                     "task parked: attempts used up",
                     metadata: task.task.metadata.merging(["errormsg": "\(task.errormsg ?? "no answer")"]) { $1 })
             }
-            await publish(tasks)
-            guard tasks.count + parked.count == settings.batchSize else { return }
+            guard await publish(tasks) else { return false }
+            guard tasks.count + parked.count == settings.batchSize else { return true }
             try await postponeHeld()
         }
+        return true
     }
 
     // MARK: What is archived
@@ -140,42 +162,48 @@ public final class TaskScheduler: Service {
 
     // MARK: Publishing
 
-    private func publish(_ tasks: [OutgoingTask]) async {
-        guard !tasks.isEmpty else { return }
+    /// - Returns: false when the broker gave its word on none of them.
+    @discardableResult
+    private func publish(_ tasks: [OutgoingTask]) async -> Bool {
+        guard !tasks.isEmpty else { return true }
         let messages: [OutboundMessage]
         do {
             messages = try tasks.map { try $0.outbound() }
         } catch {
             // Strings and integers always encode; were it otherwise, the tasks stay due and this line repeats.
             logger.critical("a task cannot be encoded", metadata: ["error": "\(error)"])
-            return
+            return true
         }
-        unanswered.withLock { $0.sending(tasks.map { ($0.id, $0.leaseEnd) }) }
+        unanswered.withLock { $0.sending(tasks.map { ($0.lease, $0.leaseEnd) }) }
         metrics.sending(tasks)
         let outcomes = await publisher.publish(messages)
         var refusals: [Refusal] = []
+        // Due again when their lease ends.
+        var notAttempted: [Int64] = []
         unanswered.withLock { unanswered in
             for (task, outcome) in zip(tasks, outcomes) {
                 metrics.outcome(outcome)
                 switch outcome {
                 case .confirmed: unanswered.confirmed(task.id)
-                case .returned(let code, let text):
-                    refusals.append(Refusal(id: task.id, attempts: task.attempts, reason: "returned: \(code) \(text)"))
-                case .nacked:
-                    refusals.append(Refusal(id: task.id, attempts: task.attempts, reason: "refused by the broker"))
-                case .lost: break  // due again when its lease ends
+                case .returned(let code, let text): refusals.append(task.refusal("returned: \(code) \(text)"))
+                case .nacked: refusals.append(task.refusal("refused by the broker"))
+                case .lost, .notSent: notAttempted.append(task.id)
                 }
             }
-            unanswered.forget(refusals.map(\.id))
+            unanswered.forget(refusals.map(\.lease.id))
         }
         await record(refusals)
+        await record(notAttempted: notAttempted)
+        return notAttempted.count < tasks.count
     }
 
     private func record(_ refusals: [Refusal]) async {
         guard !refusals.isEmpty else { return }
         logger.warning(
             "the broker would not take tasks",
-            metadata: ["tasks": "\(refusals.count)", "taskId": "\(refusals[0].id)", "reason": "\(refusals[0].reason)"])
+            metadata: [
+                "tasks": "\(refusals.count)", "taskId": "\(refusals[0].lease.id)", "reason": "\(refusals[0].reason)",
+            ])
         do {
             try await store.refused(refusals)
         } catch {
@@ -184,15 +212,36 @@ public final class TaskScheduler: Service {
         }
     }
 
+    private func record(notAttempted ids: [Int64]) async {
+        guard !ids.isEmpty else { return }
+        do {
+            try await store.notAttempted(ids)
+        } catch {
+            // An attempt too many is counted; no task is lost by it.
+            logger.warning("could not note that tasks were not sent", metadata: ["error": "\(error)"])
+        }
+    }
+
     /// Called by the finish listener after its commit.
-    func answered(_ tasks: [AnsweredTask], of answers: Int) {
+    ///
+    /// - Parameter foreign: ids of live tasks that answers named and did not mean.
+    func answered(_ tasks: [AnsweredTask], of answers: Int, foreign: [Int64]) {
         unanswered.withLock { $0.forget(tasks.map(\.id)) }
         metrics.answered(tasks, of: answers)
+        guard let first = foreign.first else { return }
+        metrics.foreign(foreign.count)
+        logger.info(
+            "answers to other tasks that have the same ids; ignored",
+            metadata: ["answers": "\(foreign.count)", "taskId": "\(first)"])
     }
 }
 
 extension OutgoingTask {
     var metadata: Logger.Metadata {
         ["taskId": "\(id)", "taskType": "\(message.taskType)", "businessKey": "\(businessKey)"]
+    }
+
+    fileprivate func refusal(_ reason: String) -> Refusal {
+        Refusal(lease: lease, attempts: attempts, reason: reason)
     }
 }

@@ -10,7 +10,9 @@ public struct TaskSettings: Sendable, Equatable {
     public var republishCap: Duration = .seconds(3600)
     /// How long a task waits that the broker returned or refused.
     public var refusedBackoff = Backoff(initial: .seconds(1), cap: .seconds(60))
-    /// How many times a task is sent before it is parked.
+    /// How long no task is claimed after the broker would not have any.
+    var vainBackoff: Backoff { Backoff(initial: scanInterval, cap: max(scanInterval, .seconds(10))) }
+    /// How many times a task is sent, without an answer or refused by the broker, before it is parked.
     public var maxAttempts = 25
     /// How often due tasks are looked for.
     public var scanInterval: Duration = .seconds(1)

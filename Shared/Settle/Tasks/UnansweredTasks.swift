@@ -3,6 +3,7 @@
 /// It is only a memory of what to save the table from: a lost entry costs one more message, never a task.
 struct UnansweredTasks: Sendable {
     private struct Entry {
+        var lease: TaskLease
         var leaseEnd: ContinuousClock.Instant
         var isConfirmed: Bool
     }
@@ -12,8 +13,10 @@ struct UnansweredTasks: Sendable {
     var count: Int { entries.count }
 
     /// Before publishing: an answer may overtake the broker's confirm.
-    mutating func sending(_ tasks: some Sequence<(id: Int64, leaseEnd: ContinuousClock.Instant)>) {
-        for task in tasks { entries[task.id] = Entry(leaseEnd: task.leaseEnd, isConfirmed: false) }
+    mutating func sending(_ tasks: some Sequence<(lease: TaskLease, leaseEnd: ContinuousClock.Instant)>) {
+        for task in tasks {
+            entries[task.lease.id] = Entry(lease: task.lease, leaseEnd: task.leaseEnd, isConfirmed: false)
+        }
     }
 
     /// The broker has the message, durably.
@@ -32,14 +35,14 @@ struct UnansweredTasks: Sendable {
     /// confirm late.
     mutating func takeEnding(
         before deadline: ContinuousClock.Instant, now: ContinuousClock.Instant
-    ) -> [Int64] {
-        var held: [Int64] = []
+    ) -> [TaskLease] {
+        var held: [TaskLease] = []
         var ended: [Int64] = []
         for (id, entry) in entries where entry.leaseEnd <= deadline {
-            if entry.isConfirmed { held.append(id) }
+            if entry.isConfirmed { held.append(entry.lease) }
             if entry.isConfirmed || entry.leaseEnd <= now { ended.append(id) }
         }
         for id in ended { entries[id] = nil }
-        return held.sorted()
+        return held.sorted { $0.id < $1.id }
     }
 }

@@ -20,7 +20,7 @@ struct OutageTests {
             try broker.configuration(), topology: names.topology(),
             subscriptions: [Subscription(queue: names.queue) { received.add($0) }], logger: quiet)
         try await running(publisher, consumer) {
-            guard case .lost = await publisher.publish([names.message(1)])[0] else { throw NeverHappened() }
+            guard case .notSent = await publisher.publish([names.message(1)])[0] else { throw NeverHappened() }
             #expect(!publisher.isUp && !consumer.isUp)
             try await broker.start()
             try await eventually("both come up") { publisher.isUp && consumer.isUp }
@@ -159,7 +159,9 @@ struct OutageTests {
             let first = Task { await publisher.publish([names.message(1)]) }
             try await eventually("blocked") { publisher.isBlocked }
             #expect(publisher.isUp)
-            guard case .lost(let reason) = await publisher.publish([names.message(2)])[0] else { throw NeverHappened() }
+            guard case .notSent(let reason) = await publisher.publish([names.message(2)])[0] else {
+                throw NeverHappened()
+            }
             #expect(reason.contains("blocked"))
             try await broker.control("set_vm_memory_high_watermark", "0.8")
             #expect(await first.value == [.confirmed])
@@ -180,7 +182,7 @@ struct OutageTests {
             let large = String(repeating: "x", count: 8 * 1024 * 1024)
             let start = ContinuousClock.now
             let outcomes = await publisher.publish((0..<12).map { names.message($0, body: large) })
-            #expect(outcomes.allSatisfy { if case .lost = $0 { true } else { false } })
+            #expect(outcomes.allSatisfy { $0.isMissing })
             #expect(start.duration(to: .now) < .seconds(15))
         }
         try await broker.control("set_vm_memory_high_watermark", "0.8")
@@ -201,7 +203,7 @@ struct OutageTests {
             let large = String(repeating: "x", count: 5 * 1024 * 1024)
             let start = ContinuousClock.now
             let outcomes = await publisher.publish((0..<12).map { names.message($0, body: large) })
-            #expect(outcomes.allSatisfy { if case .lost = $0 { true } else { false } })
+            #expect(outcomes.allSatisfy { $0.isMissing })
             try await eventually("both notice") { !publisher.isUp && !consumer.isUp }
             #expect(start.duration(to: .now) < .seconds(15))
             try broker.thaw()
@@ -228,7 +230,7 @@ struct OutageTests {
                     #expect(await publisher.publish([large, names.message(2)]) == [.confirmed, .confirmed])
                 } else {
                     try await eventually("it is refused because of its certificate") {
-                        guard case .lost(let reason) = await publisher.publish([names.message(1)])[0] else {
+                        guard case .notSent(let reason) = await publisher.publish([names.message(1)])[0] else {
                             return false
                         }
                         return reason.contains("verification")
@@ -236,6 +238,16 @@ struct OutageTests {
                     #expect(!publisher.isUp)
                 }
             }
+        }
+    }
+}
+
+extension PublishOutcome {
+    /// Whether the broker's word on it never came, sent or not.
+    fileprivate var isMissing: Bool {
+        switch self {
+        case .lost, .notSent: true
+        case .confirmed, .returned, .nacked: false
         }
     }
 }

@@ -139,7 +139,7 @@ struct PublisherTests {
             return Task.immediate { await publisher.publish((0..<5000).map { names.message($0) }) }
         }
         #expect(await begun.value.allSatisfy { $0 == .confirmed })
-        #expect(await publisher.publish([names.message(1)]) == [.lost(reason: "shut down")])
+        #expect(await publisher.publish([names.message(1)]) == [.notSent(reason: "shut down")])
     }
 
     @Test func whatIsAcceptedAsItStopsIsPublished() async throws {
@@ -197,7 +197,9 @@ struct PublisherTests {
         let publisher = RabbitMQPublisher(configuration, topology: Topology(), logger: quiet)
         try await running(publisher) {
             try await eventually("the broker's refusal is the reason") {
-                guard case .lost(let reason) = await publisher.publish([Names().message(1)]).first else { return false }
+                guard case .notSent(let reason) = await publisher.publish([Names().message(1)]).first else {
+                    return false
+                }
                 return reason.contains("403 ACCESS_REFUSED")
             }
             #expect(!publisher.isUp)

@@ -16,7 +16,7 @@ final class ScriptedPublisher: MessagePublisher {
         state.withLock { $0.outcome = outcome }
     }
 
-    var isUp: Bool { state.withLock { $0.isUp } }
+    var takesMessages: Bool { state.withLock { $0.isUp } }
     var messages: [OutboundMessage] { state.withLock { $0.messages } }
     /// The ids of all messages, in order.
     var ids: [String] { messages.map(\.messageID) }
@@ -29,7 +29,7 @@ final class ScriptedPublisher: MessagePublisher {
 
     func publish(_ messages: [OutboundMessage]) async -> [PublishOutcome] {
         state.withLock { state in
-            guard state.isUp else { return messages.map { _ in .lost(reason: "down") } }
+            guard state.isUp else { return messages.map { _ in .notSent(reason: "down") } }
             state.messages += messages
             return messages.map(state.outcome)
         }

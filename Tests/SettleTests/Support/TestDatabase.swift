@@ -32,6 +32,7 @@ struct TestDatabase {
                 result = .success(
                     try await Testbed.serving([pool]) {
                         try await PostgresMigrator.apply(SettleSchema.tasks, set: "tasks", on: pool)
+                        try await PostgresMigrator.apply(SettleSchema.setAside, set: "set-aside", on: pool)
                         try await PostgresMigrator.apply([ledger], set: "ledger", on: pool)
                         return try await body(TestDatabase(url: url, pool: pool))
                     })
@@ -44,11 +45,12 @@ struct TestDatabase {
     }
 
     static func connect(
-        _ url: String, connections: Int, statementTimeout: Duration = .seconds(30)
+        _ url: String, connections: Int, statementTimeout: Duration = .seconds(30), lockTimeout: Duration? = nil
     ) throws -> PostgresDatabase {
         var configuration = try PostgresConfiguration(url: url)
         configuration.connections = connections
         configuration.statementTimeout = statementTimeout
+        configuration.lockTimeout = lockTimeout
         return PostgresDatabase(configuration, logger: Testbed.quiet)
     }
 

@@ -17,8 +17,11 @@ struct FinishListenerTests {
         let scheduler = TaskScheduler(database: pool, publisher: publisher, logger: Testbed.quiet)
         return FinishListener(
             scheduler: scheduler,
-            deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: Testbed.quiet),
-            faults: faults, logger: Testbed.quiet, handler: handler)
+            setAside: SetAside(
+                database: pool,
+                deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: Testbed.quiet),
+                logger: Testbed.quiet),
+            database: pool, faults: faults, logger: Testbed.quiet, handler: handler)
     }
 
     /// Each task that is answered for the first time makes a row, so that a second time shows.
@@ -64,11 +67,12 @@ struct FinishListenerTests {
         try await TestDatabase.with { database in
             try await database.insertTasks(["a", "b", "c"], route: route)
             let answered = Mailboxed()
+            let body = #"{\"key\" : \"c\", \"amount\" : 1}"#
             let listener = listener(database.pool) { _, tasks in answered.add(tasks) }
             try await listener.handle([
                 finished(1), route.answer(#"{"id":2,"taskType":"add","status":"rejected","errormsg":"no"}"#),
                 // The task itself, echoed, with a field of the peer's own.
-                route.answer(#"{"id":3,"taskType":"add","status":"pending","requestBody":"{}","peer":{"v":1}}"#),
+                route.answer(#"{"id":3,"taskType":"add","status":"pending","requestBody":"\#(body)","peer":{"v":1}}"#),
                 finished(77),
             ])
             let tasks = answered.tasks.sorted { $0.id < $1.id }
@@ -88,6 +92,29 @@ struct FinishListenerTests {
             let listener = listener(database.pool, handler: Self.note)
             try await listener.handle([route.answer(#"{"id":1,"taskType":"other","status":"finished"}"#)])
             #expect(try await state(database) == [1, 0, 0, 0])
+        }
+    }
+
+    @Test("an answer to another sender's task with the same id changes nothing, before, after or beside one's own")
+    func foreign() async throws {
+        try await TestDatabase.with { database in
+            try await database.insertTasks(["a", "b", "c", "d"], route: route)
+            let listener = listener(database.pool, handler: Self.note)
+            func answer(_ id: Int, _ key: String, _ status: String, _ more: String = "") -> Delivery {
+                route.answer(
+                    #"{"id":\#(id),"taskType":"add","status":"\#(status)","errormsg":"no","#
+                        + #""requestBody":"{\"key\" : \"\#(key)\", \"amount\" : 1}"\#(more)}"#)
+            }
+            try await listener.handle([answer(1, "x", "rejected"), answer(2, "b", "finished", #","createTime":1"#)])
+            #expect(try await state(database) == [4, 0, 0, 0])
+            // The peer's own idea of a time is no reason to take it for a stranger, and a NUL is in no task.
+            try await listener.handle([
+                answer(1, "x", "rejected"), answer(1, "a", "finished"),
+                answer(2, "b", "finished", #","createTime":"yesterday""#), answer(3, #"\u0000"#, "rejected"),
+            ])
+            #expect(try await state(database) == [2, 2, 2, 2])
+            #expect(try await database.number("SELECT count(*) FROM task_his WHERE status = 'finished'") == 2)
+            #expect(publisher.messages.isEmpty, "a stranger's answer is no dead letter")
         }
     }
 

@@ -19,7 +19,10 @@ struct InboxTests {
         Inbox(
             route: route.task, applier: applier, publisher: publisher,
             dedup: RedisDedup(redis: redis, logger: Testbed.quiet),
-            deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: Testbed.quiet),
+            setAside: SetAside(
+                database: applier.database,
+                deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: Testbed.quiet),
+                logger: Testbed.quiet),
             faults: faults, logger: Testbed.quiet)
     }
 

@@ -24,20 +24,23 @@ struct RoundTripTests {
         try await TestDatabase.with { database in
             let faults = try Faults(faults)
             let publisher = RabbitMQPublisher(broker, topology: route.topology, logger: Testbed.quiet)
-            let deadLetters = DeadLetters(route: route.deadLetters, publisher: publisher, logger: Testbed.quiet)
+            let setAside = SetAside(
+                database: database.pool,
+                deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: Testbed.quiet),
+                logger: Testbed.quiet)
             let scheduler = TaskScheduler(database: database.pool, publisher: publisher, logger: Testbed.quiet)
             let listener = FinishListener(
-                scheduler: scheduler, deadLetters: deadLetters, faults: faults, logger: Testbed.quiet
+                scheduler: scheduler, setAside: setAside, database: database.pool, faults: faults, logger: Testbed.quiet
             ) { _, _ in }
             let inbox = Inbox(
                 route: route.task, applier: LedgerApplier(database.pool), publisher: publisher,
-                dedup: RedisDedup(redis: redis, logger: Testbed.quiet), deadLetters: deadLetters, faults: faults,
+                dedup: RedisDedup(redis: redis, logger: Testbed.quiet), setAside: setAside, faults: faults,
                 logger: Testbed.quiet)
             let consumer = RabbitMQConsumer(
                 broker, topology: route.topology,
                 subscriptions: [inbox.subscription(prefetch: 100), listener.subscription(to: route.task)],
                 logger: Testbed.quiet)
-            try await Testbed.serving([redis, publisher, scheduler, consumer]) {
+            try await Testbed.serving([redis, publisher, scheduler, setAside, consumer]) {
                 try #require(try await Testbed.eventually { publisher.isUp && consumer.isUp })
                 for round in 0..<10 {
                     let drafts = try (0..<100).map {

@@ -103,7 +103,90 @@ struct TaskSchedulerTests {
                 #expect(try await Testbed.eventually { try await isPostponed(database, count: 1) })
             }
             #expect(Set(publisher.ids).count == 1)
-            #expect(try await database.number("SELECT attempts FROM task") == publisher.messages.count)
+            #expect(try await database.number("SELECT attempts FROM task") == 1, "only what was confirmed counts")
+        }
+    }
+
+    @Test("a broker that never confirms parks nothing")
+    func neverConfirmed() async throws {
+        try await TestDatabase.with { database in
+            publisher.answer { _ in .lost(reason: "no confirm") }
+            var settings = settings
+            settings.maxAttempts = 2
+            settings.lease = .milliseconds(50)
+            settings.scanInterval = .milliseconds(10)
+            let scheduler = scheduler(database, settings)
+            try await Testbed.serving([scheduler]) {
+                try await write(["a"], scheduler, database)
+                #expect(try await Testbed.eventually { publisher.messages.count >= 5 })
+                #expect(try await scheduler.store.backlog().parked == 0)
+                publisher.answer { _ in .confirmed }
+                #expect(try await Testbed.eventually { try await isPostponed(database, count: 1) })
+            }
+        }
+    }
+
+    @Test("what is committed while the broker takes nothing is no attempt, and nothing is claimed meanwhile")
+    func blocked() async throws {
+        try await TestDatabase.with { database in
+            publisher.setUp(false)
+            var settings = settings
+            settings.maxAttempts = 1
+            settings.scanInterval = .milliseconds(10)
+            let scheduler = scheduler(database, settings)
+            try await Testbed.serving([scheduler]) {
+                try await write((0..<20).map(String.init), scheduler, database)
+                let due = "SELECT count(*) FROM task WHERE attempts = 0 AND due_time <= now()"
+                #expect(try await Testbed.eventually { try await database.number(due) == 20 })
+                let written = "SELECT sum(xmin::text::bigint)::bigint FROM task"
+                let before = try await database.number(written)
+                try await Task.sleep(for: settings.scanInterval * 10)
+                #expect(try await database.number(written) == before, "no scan writes the backlog")
+                publisher.setUp(true)
+                #expect(try await Testbed.eventually { try await isPostponed(database, count: 20) })
+                #expect(try await scheduler.store.backlog().parked == 0)
+            }
+            #expect(publisher.messages.count == 20)
+        }
+    }
+
+    @Test("a broker that seems to be there and takes nothing is not offered the backlog at every scan")
+    func vain() async throws {
+        try await TestDatabase.with { database in
+            publisher.answer { _ in .notSent(reason: "too many messages wait") }
+            try await database.insertTasks(["a"], route: route)
+            var settings = settings
+            settings.lease = .milliseconds(1)
+            settings.scanInterval = .milliseconds(10)
+            let scheduler = scheduler(database, settings)
+            try await Testbed.serving([scheduler]) {
+                #expect(try await Testbed.eventually { publisher.messages.count >= 2 })
+                try await Task.sleep(for: .milliseconds(500))
+                // 10, 20, 40, 80, 160, 320 ms apart, or half of it by chance; every 10 ms would be 50.
+                #expect(publisher.messages.count < 15)
+            }
+        }
+    }
+
+    @Test("parked tasks are retried all at once, or those of a type, in batches")
+    func retryParked() async throws {
+        try await TestDatabase.with { database in
+            try await database.insertTasks((0..<120).map(String.init), dueAfter: .seconds(60), route: route)
+            _ = try await database.pool.query("UPDATE task SET status = 'parked', attempts = 25")
+            _ = try await database.pool.query("UPDATE task SET task_type = 'other' WHERE id % 10 = 0")
+            var settings = settings
+            settings.batchSize = 25
+            let scheduler = scheduler(database, settings)
+            try await Testbed.serving([scheduler]) {
+                let none = try await scheduler.retryParked(of: "unheard of")
+                #expect(none == 0)
+                #expect(try await scheduler.retryParked(of: "other") == 12)
+                #expect(try await Testbed.eventually { publisher.messages.count == 12 })
+                #expect(try await scheduler.retryParked() == 108)
+                #expect(try await scheduler.retryParked() == 0)
+                #expect(try await Testbed.eventually { publisher.messages.count == 120 })
+            }
+            #expect(Set(publisher.ids).count == 120)
         }
     }
 

@@ -80,8 +80,9 @@ struct TaskStoreTests {
             settings.maxAttempts = 2
             let store = TaskStore(database: database.pool, settings: settings)
             try await database.insertTasks(["a"], route: route)
-            let id = try #require(try await store.claim(limit: 1).tasks.first).id
-            try await store.refused([Refusal(id: id, attempts: 2, reason: "returned: 312 NO_ROUTE")])
+            let lease = try #require(try await store.claim(limit: 1).tasks.first).lease
+            let id = lease.id
+            try await store.refused([Refusal(lease: lease, attempts: 2, reason: "returned: 312 NO_ROUTE")])
             _ = try await database.pool.query("UPDATE task SET due_time = now()")
             let (tasks, parked) = try await store.claim(limit: 1)
             #expect(tasks.isEmpty)
@@ -106,12 +107,13 @@ struct TaskStoreTests {
         try await TestDatabase.with { database in
             let store = TaskStore(database: database.pool, settings: TaskSettings())
             try await database.insertTasks(keys(4), route: route)
-            let ids = try await store.claim(limit: 10).tasks.map(\.id).sorted()
+            let leases = try await store.claim(limit: 10).tasks.map(\.lease).sorted { $0.id < $1.id }
+            let ids = leases.map(\.id)
             for (id, attempts) in zip(ids, [1, 2, 3, 25]) {
                 _ = try await database.pool.query(
                     "UPDATE task SET attempts = $2 WHERE id = $1", [.int64(id), .int(attempts)])
             }
-            try await store.postpone(ids)
+            try await store.postpone(leases)
             for (id, seconds) in zip(ids, [600, 1200, 2400, 3600]) {
                 let wait = try await database.number(
                     "SELECT extract(epoch FROM due_time - now())::int FROM task WHERE id = $1", [.int64(id)])
@@ -125,9 +127,10 @@ struct TaskStoreTests {
         try await TestDatabase.with { database in
             let store = TaskStore(database: database.pool, settings: TaskSettings())
             try await database.insertTasks(keys(2), route: route)
-            let ids = try await store.claim(limit: 10).tasks.map(\.id).sorted()
+            let leases = try await store.claim(limit: 10).tasks.map(\.lease).sorted { $0.id < $1.id }
             try await store.refused([
-                Refusal(id: ids[0], attempts: 1, reason: "first"), Refusal(id: ids[1], attempts: 6, reason: "sixth"),
+                Refusal(lease: leases[0], attempts: 1, reason: "first"),
+                Refusal(lease: leases[1], attempts: 6, reason: "sixth"),
             ])
             let rows = try await database.pool.query(
                 "SELECT errormsg, (extract(epoch FROM due_time - update_time) * 1000)::int FROM task ORDER BY id")
@@ -135,6 +138,66 @@ struct TaskStoreTests {
             let waits = try rows.map { try $0.decode(Int.self, at: 1) }
             #expect((500...1_000).contains(waits[0]))
             #expect((16_000...32_000).contains(waits[1]))
+        }
+    }
+
+    @Test("what an operator retries, or another process claims, is not put off by who sent it before")
+    func postponeRetried() async throws {
+        try await TestDatabase.with { database in
+            let store = TaskStore(database: database.pool, settings: TaskSettings())
+            try await database.insertTasks(keys(2), route: route)
+            let leases = try await store.claim(limit: 10).tasks.map(\.lease)
+            for lease in leases { #expect(try await store.makeDue(lease.id)) }
+            // Here or in another replica, it makes no difference: only the row is looked at.
+            try await store.postpone(leases)
+            try await store.refused(leases.map { Refusal(lease: $0, attempts: 1, reason: "late") })
+            #expect(
+                try await database.number("SELECT count(*) FROM task WHERE due_time <= now() AND errormsg IS NULL") == 2
+            )
+            #expect(try await store.claim(limit: 10).tasks.map(\.attempts) == [1, 1])
+            try await store.postpone(leases)
+            #expect(
+                try await database.number("SELECT count(*) FROM task WHERE due_time > now() + interval '1 minute'") == 0
+            )
+        }
+    }
+
+    @Test("what was not sent is no attempt")
+    func notAttempted() async throws {
+        try await TestDatabase.with { database in
+            let store = TaskStore(database: database.pool, settings: TaskSettings())
+            try await database.insertTasks(keys(3), route: route)
+            let ids = try await store.claim(limit: 10).tasks.map(\.id)
+            try await store.notAttempted(ids)
+            #expect(try await database.number("SELECT count(*) FROM task WHERE attempts = 1") == 3)
+            for _ in 0..<3 { try await store.notAttempted(ids) }
+            #expect(try await database.number("SELECT count(*) FROM task WHERE attempts = 0") == 3)
+        }
+    }
+
+    @Test("an answer that carries another task's body or time is not this one's; one that carries neither is")
+    func foreign() async throws {
+        try await TestDatabase.with { database in
+            let store = TaskStore(database: database.pool, settings: TaskSettings())
+            try await database.insertTasks(keys(6), route: route)
+            let tasks = try await store.claim(limit: 10).tasks.map(\.message).sorted { $0.id < $1.id }
+            func answer(_ n: Int, _ body: String?, _ time: Int64?) -> Answer {
+                Answer(
+                    id: tasks[n].id, taskType: "add", status: .finished, errormsg: nil, requestBody: body,
+                    createTime: time)
+            }
+            let answers = [
+                answer(0, tasks[0].requestBody, tasks[0].createTime), answer(1, tasks[1].requestBody, nil),
+                answer(2, nil, tasks[2].createTime), answer(3, nil, nil),
+                answer(4, tasks[4].requestBody + " ", tasks[4].createTime),
+                answer(5, tasks[5].requestBody, tasks[5].createTime + 1),
+            ]
+            let (archived, live) = try await database.pool.transaction { transaction in
+                let archived = try store.archive(answers, in: transaction)
+                return (archived, try store.live(tasks.map(\.id), in: transaction))
+            }
+            #expect(archived.map(\.id).sorted() == tasks.prefix(4).map(\.id))
+            #expect(live == tasks.suffix(2).map(\.id))
         }
     }
 

@@ -8,7 +8,7 @@ struct UnansweredTasksTests {
 
     private func sending(_ ids: [Int64], leaseEnd seconds: Int = 5) -> UnansweredTasks {
         var tasks = UnansweredTasks()
-        tasks.sending(ids.map { ($0, start + .seconds(seconds)) })
+        tasks.sending(ids.map { (TaskLease(id: $0, due: 7), start + .seconds(seconds)) })
         return tasks
     }
 
@@ -17,22 +17,22 @@ struct UnansweredTasksTests {
         var tasks = sending([3, 1, 2])
         tasks.confirmed(3)
         tasks.confirmed(1)
-        #expect(tasks.takeEnding(before: start + .seconds(4), now: start + .seconds(2)) == [])
+        #expect(tasks.takeEnding(before: start + .seconds(4), now: start + .seconds(2)).map(\.id) == [])
         #expect(tasks.count == 3)
-        #expect(tasks.takeEnding(before: start + .seconds(5), now: start + .seconds(3)) == [1, 3])
-        #expect(tasks.takeEnding(before: start + .seconds(6), now: start + .seconds(4)) == [])
+        #expect(tasks.takeEnding(before: start + .seconds(5), now: start + .seconds(3)).map(\.id) == [1, 3])
+        #expect(tasks.takeEnding(before: start + .seconds(6), now: start + .seconds(4)).map(\.id) == [])
     }
 
     @Test("a late confirm counts as long as the lease lasts, and no longer")
     func late() {
         var tasks = sending([1, 2])
-        #expect(tasks.takeEnding(before: start + .seconds(6), now: start + .seconds(4)) == [])
+        #expect(tasks.takeEnding(before: start + .seconds(6), now: start + .seconds(4)).map(\.id) == [])
         tasks.confirmed(1)
-        #expect(tasks.takeEnding(before: start + .seconds(6), now: start + .seconds(4)) == [1])
-        #expect(tasks.takeEnding(before: start + .seconds(7), now: start + .seconds(5)) == [])
+        #expect(tasks.takeEnding(before: start + .seconds(6), now: start + .seconds(4)).map(\.id) == [1])
+        #expect(tasks.takeEnding(before: start + .seconds(7), now: start + .seconds(5)).map(\.id) == [])
         #expect(tasks.count == 0)
         tasks.confirmed(2)
-        #expect(tasks.takeEnding(before: start + .seconds(9), now: start + .seconds(7)) == [])
+        #expect(tasks.takeEnding(before: start + .seconds(9), now: start + .seconds(7)).map(\.id) == [])
     }
 
     @Test("an answer may overtake the confirm")
@@ -41,16 +41,16 @@ struct UnansweredTasksTests {
         tasks.forget([1])
         tasks.confirmed(1)
         tasks.confirmed(2)
-        #expect(tasks.takeEnding(before: start + .seconds(5), now: start) == [2])
+        #expect(tasks.takeEnding(before: start + .seconds(5), now: start).map(\.id) == [2])
     }
 
     @Test("sent again, it must be confirmed again")
     func again() {
         var tasks = sending([1])
         tasks.confirmed(1)
-        tasks.sending([(id: Int64(1), leaseEnd: start + .seconds(9))])
-        #expect(tasks.takeEnding(before: start + .seconds(10), now: start + .seconds(8)) == [])
-        #expect(tasks.takeEnding(before: start + .seconds(11), now: start + .seconds(9)) == [])
+        tasks.sending([(lease: TaskLease(id: 1, due: 8), leaseEnd: start + .seconds(9))])
+        #expect(tasks.takeEnding(before: start + .seconds(10), now: start + .seconds(8)).map(\.id) == [])
+        #expect(tasks.takeEnding(before: start + .seconds(11), now: start + .seconds(9)).map(\.id) == [])
         #expect(tasks.count == 0)
     }
 

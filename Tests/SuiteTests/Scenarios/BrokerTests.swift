@@ -106,5 +106,49 @@ extension Proof {
                 #expect(try await tasks("").counts.parked == 0)
             }
         }
+
+        @Test("a memory alarm parks nothing, however long it lasts; what was parked is retried by one call")
+        func alarm() async throws {
+            // At an attempt for each lease all would be parked within two seconds.
+            let impatient = ["TASK_MAX_ATTEMPTS": "3", "TASK_LEASE": "300ms", "TASK_SCAN_INTERVAL": "100ms"]
+            try await Suite.with(settings: impatient) { suite in
+                func tasks(_ query: String) async throws -> Tasks {
+                    try await suite.send("GET", .order, "/tasks" + query, authorized: true).decode()
+                }
+                try await Servers.rabbitmqctl("set_vm_memory_high_watermark", "0.000001")
+                let attempts = await suite.load(clients: 4, limit: 60).finished()
+                // Fifteen times what three attempts take.
+                try await Task.sleep(for: .seconds(15))
+                let during = try await tasks("")
+                let written = try await suite.number(.order, "SELECT sum(xmin::text::bigint)::bigint FROM task")
+                try await Task.sleep(for: .seconds(2))
+                let later = try await suite.number(.order, "SELECT sum(xmin::text::bigint)::bigint FROM task")
+                try await Servers.rabbitmqctl("set_vm_memory_high_watermark", "absolute", "1GB")
+                #expect(attempts.count(status: 201) == 60, "\(attempts.summary)")
+                #expect(during.counts.pending == 60)
+                #expect(during.counts.parked == 0)
+                #expect(during.tasks.allSatisfy { $0.attempts <= 1 })
+                #expect(written == later, "no scan writes what cannot be sent")
+                try await suite.expectAgreement(attempts)
+
+                _ = try await suite.rows(
+                    .order,
+                    """
+                    INSERT INTO task (task_type, business_key, mq_exchange, mq_routingkey, request_body, due_time, status)
+                    SELECT 'addpoint', gen_random_uuid(), 'ex_buying_addpointurse', 'addpoint', '{"userName":"ghost","orderId":"g'
+                        || n || '","point":1}', now(), 'parked' FROM generate_series(1, 700) n
+                    """)
+                func retry(_ json: String?) async throws -> String {
+                    let answer = try await suite.send("POST", .order, "/tasks/retry", json: json, authorized: true)
+                    #expect(answer.status == 202)
+                    return answer.text
+                }
+                #expect(try await suite.send("POST", .order, "/tasks/retry").status == 401)
+                #expect(try await retry(#"{"taskType":"restock"}"#).contains(#""retried":0"#))
+                #expect(try await retry(nil).contains(#""retried":700"#))
+                #expect(try await retry("{}").contains(#""retried":0"#))
+                try await eventually("they are sent") { try await tasks("").counts.parked == 0 }
+            }
+        }
     }
 }

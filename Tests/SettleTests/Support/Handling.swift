@@ -1,0 +1,14 @@
+import RabbitMQ
+
+@testable import Settle
+
+// A batch as the broker would hand it over.
+extension Inbox {
+    func handle(_ deliveries: [Delivery]) async throws { try await subscription().handler(deliveries) }
+}
+
+extension FinishListener {
+    func handle(_ deliveries: [Delivery], of route: TaskRoute = TestRoute().task) async throws {
+        try await subscription(to: route).handler(deliveries)
+    }
+}
