@@ -22,6 +22,8 @@ public struct Settings: Sendable {
     public let token: String
     /// The least severe level that is logged.
     public let logLevel: Logger.Level
+    /// What the HTTP side takes on, and how long it waits.
+    public let httpLimits: HTTPLimits
 
     static let tokenName = "SETTLE_TOKEN"
 
@@ -37,6 +39,7 @@ public struct Settings: Sendable {
         pointsURL = try reader.url("points-url", default: "http://127.0.0.1:8082", schemes: ["http", "https"])
         token = try Self.token(reader)
         logLevel = try Self.logLevel(reader)
+        httpLimits = try HTTPLimits(reader)
     }
 
     private static func token(_ reader: SettingsReader) throws(SettingsError) -> String {
