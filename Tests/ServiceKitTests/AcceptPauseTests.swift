@@ -25,6 +25,6 @@ struct AcceptPauseTests {
             channel.embeddedEventLoop.advanceTime(by: .milliseconds(1))
             #expect(isAccepting() == true)
         }
-        #expect(lines.all.count == 2)
+        #expect(lines.all.count == 1)
     }
 }

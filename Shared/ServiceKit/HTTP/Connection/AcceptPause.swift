@@ -10,6 +10,7 @@ final class AcceptPause: ChannelInboundHandler {
 
     private static let pause = TimeAmount.milliseconds(500)
     private let logger: Logger
+    private let warning = Seldom()
     private var isPaused = false
 
     init(logger: Logger) { self.logger = logger }
@@ -18,7 +19,9 @@ final class AcceptPause: ChannelInboundHandler {
         guard error is IOError, let options = context.channel.syncOptions else { return context.fireErrorCaught(error) }
         guard !isPaused else { return }
         isPaused = true
-        logger.warning("no connection can be accepted for a moment", metadata: ["error": "\(error)"])
+        if warning.isDue() {
+            logger.warning("no connection can be accepted for a moment", metadata: ["error": "\(error)"])
+        }
         do {
             try options.setOption(.autoRead, value: false)
         } catch {

@@ -15,8 +15,6 @@ final class ServerLoad: Sendable {
 
     /// Refused ones that are being told so at once.
     private static let refusedAtOnce = 64
-    /// An operator should see that clients are refused, not a line for each of them.
-    private static let warningInterval: Duration = .seconds(10)
 
     private let maxConnections: Int
     private let bodyBudget: Int
@@ -25,7 +23,7 @@ final class ServerLoad: Sendable {
     private let connections = Atomic(0)
     private let bodyBytes = Atomic(0)
     private let gauge: Meter
-    private let lastWarning = Mutex<ContinuousClock.Instant?>(nil)
+    private let warning = Seldom()
 
     init(maxConnections: Int, bodyBudget: Int, factory: any MetricsFactory, logger: Logger) {
         self.maxConnections = maxConnections
@@ -58,14 +56,8 @@ final class ServerLoad: Sendable {
     func count(refusal problem: Problem) {
         Counter(label: "http_refused_total", dimensions: [("status", "\(problem.status.code)")], factory: factory)
             .increment()
-        guard problem.status == .serviceUnavailable else { return }
-        let isDue = lastWarning.withLock { last in
-            let now = ContinuousClock.now
-            if let last, now - last < Self.warningInterval { return false }
-            last = now
-            return true
-        }
-        guard isDue else { return }
+        // An operator should see that clients are refused, not a line for each of them.
+        guard problem.status == .serviceUnavailable, warning.isDue() else { return }
         logger.warning(
             "clients are refused",
             metadata: [
