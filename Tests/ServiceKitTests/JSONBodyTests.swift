@@ -92,6 +92,63 @@ struct JSONBodyTests {
     }
 
     @Test(
+        "a number that a field cannot hold is named, whatever stands in fields that nobody reads",
+        arguments: [
+            (#"{"ignored":1.5,"userName":"a","items":[{"sku":"t","quantity":1.5}]}"#, "items[0].quantity"),
+            (#"{"ignored":[0.1,2e400],"userName":"a","items":[],"spendPoints":1e30,"later":7.7}"#, "spendPoints"),
+            (#"{"userName":"a","items":[],"spendPoints":1.0000000000000000001}"#, "spendPoints"),
+            (
+                #"{"weight":1.0000000000000000001,"userName":"a","items":[],"spendPoints":9007199254740993.0}"#,
+                "spendPoints"
+            ),
+            (#"{"userName":"a","items":[{"sku":"t","quantity":1e-400}]}"#, "items[0].quantity"),
+            (
+                #"{"userName":"a","items":[{"sku":"t","quantity":1.00},{"sku":"c","quantity":0.99999999999999999999}]}"#,
+                "items[1].quantity"
+            ),
+        ])
+    func number(json: String, field: String) {
+        let problem = #expect(throws: Problem.self) { try Self.decode(json) }
+        #expect(problem?.status == .unprocessableContent)
+        #expect(problem?.detail == "\(field) is not valid or out of range")
+    }
+
+    @Test("whole numbers may be written with a fraction or an exponent, and fields of fractions take any")
+    func wholeNumbers() throws {
+        let order = try Self.decode(
+            #"{"userName":"a","items":[{"sku":"t","quantity":1.20e2}],"spendPoints":-3.0,"weight":1.0000000000000000001}"#
+        )
+        #expect(order.items.first?.quantity == 120)
+        #expect(order.spendPoints == -3)
+        #expect(order.weight == 1)
+    }
+
+    @Test("which numbers a Double makes another whole number of")
+    func isRounded() {
+        for text in [
+            "1.0000000000000000001", "9007199254740993.0", "1e-400", "0.99999999999999999999",
+            "1e-99999999999999999999",
+        ] {
+            #expect(JSONNumbers.isRounded(text))
+        }
+        for text in [
+            "1.0", "120e-1", "0.0", "-0e9", "1.5", "9007199254740992.0", "1e18", "1e19", "1e400",
+            "0e99999999999999999999",
+        ] {
+            #expect(!JSONNumbers.isRounded(text))
+        }
+    }
+
+    @Test("a body full of suspects is answered soon, without a name")
+    func manySuspects() {
+        let many = String(repeating: "1.5,", count: 200_000)
+        let problem = #expect(throws: Problem.self) {
+            try Self.decode(#"{"x":[\#(many)0],"userName":"a","items":[],"spendPoints":1.5}"#)
+        }
+        #expect(problem?.status == .unprocessableContent)
+    }
+
+    @Test(
         "U+0000 is 422 and named, even where nothing reads it",
         arguments: [
             (#"{"userName":"a\u0000","items":[]}"#, "userName must not contain U+0000"),

@@ -1,5 +1,6 @@
 import Foundation
 import Hummingbird
+import Logging
 import ServiceKit
 import ServiceLifecycle
 import Testing
@@ -31,6 +32,37 @@ enum LiveService {
             await group.triggerGracefulShutdown()
             try await tasks.waitForAll()
         }
+    }
+
+    /// The same for raw bytes: `body` is given the port, which nobody else has connected to.
+    static func raw(
+        limits: HTTPLimits? = nil, logger: Logger = TestService.quiet,
+        more: @escaping @Sendable (ServiceRoutes) -> Void = { _ in }, _ body: (_ port: Int) async throws -> Void
+    ) async throws {
+        let port = try freePort()
+        let group = ServiceGroup(
+            services: [try TestService.make(port: port, limits: limits, logger: logger, more: more)], logger: logger)
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            do {
+                try await untilListening(port)
+                try await body(port)
+            } catch {
+                await group.triggerGracefulShutdown()
+                throw error
+            }
+            await group.triggerGracefulShutdown()
+            try await tasks.waitForAll()
+        }
+    }
+
+    private static func untilListening(_ port: Int) async throws {
+        for _ in 0..<1000 {
+            // Refused until it listens.
+            if let client = try? await RawClient.open(port) { return await client.close() }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        throw NotListening()
     }
 
     private static func untilReady(_ client: ServiceClient) async throws {

@@ -1,7 +1,9 @@
+import ArgumentParser
 import Foundation
 import Logging
-import ServiceKit
 import Testing
+
+@testable import ServiceKit
 
 @Suite("Settings")
 struct SettingsTests {
@@ -30,6 +32,27 @@ struct SettingsTests {
         #expect(settings.pointsURL.description == "http://127.0.0.1:8082")
         #expect(settings.token == Tokens("s3cret-0123456789"))
         #expect(settings.logLevel == .info)
+        #expect(settings.httpLimits.maxConnections == 4096)
+        #expect(settings.httpLimits.idleTimeout == .seconds(75))
+    }
+
+    @Test("the limits of the HTTP side, each by its variable")
+    func httpLimits() throws {
+        let limits = try Self.settings([
+            "HTTP_MAX_CONNECTIONS": "7", "HTTP_BODY_BUDGET": "2000000", "HTTP_IDLE_TIMEOUT": "1m",
+            "HTTP_HEAD_TIMEOUT": "2s", "HTTP_BODY_TIMEOUT": "3s", "HTTP_WRITE_TIMEOUT": "4s",
+        ]).httpLimits
+        #expect(limits.maxConnections == 7)
+        #expect(limits.bodyBudget == 2_000_000)
+        #expect(limits.idleTimeout == .seconds(60))
+        #expect(limits.headTimeout == .seconds(2))
+        #expect(limits.bodyTimeout == .seconds(3))
+        #expect(limits.writeTimeout == .seconds(4))
+        // Each flag of the command line has a setting that reads it.
+        let given = try CommonOptions.parse(["--http-head-timeout", "9s", "--http-max-connections", "8"])
+        let flagged = try Self.settings(flags: given.flags).httpLimits
+        #expect(flagged.headTimeout == .seconds(9))
+        #expect(flagged.maxConnections == 8)
     }
 
     @Test("a flag wins over the environment, and empty counts as not set")
@@ -74,6 +97,8 @@ struct SettingsTests {
             ("POINTS_URL", "http://"), ("ORDER_URL", "http://hunter2:65536"), ("ORDER_URL", "http://hunter2:0"),
             ("ORDER_URL", "http://me:hunter2@order"), ("STOCK_URL", "http://stock?hunter2"),
             ("STOCK_URL", "http://hunter2 stock"),
+            ("POINTS_URL", "http://"), ("HTTP_MAX_CONNECTIONS", "0"), ("HTTP_BODY_BUDGET", "1000"),
+            ("HTTP_IDLE_TIMEOUT", "0s"), ("HTTP_WRITE_TIMEOUT", "30"),
         ])
     func wrong(name: String, value: String) {
         let error = #expect(throws: SettingsError.self) { try Self.settings([name: value]) }

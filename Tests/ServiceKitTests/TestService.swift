@@ -21,24 +21,24 @@ enum TestService {
 
     struct Away: Error {}
 
-    static func bootstrap(port: Int = 1) throws -> Bootstrap {
+    static func bootstrap(port: Int = 1, logger: Logger = quiet) throws -> Bootstrap {
         let reader = SettingsReader(
             flags: ["http-port": "\(port)"],
             environment: SettingsTests.required.merging([
                 "SETTLE_TOKEN": token, "SETTLE_TOKENS_ACCEPTED": olderToken,
             ]) { $1 })
         return Bootstrap(
-            name: "test", settings: try Settings(reader, defaultPort: port), reader: reader, logger: quiet,
+            name: "test", settings: try Settings(reader, defaultPort: port), reader: reader, logger: logger,
             metrics: PrometheusMetrics())
     }
 
     static func make(
-        port: Int = 1, checks: [HealthCheck] = [], limits: HTTPLimits = HTTPLimits(),
-        isOpen: @escaping @Sendable (String) -> Bool = { _ in true },
+        port: Int = 1, checks: [HealthCheck] = [], limits: HTTPLimits? = nil,
+        isOpen: @escaping @Sendable (String) -> Bool = { _ in true }, logger: Logger = quiet,
         more: (ServiceRoutes) -> Void = { _ in }
     ) throws -> HTTPService {
         HTTPService(
-            try bootstrap(port: port), checks: checks,
+            try bootstrap(port: port, logger: logger), checks: checks,
             problems: [ProblemMapping { $0 is Away ? .unavailable("the database is away", retryAfter: 3) : nil }],
             isOpen: isOpen, limits: limits
         ) { open, internalRoutes in

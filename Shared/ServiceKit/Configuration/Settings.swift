@@ -22,6 +22,8 @@ public struct Settings: Sendable {
     public let token: Tokens
     /// The least severe level that is logged.
     public let logLevel: Logger.Level
+    /// What the HTTP side takes on, and how long it waits.
+    public let httpLimits: HTTPLimits
 
     /// - Throws: ``SettingsError`` for the first setting that is missing or wrong.
     public init(_ reader: SettingsReader, defaultPort: Int) throws(SettingsError) {
@@ -36,6 +38,7 @@ public struct Settings: Sendable {
         token = try Tokens(
             reader, peers: ["order-token": orderURL, "stock-token": stockURL, "points-token": pointsURL])
         logLevel = try Self.logLevel(reader)
+        httpLimits = try HTTPLimits(reader)
     }
 
     private static func loopback(_ port: Int) -> BaseURL? { BaseURL("http://127.0.0.1:\(port)") }

@@ -1,7 +1,8 @@
 import Hummingbird
 import Synchronization
 
-/// Says no early: too many requests in flight, a body that announces itself as too long, a service not ready to serve.
+/// Says no early: too many requests in flight, a service not ready to serve. What is wrong with a request's head or body
+/// has been found before this.
 final class AdmissionMiddleware: RouterMiddleware {
     typealias Context = ServiceRequestContext
 
@@ -18,9 +19,6 @@ final class AdmissionMiddleware: RouterMiddleware {
         _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
     ) async throws -> Response {
         guard isOpen(request.uri.path) else { throw Problem.unavailable("the service is starting") }
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > HTTPLimits.maxBodyBytes {
-            throw Problem.contentTooLarge
-        }
         defer { inFlight.subtract(1, ordering: .relaxed) }
         let isFull = inFlight.add(1, ordering: .relaxed).newValue > limits.maxInFlight
         guard !isFull || limits.alwaysAdmitted.contains(where: request.uri.path.hasPrefix) else {

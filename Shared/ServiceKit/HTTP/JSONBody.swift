@@ -38,21 +38,25 @@ public func requireRawJSON(from request: Request, context: ServiceRequestContext
 enum JSONBody {
     /// Without the header nothing is claimed, so nothing is wrong.
     static func checkContentType(_ header: String?) throws(Problem) {
-        guard let header else { return }
-        let type = header.prefix { $0 != ";" }.trimmingCharacters(in: .whitespaces).lowercased()
-        guard type == "application/json" else { throw .unsupportedMediaType }
+        guard header == nil || isJSON(header) else { throw .unsupportedMediaType }
+    }
+
+    static func isJSON(_ contentType: String?) -> Bool {
+        let type = contentType?.prefix { $0 != ";" }.trimmingCharacters(in: .whitespaces).lowercased()
+        return type == "application/json"
     }
 
     static func decode<T: Decodable>(_ type: T.Type, from bytes: [UInt8]) throws(Problem) -> T {
-        let (isValid, holdsNull) = JSONSyntax.check(bytes)
-        guard isValid else { throw malformed }
+        let findings = JSONSyntax.check(bytes)
+        guard findings.isValid else { throw malformed }
         let data = Data(bytes)
         do {
             let value = try JSONCoding.decoder.decode(type, from: data)
-            if holdsNull { throw nullProblem(data) }
+            if findings.holdsNull { throw nullProblem(data) }
+            if findings.holdsFraction, let path = JSONNumbers.rounded(type, bytes) { throw outOfRange(path) }
             return value
         } catch let error as DecodingError {
-            throw problem(error, bytes)
+            throw problem(error, type, bytes)
         } catch let error as Problem {
             // Of the null above, or of a type that checks its own values.
             throw error
@@ -62,16 +66,20 @@ enum JSONBody {
     }
 
     static func checked(_ bytes: [UInt8]) throws(Problem) -> Data {
-        let (isValid, holdsNull) = JSONSyntax.check(bytes)
-        guard isValid else { throw malformed }
+        let findings = JSONSyntax.check(bytes)
+        guard findings.isValid else { throw malformed }
         let data = Data(bytes)
-        if holdsNull { throw nullProblem(data) }
+        if findings.holdsNull { throw nullProblem(data) }
         return data
     }
 
     private static let malformed = Problem.badRequest("the body is not valid JSON")
 
-    private static func problem(_ error: DecodingError, _ bytes: [UInt8]) -> Problem {
+    private static func outOfRange(_ path: JSONPath) -> Problem {
+        .unprocessable("\(path) is not valid or out of range")
+    }
+
+    private static func problem<T: Decodable>(_ error: DecodingError, _ type: T.Type, _ bytes: [UInt8]) -> Problem {
         switch error {
         case .keyNotFound(let key, let context):
             return .unprocessable("\(JSONPath(context.codingPath + [key])) is missing")
@@ -80,17 +88,11 @@ enum JSONBody {
         case .typeMismatch(let type, let context):
             return .unprocessable("\(JSONPath(context.codingPath)) must be \(noun(type))")
         case .dataCorrupted(let context):
-            return .unprocessable("\(place(context, bytes)) is not valid or out of range")
+            // Foundation does not say where a number is that does not fit.
+            let place = context.codingPath.isEmpty ? JSONNumbers.unreadable(type, bytes) : JSONPath(context.codingPath)
+            return outOfRange(place ?? JSONPath())
         @unknown default: return malformed
         }
-    }
-
-    /// Foundation does not say where a number is that does not fit, only which one.
-    private static func place(_ context: DecodingError.Context, _ bytes: [UInt8]) -> JSONPath {
-        guard context.codingPath.isEmpty else { return JSONPath(context.codingPath) }
-        let numbers = JSONSyntax.unusualNumbers(bytes)
-        let message = "\(context)"
-        return (numbers.first { message.contains($0.text) } ?? numbers.first)?.path ?? JSONPath()
     }
 
     private static func noun(_ type: any Any.Type) -> String {

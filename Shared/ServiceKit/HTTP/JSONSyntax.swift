@@ -9,21 +9,37 @@ struct JSONSyntax {
     private let bytes: [UInt8]
     private var index = 0
     private var holdsNull = false
+    private var holdsFraction = false
     /// Where the scan is; only kept when numbers are looked for.
     private var path: JSONPath?
-    private var numbers: [(path: JSONPath, text: String)] = []
+    private var numbers: [Number] = []
+
+    /// A number in a document.
+    struct Number {
+        let path: JSONPath
+        let place: Range<Int>
+        let text: String
+    }
+
+    /// What is known of a document's text.
+    struct Findings {
+        var isValid: Bool
+        /// Some string has the escape of U+0000.
+        var holdsNull: Bool
+        /// Some number has a fraction or an exponent.
+        var holdsFraction: Bool
+    }
 
     private init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-    /// `holdsNull`: some string has the escape of U+0000.
-    static func check(_ bytes: [UInt8]) -> (isValid: Bool, holdsNull: Bool) {
+    static func check(_ bytes: [UInt8]) -> Findings {
         var syntax = JSONSyntax(bytes)
         let isValid = syntax.document() && String(validating: bytes, as: UTF8.self) != nil
-        return (isValid, syntax.holdsNull)
+        return Findings(isValid: isValid, holdsNull: syntax.holdsNull, holdsFraction: syntax.holdsFraction)
     }
 
-    /// The numbers of a valid document that are not whole or do not fit 64 bits, and where they are.
-    static func unusualNumbers(_ bytes: [UInt8]) -> [(path: JSONPath, text: String)] {
+    /// The numbers of a valid document that are not written as whole numbers of 64 bits, and where they are.
+    static func unusualNumbers(_ bytes: [UInt8]) -> [Number] {
         var syntax = JSONSyntax(bytes)
         syntax.path = JSONPath()
         return syntax.document() ? syntax.numbers : []
@@ -115,7 +131,7 @@ struct JSONSyntax {
         guard literal() else { return false }
         if let path {
             let text = String(decoding: bytes[start..<index], as: UTF8.self)
-            if Int64(text) == nil { numbers.append((path, text)) }
+            if Int64(text) == nil { numbers.append(Number(path: path, place: start..<index, text: text)) }
         }
         return true
     }
@@ -126,9 +142,11 @@ struct JSONSyntax {
             guard digits() else { return false }
         }
         if take(UInt8(ascii: ".")) {
+            holdsFraction = true
             guard digits() else { return false }
         }
         if take(UInt8(ascii: "e")) || take(UInt8(ascii: "E")) {
+            holdsFraction = true
             if !take(UInt8(ascii: "+")) { take(UInt8(ascii: "-")) }
             guard digits() else { return false }
         }

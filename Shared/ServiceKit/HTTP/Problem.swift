@@ -34,10 +34,16 @@ public struct Problem: Error, HTTPResponseError, Equatable {
 
     /// The answer to the client.
     public func response(from request: Request, context: some RequestContext) throws -> Response {
+        var headers = headers
+        headers[.contentType] = "application/problem+json"
+        return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: document)))
+    }
+
+    /// The answer's body.
+    var document: Data {
         let body = Body(type: type, title: title, status: status.code, detail: detail)
-        var response = try Response.json(body, status: status, headers: headers)
-        response.headers[.contentType] = "application/problem+json"
-        return response
+        // Three texts and a number can always be written.
+        return (try? JSONCoding.encoder.encode(body)) ?? Data()
     }
 
     private struct Body: Encodable {

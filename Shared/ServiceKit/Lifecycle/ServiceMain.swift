@@ -55,7 +55,7 @@ public enum ServiceMain {
             { label, provider in
                 var handler = StreamLogHandler.standardError(label: label, metadataProvider: provider)
                 handler.logLevel = level
-                return handler
+                return EscapingLogHandler(handler)
             }, metadataProvider: .traceID)
         MetricsSystem.bootstrap(metrics)
         InstrumentationSystem.bootstrap(W3CTraceContext())
