@@ -46,11 +46,12 @@ extension CheckBack {
 
     private func openBranch(_ xid: XID, _ store: OperatorDecisionStore) async throws -> OperatorDecisionStore.Branch {
         if let prepared = try await participant.prepared.find([xid]).first {
-            return OperatorDecisionStore.Branch(
-                state: nil, initiator: prepared.initiator,
-                isOverdue: settings.timeLeft(of: prepared) <= .zero)
+            let isOverdue = settings.timeLeft(of: prepared) <= .zero
+            return OperatorDecisionStore.Branch(state: nil, initiator: prepared.initiator, isOverdue: isOverdue)
         }
-        guard let branch = try await store.branch(xid, standard: settings.deadline) else { throw OperatorDecisionRefusal.unknown }
+        guard let branch = try await store.branch(xid, standard: settings.deadline) else {
+            throw OperatorDecisionRefusal.unknown
+        }
         switch branch.state {
         case .committed: throw OperatorDecisionRefusal.ended(.committed)
         case .rolledBack: throw OperatorDecisionRefusal.ended(.rolledBack)
