@@ -84,7 +84,8 @@ let package = Package(
             "SettleSchema", path: "sql/settle",
             [
                 "settle_0001_tasks", "settle_0002_transactions", "settle_0003_at", "settle_0004_at_enroll",
-                "settle_0005_at_reading", "settle_0006_at_rollback",
+                "settle_0005_at_reading", "settle_0006_at_rollback", "settle_0010_at_capture",
+                "settle_0011_at_obstacles",
             ]),
         schema("OrderSchema", path: "sql/order", ["order_0001_orders"]),
         schema("StockSchema", path: "sql/stock", ["stock_0001_products", "stock_0002_enroll"]),
