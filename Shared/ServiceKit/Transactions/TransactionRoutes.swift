@@ -122,6 +122,8 @@ public enum BranchProblem {
     public static let locked = "locked"
     /// The same request is prepared already.
     public static let prepared = "already-prepared"
+    /// Mode `at` could not undo changes of the participant's tables as they are.
+    public static let atUnavailable = "at-unavailable"
     /// Mode `xa` is switched off in the participant's PostgreSQL.
     public static let xaUnavailable = "xa-unavailable"
 }
@@ -136,6 +138,11 @@ extension BranchError {
             .conflict("transaction-used", "another request of this global transaction was done here already")
         case .prepared: .conflict(BranchProblem.prepared, "this was done already and waits for the decision")
         case .unsupportedMode(let mode): .unprocessable("this action has no mode '\(mode.rawValue)'")
+        case .atImpossible:
+            Problem(
+                .serviceUnavailable, code: BranchProblem.atUnavailable, title: "Mode at is unavailable",
+                detail: "mode 'at' could not undo what is done here; the service's log says why, and the others work",
+                retryAfter: 60)
         case .xaImpossible:
             Problem(
                 .serviceUnavailable, code: BranchProblem.xaUnavailable, title: "Mode xa is unavailable",
