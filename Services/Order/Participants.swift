@@ -67,10 +67,11 @@ extension ProblemMapping {
         for code in ["insufficient-stock", "insufficient-points", BranchProblem.locked] where error.isProblem(code) {
             return .conflict(code, detail ?? "", retryAfter: code == BranchProblem.locked ? retryAfter ?? 1 : nil)
         }
-        if error.isProblem(BranchProblem.xaUnavailable) {
+        for (code, mode) in [(BranchProblem.xaUnavailable, "xa"), (BranchProblem.atUnavailable, "at")]
+        where error.isProblem(code) {
             return Problem(
-                .serviceUnavailable, code: BranchProblem.xaUnavailable, title: "Mode xa is unavailable",
-                detail: detail ?? "", retryAfter: retryAfter)
+                .serviceUnavailable, code: code, title: "Mode \(mode) is unavailable", detail: detail ?? "",
+                retryAfter: retryAfter)
         }
         return status == 409 ? .unavailable("another attempt is being undone") : nil
     }

@@ -11,6 +11,9 @@ struct EnrollTests {
         "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE child () INHERITS (t)",
         "CREATE TABLE t (id int PRIMARY KEY); ALTER TABLE t ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
         "CREATE TABLE t (id int PRIMARY KEY); CREATE RULE r AS ON DELETE TO t DO INSTEAD NOTHING",
+        "CREATE TABLE t (id int PRIMARY KEY DEFERRABLE)",
+        "CREATE TABLE t (id int PRIMARY KEY, n int UNIQUE DEFERRABLE)",
+        "CREATE TABLE t (id int PRIMARY KEY, span int4range, EXCLUDE USING gist (span WITH &&))",
         "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE child (id int PRIMARY KEY, t int REFERENCES t ON DELETE CASCADE)",
         "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE child (id int PRIMARY KEY, t int REFERENCES t ON UPDATE SET NULL)",
     ])
@@ -92,6 +95,30 @@ struct EnrollTests {
             #expect(try await database.rollback("x") == "rolledBack []")
             #expect(try await database.rows(of: names[0]) == ["(1,a,2)"])
             _ = try await database.owner.query("SELECT settle.withdraw('\(long)')")
+        }
+    }
+
+    /// `a.b` and `a_b` come to one name for their readers, and so do names that differ after 50 bytes.
+    @Test func readersOfTablesWithNamesThatLookAlike() async throws {
+        let long = String(repeating: "x", count: 60)
+        let tables = """
+            CREATE SCHEMA a; CREATE TABLE a.b (id int PRIMARY KEY); CREATE TABLE a_b (id text PRIMARY KEY);
+            CREATE TABLE \(long)1 (id int PRIMARY KEY); CREATE TABLE \(long)2 (id text PRIMARY KEY);
+            INSERT INTO a.b VALUES (1); INSERT INTO a_b VALUES ('one');
+            SELECT settle.enroll('a.b', '\(long)1');
+            """
+        try await ATDatabase.with(tables) { database in
+            _ = try await database.owner.query("SELECT settle.enroll('a_b', '\(long)2')")
+            _ = try await database.owner.query("SELECT settle.enroll('a_b', 'a.b')")
+            try await database.at("x", "DELETE FROM a.b", "DELETE FROM a_b")
+            for (table, row) in [("a.b", "(1)"), ("a_b", "(one)")] {
+                let reader = try await database.text(
+                    "SELECT reader FROM settle.enrolled WHERE relation = $1::regclass", [.text(table)])
+                #expect(try await database.rows(of: "settle.\(reader)()") == [row])
+            }
+            #expect(try await database.rows(of: "settle.as_committed_a_b()") == ["(1)"])
+            #expect(try await database.rollback("x") == "rolledBack []")
+            _ = try await database.owner.query("SELECT settle.withdraw('a_b', 'a.b', '\(long)1', '\(long)2')")
         }
     }
 

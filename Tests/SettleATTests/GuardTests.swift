@@ -125,14 +125,14 @@ struct GuardTests {
                 }
                 _ = try await clerk.query("UPDATE product SET available = 5 WHERE sku = 'cup'")
                 #expect(try await refusal { _ = try await clerk.query("UPDATE product SET available = 5") } == "ST001")
-                // What opens the guard for a rollback opens it for the owner only.
+                // What opens the guard for a rollback opens it for a rollback only.
                 let forged = try await refusal {
                     try await clerk.transaction { transaction in
                         transaction.add("SELECT set_config('settle.xid', 'restore:x', true)")
                         transaction.add("UPDATE product SET available = 7 WHERE sku = 'tea'")
                     }
                 }
-                #expect(forged == "ST001")
+                #expect(forged == "42501")
                 for call in ["at_rollback('x')", "at_commit('{x}')", "at_dirty()", "withdraw('product')"] {
                     #expect(try await refusal { _ = try await clerk.query("SELECT * FROM settle.\(call)") } == "42501")
                 }

@@ -20,6 +20,8 @@ public enum SettleSchema {
         Migration(name: "settle_0004_at_enroll", bytes: PackageResources.settle_0004_at_enroll_sql),
         Migration(name: "settle_0005_at_reading", bytes: PackageResources.settle_0005_at_reading_sql),
         Migration(name: "settle_0006_at_rollback", bytes: PackageResources.settle_0006_at_rollback_sql),
+        Migration(name: "settle_0010_at_capture", bytes: PackageResources.settle_0010_at_capture_sql),
+        Migration(name: "settle_0011_at_obstacles", bytes: PackageResources.settle_0011_at_obstacles_sql),
         Migration(name: "settle_0012_at_checks", bytes: PackageResources.settle_0012_at_checks_sql),
     ]
 

@@ -164,6 +164,8 @@ public enum BranchProblem {
     public static let locked = "locked"
     /// The same request is prepared already.
     public static let prepared = "already-prepared"
+    /// Mode `at` could not undo changes of the participant's tables as they are.
+    public static let atUnavailable = "at-unavailable"
     /// Mode `xa` is switched off in the participant's PostgreSQL.
     public static let xaUnavailable = "xa-unavailable"
     /// Configuration does not know who decides.
@@ -198,6 +200,11 @@ extension BranchError {
                 .unprocessableContent, code: "too-many-rows", title: "Too many rows",
                 detail: "in mode 'at' one branch may change at most \(limit) rows")
         case .unsupportedMode(let mode): .unprocessable("this action has no mode '\(mode.rawValue)'")
+        case .atImpossible:
+            Problem(
+                .serviceUnavailable, code: BranchProblem.atUnavailable, title: "Mode at is unavailable",
+                detail: "mode 'at' could not undo what is done here; the service's log says why, and the others work",
+                retryAfter: 60)
         case .xaImpossible:
             Problem(
                 .serviceUnavailable, code: BranchProblem.xaUnavailable, title: "Mode xa is unavailable",

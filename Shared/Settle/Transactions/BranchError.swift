@@ -12,6 +12,8 @@ public enum BranchError: Error, Sendable, Equatable {
     case tooManyRows(limit: Int)
     /// The participant has no such action in this mode.
     case unsupportedMode(BranchMode)
+    /// A table has changed so that mode `at` could not undo what is done to it; the log names it.
+    case atImpossible
     /// The database has `max_prepared_transactions = 0`.
     case xaImpossible
 }

@@ -33,6 +33,7 @@ public final class CheckBack: Service {
 
     /// Runs until graceful shutdown.
     public func run() async throws {
+        await reportAT()
         await reportXA()
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
@@ -178,6 +179,16 @@ public final class CheckBack: Service {
     }
 
     /// An operator shall hear of it before the first caller does.
+    /// Looked at now, and not when the first branch comes: it logs what it finds.
+    private func reportAT() async {
+        do {
+            guard participant.offers(.at) else { return }
+            _ = try await participant.isATSafe()
+        } catch {
+            logger.warning("whether mode 'at' can undo is not known yet", metadata: ["error": "\(error)"])
+        }
+    }
+
     private func reportXA() async {
         do {
             guard participant.offers(.xa), try await !participant.isXASupported() else { return }

@@ -36,11 +36,16 @@ final class FirstPhase: Sendable {
                 ? .prepare(gid: prepared.gid(context, timeLeft: context.timeLeft(standard: settings.deadline)))
                 : .commit
         ) { [self] transaction in
+            let isAT = context.mode == .at
             transaction.add(
-                "SELECT set_config('settle.xid', $1, true), set_config('lock_timeout', $2, true)",
-                [.text(context.mode == .at ? context.xid.rawValue : ""), .text("\(lockWait.milliseconds)ms")])
+                "SELECT set_config('settle.xid', $1, true), set_config('lock_timeout', $2, true)"
+                    // What this connection had written before, as PostgreSQL's counters do not begin with a transaction.
+                    + (isAT ? ", set_config('settle.written', settle.at_written(), true)" : ""),
+                [.text(isAT ? context.xid.rawValue : ""), .text("\(lockWait.milliseconds)ms")])
             let answer = try handler.perform(request, transaction)
             lastAnswer.withLock { $0 = answer }
+            // Nobody could undo what was written to other tables. Like the next statement it waits for the commit's answer.
+            if isAT { transaction.add("SELECT settle.at_confine()") }
             // A prepared branch is invisible until it is committed, so it says that it is.
             BranchStore.insert(
                 context, action: handler.name, request: request, answer: answer,

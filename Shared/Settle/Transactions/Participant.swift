@@ -27,6 +27,7 @@ public final class Participant: Sendable {
     let unendedPrepared = Mutex<Set<XID>>([])
     private let handlers: [Key: BranchHandler]
     private let isXAPossible = Atomic(false)
+    private let obstacles: ATObstacles
 
     /// - Parameters:
     ///   - name: tells it from other participants whose databases are on the same server; up to 32 letters and dashes.
@@ -49,6 +50,7 @@ public final class Participant: Sendable {
         self.logger = logger
         waiting = RowWaiting(timeout: settings.lockTimeout)
         prepared = PreparedTransactions(database: ending, participant: name)
+        obstacles = ATObstacles(database: ending, logger: logger)
         self.handlers = Dictionary(
             handlers.map { (Key(name: $0.name, mode: $0.mode), $0) }, uniquingKeysWith: { $1 })
     }
@@ -63,6 +65,7 @@ public final class Participant: Sendable {
             throw BranchError.unsupportedMode(context.mode)
         }
         if context.mode == .xa { guard try await isXASupported() else { throw BranchError.xaImpossible } }
+        if context.mode == .at { guard try await isATSafe() else { throw BranchError.atImpossible } }
         let branch = FirstPhase(
             handler: handler, request: String(decoding: request, as: UTF8.self), context: context,
             prepared: prepared, settings: settings, faults: faults)
@@ -87,6 +90,11 @@ public final class Participant: Sendable {
                 throw BranchError.xaImpossible
             case let error as PostgresError where error.sqlState == "ST009":
                 throw BranchError.tooManyRows(limit: settings.maxRows)
+            case let error as PostgresError where error.sqlState == "ST004":
+                logger.error(
+                    "an action in mode 'at' writes a table that is not enrolled: enroll it, or exempt it",
+                    metadata: metadata(context, name).merging(["tables": "\(error.detail ?? "")"]) { $1 })
+                throw error
             default: throw error
             }
         }
@@ -99,6 +107,10 @@ public final class Participant: Sendable {
         isXAPossible.store(isPossible, ordering: .relaxed)
         return isPossible
     }
+
+    /// Whether mode `at` could undo what it does to the enrolled tables as they are now. Asked, at most every five
+    /// seconds, until it can; each time the log names what is in the way.
+    public func isATSafe() async throws -> Bool { try await obstacles.areNone() }
 
     /// Whether any action can be done in `mode`.
     public func offers(_ mode: BranchMode) -> Bool { handlers.keys.contains { $0.mode == mode } }

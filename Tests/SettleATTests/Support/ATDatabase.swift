@@ -17,8 +17,11 @@ struct ATDatabase {
     static var isAvailable: Bool { url != nil }
     static let ownerName = "settle_at_owner"
 
-    /// Runs `body` with a new database, which is dropped afterwards; `tables` is SQL that its owner runs first.
-    static func with(_ tables: String, _ body: (ATDatabase) async throws -> Void) async throws {
+    /// Runs `body` with a new database, which is dropped afterwards; `tables` is SQL that its owner runs first, after
+    /// `migrations`.
+    static func with(
+        _ tables: String, migrations: [Migration] = SettleSchema.at, _ body: (ATDatabase) async throws -> Void
+    ) async throws {
         try await turns.use(within: .seconds(600)) { _ in
             let name = "settle_at_" + UUID().uuidString.lowercased().replacingOccurrences(of: "-", with: "")
             try await serving(client(database: "postgres")) { admin in
@@ -28,7 +31,7 @@ struct ATDatabase {
                 do {
                     try await serving(client(database: name, role: ownerName, connections: 10)) { owner in
                         try await serving(client(database: name)) { superuser in
-                            try await PostgresMigrator.apply(SettleSchema.at, set: "at", on: owner)
+                            try await PostgresMigrator.apply(migrations, set: "at", on: owner)
                             try await owner.script(tables)
                             try await body(ATDatabase(owner: owner, superuser: superuser))
                         }
@@ -92,7 +95,18 @@ struct ATDatabase {
 
     /// Whether nothing is held and no image is kept.
     func isClean() async throws -> Bool {
-        try await text("SELECT count(*)::text FROM settle.undo_log") == "0"
+        try await text(
+            """
+            SELECT (SELECT count(*) FROM settle.undo_log) + (SELECT count(*) FROM settle.freed)
+                + (SELECT count(*) FROM settle.kept) + (SELECT count(*) FROM settle.restoring) || ''
+            """) == "0"
+    }
+
+    /// What stands in the way of mode `at`.
+    func obstacles() async throws -> [String] {
+        try await owner.query(#"SELECT "table" || ': ' || obstacle FROM settle.at_obstacles()"#).map {
+            try $0.decode(at: 0)
+        }
     }
 
     private static func createRoleSQL(_ name: String) -> String {
