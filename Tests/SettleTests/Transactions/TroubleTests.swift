@@ -138,7 +138,7 @@ struct TroubleTests {
                 #expect(log.lines.contains { $0.hasPrefix("error ") && $0.contains(xid.rawValue) })
                 // Whoever may, ends it; then it is not spoken of any more.
                 #expect(try await bed.participant.rollBack([xid]) == [xid: .rolledBack])
-                _ = try await UndecidedBranches(participant: participant).claim(except: [])
+                _ = try await UndecidedBranches(participant: participant).survey()
                 #expect(participant.unendedPrepared.withLock { $0.isEmpty })
             }
             for statement in ["DROP OWNED BY \(role)", "DROP ROLE \(role)"] {
