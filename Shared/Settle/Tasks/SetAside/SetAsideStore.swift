@@ -153,8 +153,8 @@ extension NewLetter {
             .text(Self.clean(delivery.queue)), .text(Self.clean(delivery.exchange)),
             .text(Self.clean(delivery.routingKey)), PostgresValue(delivery.messageID.map(Self.clean)),
             .json(try Self.clean(delivery.headers)), keepsBody ? .bytes(delivery.body) : .null,
-            .int(Int(clamping: delivery.bodySize)), .text(state), .text(Self.clean(reason)), .int(tries), .int(failures),
-            .int(wait.milliseconds), .bytes(Array(delivery.body.prefix(Self.shownOfLong))),
+            .int(Int(clamping: delivery.bodySize)), .text(state), .text(Self.clean(reason)), .int(tries),
+            .int(failures), .int(wait.milliseconds), .bytes(Array(delivery.body.prefix(Self.shownOfLong))),
         ]
     }
 
