@@ -15,7 +15,8 @@ struct DescriptorTests {
         process.arguments = ["-c", "ulimit -n 128 && exec \"$0\"", "\(bin ?? "")/stock"]
         process.environment = [
             "DATABASE_URL": "postgresql://127.0.0.1:1/none", "AMQP_URL": "amqp://127.0.0.1:1",
-            "REDIS_URL": "redis://127.0.0.1:1", "SETTLE_TOKEN": "test", "HTTP_PORT": "\(port)", "LOG_LEVEL": "error",
+            "REDIS_URL": "redis://127.0.0.1:1", "SETTLE_TOKEN": "test-0123456789abcdef",
+            "HTTP_PORT": "\(port)", "LOG_LEVEL": "error",
         ]
         process.standardError = FileHandle.nullDevice
         try process.run()

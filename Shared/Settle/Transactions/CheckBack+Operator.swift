@@ -4,10 +4,11 @@ import Logging
 extension CheckBack {
     /// Ends the branch of `xid` as an operator says, and records who did and why; the record comes first.
     ///
-    /// The initiator is asked once more: what it has decided holds, whatever the operator would rather. Where it cannot be
-    /// asked, the transaction's deadline must have passed, for then it will not commit any more; where
-    /// configuration does not know it, nothing need have. `force` goes on while the initiator may still decide: if it
-    /// decides otherwise later, the two sides differ, and its log says so.
+    /// The initiator is asked once more: what it has decided holds, whatever the operator would rather. Past the deadline,
+    /// or with `force`, asking makes it decide, and it aborts what it has not committed. Where it cannot be asked, the
+    /// transaction's deadline must have passed, for then it will not commit any more; where configuration does not know
+    /// it, nothing need have. `force` goes on while the initiator may still decide: if it decides otherwise later, the two
+    /// sides differ, and its log says so.
     ///
     /// The same decision again changes nothing and ends the branch if it has not ended.
     /// - Returns: what is on record; without an `outcome` where the branch could not be ended now.
@@ -66,7 +67,8 @@ extension CheckBack {
         guard let name = peers.name(of: branch.initiator) else { return "unresolved" }
         let decision: Decision
         do {
-            decision = try await peers.decisions(on: [xid], onlyRead: !branch.isOverdue, at: name)[xid] ?? .undecided
+            let onlyRead = !branch.isOverdue && !force
+            decision = try await peers.decisions(on: [xid], onlyRead: onlyRead, at: name)[xid] ?? .undecided
         } catch {
             logger.info(
                 "an initiator could not be asked before an operator decides",

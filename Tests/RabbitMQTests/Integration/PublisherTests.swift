@@ -166,7 +166,7 @@ struct PublisherTests {
             // Refused when they came; none was taken in and then dropped.
             #expect(
                 await load.value.allSatisfy {
-                    [.lost(reason: "shutting down"), .lost(reason: "shut down")].contains($0)
+                    [.notSent(reason: "shutting down"), .notSent(reason: "shut down")].contains($0)
                 })
         }
     }

@@ -73,12 +73,12 @@ struct UpgradeTests {
     @Test("a migration of the common tables themselves waits for prepared transactions that check-back ends")
     func library() async throws {
         try await ParticipantBed.with { bed in
-            let before = [
-                (set: "settle-transactions", migrations: Array(SettleSchema.transactions.prefix(1))),
-                ("settle-at", SettleSchema.at),
-            ]
-            try await leaveUndecided(bed, library: before)
-            try await bed.service(migrations: [Take.schema]) { infrastructure, _, _ in
+            try await leaveUndecided(bed, library: Self.library)
+            // What the next version of the common tables might bring.
+            let next = Migration(name: "settle_next", sql: "ALTER TABLE settle.branch ADD next_version text")
+            try await bed.service(
+                library: Self.library + [("settle-next", [next])], migrations: [Take.schema]
+            ) { infrastructure, _, _ in
                 try await ParticipantBed.eventually("the initiator is asked") { bed.initiator.asked > 0 }
                 bed.initiator.say(.commit)
                 try await ParticipantBed.eventually("the next version is up") { infrastructure.migration.isDone }

@@ -207,7 +207,7 @@ struct CheckBackTests {
                     context: BranchContext(xid: XID(), mode: number == 0 ? .xa : .saga, initiator: stranger))
             }
             let ours = XID()
-            try await bed.withdraw(1, from: "ann", .saga, ours)
+            try await bed.withdraw(1, from: "ann", .saga, ours, deadline: .now)
             try await TransactionBed.await {
                 await bed.checkBack.check()
                 return try await bed.state(ours) == .rolledBack
@@ -223,7 +223,7 @@ struct CheckBackTests {
         try await TransactionBed.with(actionsCanEnd: { isReady.load(ordering: .relaxed) }) { bed in
             for mode in BranchMode.allCases {
                 try await bed.fill(mode.rawValue)
-                try await bed.withdraw(30, from: mode.rawValue, mode, XID())
+                try await bed.withdraw(30, from: mode.rawValue, mode, XID(), deadline: .now)
             }
             try await TransactionBed.await {
                 await bed.checkBack.check()

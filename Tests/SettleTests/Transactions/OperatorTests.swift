@@ -89,7 +89,7 @@ struct OperatorTests {
             #expect(try await bed.wallet("ann") == .init(100))
             // An hour later nobody need insist.
             try await bed.withdraw(30, from: "bob", .tcc, xids[1])
-            _ = try await bed.database.pool.query("UPDATE settle.branch SET created_at = now() - interval '1 hour'")
+            _ = try await bed.database.pool.query("UPDATE settle.branch SET deadline = now() - interval '1 hour'")
             #expect(try await decide(bed, xids[1], commit: true).outcome == .committed)
             #expect(try await bed.wallet("bob") == .init(70))
             #expect(try await refusal(bed, xids[2], commit: true) == .unknown)

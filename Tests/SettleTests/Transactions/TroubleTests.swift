@@ -64,7 +64,7 @@ struct TroubleTests {
 
     @Test("an undo takes as long as it takes, whatever limit there is for other statements")
     func longUndo() async throws {
-        try await with(wallets: 5_000, endLimit: .milliseconds(50)) { bed in
+        try await with(wallets: 5_000, endLimit: .milliseconds(250)) { bed in
             let xid = XID()
             try await tax(5_000, bed, xid)
             #expect(try await bed.participant.rollBack([xid]) == [xid: .rolledBack])
