@@ -11,38 +11,43 @@ extension Proof {
             case declare(queue: String), read(queue: String), publish(exchange: String)
         }
 
-        @Test(
-            "a service may not touch what is another's",
-            arguments: [
-                (Role.order, Attempt.declare(queue: "mine")), (.stock, .declare(queue: "mine")),
-                (.userPoints, .declare(queue: "mine")), (.stock, .declare(queue: "cg_buying_addpoint")),
-                (.userPoints, .declare(queue: "cg_buying_deductstock")), (.order, .read(queue: "cg_buying_addpoint")),
-                (.order, .read(queue: "cg_buying_dead")), (.stock, .read(queue: "cg_buying_addpoint")),
-                (.stock, .read(queue: "cg_buying_finishrestock")), (.userPoints, .read(queue: "cg_buying_restock")),
-                (.userPoints, .read(queue: "cg_buying_finishaddpoint")), (.order, .publish(exchange: "")),
-                (.stock, .publish(exchange: "amq.direct")), (.userPoints, .publish(exchange: "")),
-            ])
-        func refused(role: Role, attempt: Attempt) async throws {
+        private static let forbidden: [(Role, Attempt)] = [
+            (.order, .declare(queue: "mine")), (.stock, .declare(queue: "mine")),
+            (.userPoints, .declare(queue: "mine")),
+            (.stock, .declare(queue: "cg_buying_addpoint")), (.userPoints, .declare(queue: "cg_buying_deductstock")),
+            (.order, .read(queue: "cg_buying_addpoint")), (.order, .read(queue: "cg_buying_dead")),
+            (.stock, .read(queue: "cg_buying_addpoint")), (.stock, .read(queue: "cg_buying_finishrestock")),
+            (.userPoints, .read(queue: "cg_buying_restock")), (.userPoints, .read(queue: "cg_buying_finishaddpoint")),
+            (.order, .publish(exchange: "")), (.stock, .publish(exchange: "amq.direct")),
+            (.userPoints, .publish(exchange: "")),
+        ]
+
+        @Test("a service may not touch what is another's")
+        func refused() async throws {
             try await Suite.with(start: false) { suite in
                 // The queues are there, as in a suite that has run.
                 try await suite.awaitReady(try suite.start(.order))
-                let configuration = try RabbitMQConfiguration(url: suite.surroundings.amqpURL(of: role))
-                let (refusals, logger) = Self.refusals()
-                let publisher = RabbitMQPublisher(configuration, topology: Self.topology(attempt), logger: logger)
-                let consumer = RabbitMQConsumer(
-                    configuration, topology: Topology(), subscriptions: Self.subscriptions(attempt), logger: logger)
-                try await serving([publisher, consumer]) {
-                    if case .publish(let exchange) = attempt {
-                        try await eventually("the publisher is up") { publisher.isUp }
-                        let message = OutboundMessage(
-                            exchange: exchange, routingKey: "cg_buying_addpoint", messageID: "1", body: [])
-                        let outcomes = await publisher.publish([message])
-                        #expect(outcomes != [.confirmed])
-                    }
-                    // The suite's time limit ends a wait for a refusal that does not come.
-                    let refusal = await refusals.first { _ in true }
-                    #expect(refusal != nil)
+                for (role, attempt) in Self.forbidden { try await refused(suite, role, attempt) }
+            }
+        }
+
+        private func refused(_ suite: Suite, _ role: Role, _ attempt: Attempt) async throws {
+            let configuration = try RabbitMQConfiguration(url: suite.surroundings.amqpURL(of: role))
+            let (refusals, logger) = Self.refusals()
+            let publisher = RabbitMQPublisher(configuration, topology: Self.topology(attempt), logger: logger)
+            let consumer = RabbitMQConsumer(
+                configuration, topology: Topology(), subscriptions: Self.subscriptions(attempt), logger: logger)
+            try await serving([publisher, consumer]) {
+                if case .publish(let exchange) = attempt {
+                    try await eventually("the publisher is up") { publisher.isUp }
+                    let message = OutboundMessage(
+                        exchange: exchange, routingKey: "cg_buying_addpoint", messageID: "1", body: [])
+                    let outcomes = await publisher.publish([message])
+                    #expect(outcomes != [.confirmed], "\(role) \(attempt)")
                 }
+                // The suite's time limit ends a wait for a refusal that does not come.
+                let refusal = await refusals.first { _ in true }
+                #expect(refusal != nil, "\(role) \(attempt)")
             }
         }
 
