@@ -64,11 +64,11 @@ struct TroubleTests {
 
     @Test("an undo takes as long as it takes, whatever limit there is for other statements")
     func longUndo() async throws {
-        try await with(wallets: 5_000, endLimit: .milliseconds(250)) { bed in
+        try await with(wallets: 10_000, endLimit: .seconds(1)) { bed in
             let xid = XID()
-            try await tax(5_000, bed, xid)
+            try await tax(10_000, bed, xid)
             #expect(try await bed.participant.rollBack([xid]) == [xid: .rolledBack])
-            #expect(try await total(bed) == 500_000)
+            #expect(try await total(bed) == 1_000_000)
             #expect(try await bed.leftovers() == 0)
         }
     }
