@@ -1,3 +1,5 @@
+import Base
+
 /// One numbered step of a database's schema: an SQL text that is applied once and never changed afterwards.
 public struct Migration: Sendable, Equatable {
     /// What it is called in its set; recorded when it is applied.

@@ -82,16 +82,4 @@ struct ValueTests {
     func noTimestamp(text: String) {
         #expect(TimestampText.date(of: Array(text.utf8)) == nil)
     }
-
-    @Test("SHA-256: the standard's examples")
-    func sha256() {
-        #expect(
-            SHA256.hexDigest(of: Array("abc".utf8))
-                == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
-        #expect(
-            SHA256.hexDigest(of: []) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
-        #expect(
-            SHA256.hexDigest(of: Array(repeating: UInt8(ascii: "a"), count: 1_000_000))
-                == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
-    }
 }

@@ -1,6 +1,7 @@
-/// SHA-256 (FIPS 180-4), to tell whether a migration's text has changed. Small rather than fast.
-enum SHA256 {
-    static func hexDigest(of message: [UInt8]) -> String {
+/// SHA-256 (FIPS 180-4). Small rather than fast.
+public enum SHA256 {
+    /// The digest of `message`, in hex.
+    public static func hexDigest(of message: [UInt8]) -> String {
         var state: [UInt32] = [
             0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
         ]
