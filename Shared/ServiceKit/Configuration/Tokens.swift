@@ -48,9 +48,12 @@ public struct Tokens: Sendable, Equatable {
     /// What requests to `baseURL` carry.
     public func sent(to baseURL: BaseURL) -> String { byURL[baseURL] ?? own }
 
+    /// Whether a byte may stand in a token: what RFC 6750 allows in the header, and a little more.
+    static func isAllowed(_ byte: UInt8) -> Bool { (0x21...0x7E).contains(byte) }
+
     private static func checked(_ token: String, _ name: String) throws(SettingsError) -> String {
-        // What RFC 6750 allows in the header, so that a token that no client could send is refused at start.
-        guard token.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+        // A token that no client could send is refused at start.
+        guard token.utf8.allSatisfy(isAllowed) else {
             throw SettingsError(name, "printable ASCII without spaces is expected")
         }
         guard (minLength...maxLength).contains(token.utf8.count) else {

@@ -7,10 +7,15 @@ extension Problem {
         Problem(.badRequest, code: "bad-request", title: "Bad request", detail: detail)
     }
 
-    /// 401: an internal route without the right bearer token.
+    /// 401: no bearer token, or none that the route knows.
     public static let unauthorized = Problem(
         .unauthorized, code: "unauthorized", title: "Unauthorized", detail: "a valid bearer token is needed",
         headers: [.wwwAuthenticate: "Bearer"])
+
+    /// 403: who asks is known, and may not.
+    public static func forbidden(_ detail: String) -> Problem {
+        Problem(.forbidden, code: "forbidden", title: "Forbidden", detail: detail)
+    }
 
     /// 404.
     public static func notFound(_ detail: String) -> Problem {

@@ -1,0 +1,167 @@
+import ArgumentParser
+import Hummingbird
+import HummingbirdTesting
+import Synchronization
+import Testing
+
+@testable import ServiceKit
+
+@Suite("Customers")
+struct CustomersTests {
+    /// What the service asks about tokens, and what it is told: alice's is `alices-token`.
+    private final class Asked: Sendable {
+        let questions = Mutex<[String]>([])
+
+        @Sendable func isTheirs(_ userName: String, _ token: String) throws -> Bool {
+            questions.withLock { $0.append("\(userName) \(token)") }
+            if userName == "away" { throw TestService.Away() }
+            return userName == "alice" && token == "alices-token"
+        }
+    }
+
+    private func test(
+        isTheirs: Customers.Check?, _ body: @escaping @Sendable (any TestClientProtocol) async throws -> Void
+    ) async throws {
+        let customers = Customers(try TestService.bootstrap().settings.token, isTheirs: isTheirs)
+        let service = try TestService.make(more: { open in
+            open.get("of/:name") { request, context in
+                try await customers.caller(of: request).require(try context.pathParameter("name"))
+                return Response.empty(.noContent)
+            }
+            open.get("of-all") { request, _ in
+                try await customers.caller(of: request).require(nil)
+                return Response.empty(.noContent)
+            }
+        })
+        try await Application(responder: service.responder, logger: TestService.quiet).test(.router, body)
+    }
+
+    private static func get(
+        _ client: any TestClientProtocol, _ path: String, _ authorization: String?
+    ) async throws -> TestResponse {
+        let headers: HTTPFields = authorization.map { [.authorization: $0] } ?? [:]
+        return try await client.execute(uri: path, method: .get, headers: headers)
+    }
+
+    @Test("told apart: a user's own token opens what is that user's, and nothing else")
+    func toldApart() async throws {
+        let asked = Asked()
+        try await test(isTheirs: asked.isTheirs) { client in
+            #expect(try await Self.get(client, "/of/alice", "Bearer alices-token").status == .noContent)
+            let others = try await Self.get(client, "/of/bob", "Bearer alices-token")
+            #expect(others.status == .forbidden)
+            #expect(try others.problem().type.hasSuffix("/forbidden"))
+            let unknown = try await Self.get(client, "/of/nobody", "Bearer alices-token")
+            // A user that nobody knows is refused as any other.
+            #expect(unknown.status == .forbidden)
+            #expect(try unknown.problem().detail == others.problem().detail)
+            #expect(try await Self.get(client, "/of-all", "Bearer alices-token").status == .unprocessableContent)
+            let away = try await Self.get(client, "/of/away", "Bearer alices-token")
+            #expect(away.status == .serviceUnavailable)
+            #expect(away.headers[.retryAfter] == "3")
+        }
+        #expect(
+            asked.questions.withLock { $0 } == [
+                "alice alices-token", "bob alices-token", "nobody alices-token", "away alices-token",
+            ])
+    }
+
+    @Test("told apart: without a token it is 401, and nobody is asked")
+    func unauthorized() async throws {
+        let asked = Asked()
+        try await test(isTheirs: asked.isTheirs) { client in
+            for path in ["/of/alice", "/of-all"] {
+                for header in [nil, "", "Bearer", "Bearer ", "Basic alices-token", "Bearer alices token"] as [String?] {
+                    let answer = try await Self.get(client, path, header)
+                    #expect(answer.status == .unauthorized)
+                    #expect(answer.headers[.wwwAuthenticate] == "Bearer")
+                }
+            }
+        }
+        #expect(asked.questions.withLock { $0 }.isEmpty)
+    }
+
+    @Test("told apart: an operator may all, and nobody is asked about that token")
+    func operators() async throws {
+        let asked = Asked()
+        try await test(isTheirs: asked.isTheirs) { client in
+            for token in [TestService.token, TestService.olderToken] {
+                for path in ["/of/alice", "/of/nobody", "/of/away", "/of-all"] {
+                    let answer = try await Self.get(client, path, "Bearer \(token)")
+                    #expect(answer.status == .noContent)
+                }
+            }
+        }
+        #expect(asked.questions.withLock { $0 }.isEmpty)
+    }
+
+    @Test("not told apart: anybody may, whatever the header")
+    func open() async throws {
+        try await test(isTheirs: nil) { client in
+            for header in [nil, "Bearer wrong", "Bearer \u{7F}", "Basic x"] as [String?] {
+                for path in ["/of/alice", "/of-all"] {
+                    let answer = try await Self.get(client, path, header)
+                    #expect(answer.status == .noContent)
+                }
+            }
+        }
+    }
+
+    @Test(
+        "what is no bearer token",
+        arguments: [
+            nil, "", "Bearer", "Bearer ", "Bearer  ", "Basic abc", "Bearerabc", " Bearer abc", "Bearer a b",
+            "Bearer abc, Bearer abc", "Bearer a\tb", "Bearer abc\u{7F}", "Bearer é", "Bearer e\u{301}",
+            "Bearer\u{A0}abc", "Bearer \u{301}abc", "Bearer \0", "Bearer " + String(repeating: "a", count: 513),
+            "Bearer " + String(repeating: " ", count: 20_000),
+        ] as [String?])
+    func noToken(header: String?) {
+        #expect(BearerToken.token(in: header) == nil)
+    }
+
+    @Test("what is one: the scheme in any case, up to 512 bytes")
+    func token() {
+        let longest = String(repeating: "a", count: 512)
+        for (header, token) in [
+            ("Bearer abc", "abc"), ("bearer a", "a"), ("BEARER   x-._~+/=", "x-._~+/="), ("Bearer \(longest)", longest),
+        ] {
+            #expect(BearerToken.token(in: header) == Array(token.utf8))
+        }
+    }
+
+    @Test("a service's token is known by all of its bytes")
+    func allBytes() throws {
+        let operators = BearerToken(try TestService.bootstrap().settings.token)
+        let token = Array(TestService.token.utf8)
+        #expect(operators.accepts(token))
+        for index in token.indices {
+            for byte in [UInt8(ascii: "!"), token[index] ^ 1, token[index] ^ 0x20] {
+                var other = token
+                other[index] = byte
+                #expect(!operators.accepts(other), "byte \(index)")
+            }
+        }
+        #expect(!operators.accepts(token + token))
+        #expect(!operators.accepts(Array(token.dropLast())))
+        #expect(!operators.accepts([]))
+    }
+
+    private static func areToldApart(_ value: String?) throws -> Bool {
+        let environment = value.map { ["SETTLE_CUSTOMERS": $0] } ?? [:]
+        return try CustomerOptions.areToldApart(SettingsReader(flags: [:], environment: environment))
+    }
+
+    @Test("the setting is on or off, and nothing else")
+    func setting() throws {
+        for value in [nil, "", "off"] as [String?] {
+            #expect(try Self.areToldApart(value) == false)
+        }
+        #expect(try Self.areToldApart("on"))
+        let given = try CustomerOptions.parse(["--settle-customers", "on"])
+        #expect(try CustomerOptions.areToldApart(SettingsReader(flags: given.flags, environment: [:])))
+        for value in ["true", "yes", "1", "ON", "On", " on", "on,off", "0"] {
+            let error = #expect(throws: SettingsError.self) { try Self.areToldApart(value) }
+            #expect(error?.description == "SETTLE_CUSTOMERS (--settle-customers): on or off is expected")
+        }
+    }
+}
