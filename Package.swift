@@ -93,7 +93,9 @@ let package = Package(
             ]),
         schema("OrderSchema", path: "sql/order", ["order_0001_orders"]),
         schema("StockSchema", path: "sql/stock", ["stock_0001_products", "stock_0002_enroll"]),
-        schema("PointsSchema", path: "sql/user-points", ["points_0001_users", "points_0002_spending"]),
+        schema(
+            "PointsSchema", path: "sql/user-points",
+            ["points_0001_users", "points_0002_spending", "points_0004_customers"]),
 
         // What the three services say to each other.
         .target(name: "ShopContract", dependencies: ["Settle"], path: "Shared/ShopContract", swiftSettings: strict),

@@ -19,9 +19,11 @@ struct OrderCommand: AsyncParsableCommand {
     @OptionGroup var messaging: MessagingOptions
     @OptionGroup var tasks: TaskOptions
     @OptionGroup var transactions: TransactionOptions
+    @OptionGroup var customers: CustomerOptions
 
     func run() async throws {
         let flags = messaging.flags.merging(tasks.flags) { $1 }.merging(transactions.flags) { $1 }
+            .merging(customers.flags) { $1 }
         try await ServiceMain.run("order", defaultPort: 8080, options: common, flags: flags) { boot in
             let infrastructure = try Infrastructure(
                 boot,
@@ -57,9 +59,12 @@ struct OrderCommand: AsyncParsableCommand {
                 settings: try TransactionOptions.settings(boot), faults: messaging.faults, logger: boot.logger)
             let store = OrderStore(database: database, tasks: scheduler.store)
             let writes = WriteHealth()
+            let points = PointsClient(boot.client(PointsClient.name, boot.settings.pointsURL, http))
+            let customers = Customers(
+                boot.settings.token,
+                isTheirs: try CustomerOptions.areToldApart(boot.reader) ? CustomerTokens(points).isTheirs : nil)
             let place = PlaceOrder(
-                stock: StockClient(boot.client(StockClient.name, boot.settings.stockURL, http)),
-                points: PointsClient(boot.client(PointsClient.name, boot.settings.pointsURL, http)),
+                stock: StockClient(boot.client(StockClient.name, boot.settings.stockURL, http)), points: points,
                 initiator: initiator, store: store,
                 writer: OrderWriter(
                     database: database, outbox: scheduler.outbox, initiator: initiator, faults: messaging.faults),
@@ -72,7 +77,7 @@ struct OrderCommand: AsyncParsableCommand {
                 problems: [.participants, .transactions, .postgres],
                 isOpen: infrastructure.isOpen
             ) { open, guarded in
-                OrderRoutes(place: place, store: store).add(to: open)
+                OrderRoutes(place: place, store: store, customers: customers).add(to: open)
                 TaskRoutes(scheduler: scheduler).add(to: guarded)
                 DeadLetterRoutes(messaging.setAside).add(to: guarded)
                 InitiatorRoutes(initiator).add(to: guarded)

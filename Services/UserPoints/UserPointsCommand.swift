@@ -18,9 +18,11 @@ struct UserPointsCommand: AsyncParsableCommand {
     @OptionGroup var messaging: MessagingOptions
     @OptionGroup var transactions: TransactionOptions
     @OptionGroup var participant: ParticipantOptions
+    @OptionGroup var customers: CustomerOptions
 
     func run() async throws {
         let flags = messaging.flags.merging(transactions.flags) { $1 }.merging(participant.flags) { $1 }
+            .merging(customers.flags) { $1 }
         try await ServiceMain.run("user-points", defaultPort: 8082, options: common, flags: flags) { boot in
             let infrastructure = try Infrastructure(
                 boot,
@@ -40,12 +42,18 @@ struct UserPointsCommand: AsyncParsableCommand {
             let http = OutboundHTTP(logger: boot.logger)
             let participation = try Participation(
                 boot, infrastructure, handlers: Spend.handlers, faults: messaging.faults, over: http)
+            let tokens = CustomerTokens(database: database)
+            let areCustomersToldApart = try CustomerOptions.areToldApart(boot.reader)
+            let users = UserRoutes(
+                database: database, makesTokens: areCustomersToldApart,
+                customers: Customers(boot.settings.token, isTheirs: areCustomersToldApart ? tokens.isTheirs : nil))
             let server = HTTPService(
                 boot, checks: infrastructure.checks + [messaging.check(consumer)] + participation.checks,
                 problems: [.branches, .postgres], middlewares: [BranchMiddleware()],
                 isOpen: infrastructure.isOpen
             ) { open, guarded in
-                UserRoutes(database: database).add(to: open, guarded: guarded)
+                users.add(to: open, guarded: guarded)
+                CustomerRoutes(tokens: tokens).add(to: guarded)
                 DeadLetterRoutes(messaging.setAside).add(to: guarded)
                 ParticipantRoutes(participation).add(actions: [Spend.name], to: guarded)
             }

@@ -8,10 +8,14 @@ struct UserRoutes {
     struct User: Codable {
         let userName: String
         let points: Int64
+        /// Only in the answer to the request that made it: it is kept nowhere.
+        var token: String?
     }
 
     struct NewUser: Decodable {
         let points: Int64
+        /// Whether a token that the user has is replaced.
+        let newToken: Bool?
     }
 
     struct Entry: Encodable {
@@ -26,22 +30,32 @@ struct UserRoutes {
     }
 
     let database: PostgresDatabase
+    /// Whether users get tokens of their own.
+    let makesTokens: Bool
+    let customers: Customers
 
     func add(to open: ServiceRoutes, guarded: ServiceRoutes) {
-        open.get("users/:userName") { _, context in
-            try Response.json(try await find(try context.pathParameter("userName")))
+        open.get("users/:userName") { request, context in
+            let name = try context.pathParameter("userName")
+            try await customers.caller(of: request).require(name)
+            return try Response.json(try await find(name))
         }
         open.get("users/:userName/point-log") { request, context in
             let limit = try request.queryInteger("limit", in: 1...200, default: 50)
-            return try Response.json(try await pointLog(try context.pathParameter("userName"), limit: limit))
+            let name = try context.pathParameter("userName")
+            try await customers.caller(of: request).require(name)
+            return try Response.json(try await pointLog(name, limit: limit))
         }
         guarded.put("users/:userName") { request, context in
             let name = try context.pathParameter("userName")
             try UserName.check(name)
             let body = try await requireJSON(NewUser.self, from: request, context: context)
             try Check.range("points", body.points, in: 0...1_000_000_000_000)
-            let isNew = try await create(name, points: body.points)
-            return try Response.json(try await find(name), status: isNew ? .created : .ok)
+            let (isNew, token) = try await put(name, body)
+            var user = try await find(name)
+            user.token = token
+            return try Response.json(
+                user, status: isNew ? .created : .ok, headers: token == nil ? [:] : [.cacheControl: "no-store"])
         }
     }
 
@@ -51,15 +65,24 @@ struct UserRoutes {
         return User(userName: name, points: try row.decode(Int64.self, at: 0))
     }
 
-    /// False when the user existed; the balance is not touched then.
-    private func create(_ name: String, points: Int64) async throws -> Bool {
-        try await database.transaction { transaction in
+    /// Creates the user; the balance of one that existed is not touched. Answers whether it is new, and the token if one
+    /// was made: for who has none yet, and for who is to have a new one.
+    private func put(_ name: String, _ user: NewUser) async throws -> (isNew: Bool, token: String?) {
+        let token = makesTokens ? CustomerTokens.random() : nil
+        return try await database.transaction { transaction in
             transaction.add(UserName.lock, [.texts([name])])
-            let ticket = transaction.add(
+            let created = transaction.add(
                 """
                 INSERT INTO user_points (user_name, points) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING user_id
-                """, [.text(name), .int64(points)])
-            return !(try transaction.rows(of: ticket)).isEmpty
+                """, [.text(name), .int64(user.points)])
+            guard let token else { return (!(try transaction.rows(of: created)).isEmpty, nil) }
+            let kept = try transaction.query(
+                """
+                INSERT INTO customer (user_name, token_hash) VALUES ($1, $2)
+                ON CONFLICT (user_name) DO UPDATE SET token_hash = excluded.token_hash, made_at = excluded.made_at
+                WHERE $3 RETURNING user_name
+                """, [.text(name), .bytes(CustomerTokens.hash(token)), .bool(user.newToken ?? false)])
+            return (!(try transaction.rows(of: created)).isEmpty, kept.isEmpty ? nil : token)
         }
     }
 

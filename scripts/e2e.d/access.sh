@@ -36,7 +36,7 @@ while IFS='|' read -r _ route served callers _; do
         rows=$((rows + 1))
         what="$method $template at $service"
         knock "$method" "$url$path"
-        if [[ "$callers" == " anyone "* ]]; then
+        if [[ "$callers" == " anyone"* ]]; then
             let_in "$what, by anyone"
             continue
         fi

@@ -31,6 +31,13 @@ extension Proof {
             }
         }
 
+        @Test("so do those that tell customers apart, unless it is on or off", arguments: [Role.order, .userPoints])
+        func customers(role: Role) async throws {
+            let (exit, errors) = try await run(role, Self.right.merging(["SETTLE_CUSTOMERS": "true"]) { $1 })
+            #expect(exit == .code(78))
+            #expect(errors == "\(role.rawValue): SETTLE_CUSTOMERS (--settle-customers): on or off is expected\n")
+        }
+
         @Test("so it does when a file that holds a setting is not there")
         func missingFile() async throws {
             var environment = Self.right
