@@ -104,7 +104,13 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
                     body: Array(try encoder.encode(item.task.message.answered(answer, at: now))),
                     headers: TraceHeader.headers(item.traceParent))
             })
-        guard outcomes.allSatisfy({ $0 == .confirmed }) else { throw NotConfirmed() }
+        for ((item, _), outcome) in zip(answers, outcomes) where outcome != .confirmed {
+            // The task is done all the same; its sender asks again until it gives up, and shows it as parked.
+            guard outcome.isImpossible else { throw NotConfirmed() }
+            metrics.unsent()
+            logger.error(
+                "no broker takes the answer", metadata: item.metadata.merging(["outcome": "\(outcome)"]) { $1 })
+        }
     }
 
     private func note(_ outcome: TaskOutcome, of item: Item) {
@@ -130,7 +136,7 @@ extension Inbox {
         let key: String
         let businessKey: String
 
-        var traceParent: String? { delivery.headers[TraceHeader.name] }
+        var traceParent: String? { TraceHeader.checked(delivery.headers[TraceHeader.name]) }
 
         var metadata: Logger.Metadata {
             var metadata: Logger.Metadata = [

@@ -33,10 +33,10 @@ public final class CheckBack: Service {
 
     /// Runs until graceful shutdown.
     public func run() async throws {
-        await reportAT()
         await reportXA()
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
+                group.addTask { await self.reportAT() }
                 group.addTask { await self.every(self.settings.scanInterval) { _ = self.signal.offer(()) } }
                 group.addTask { await self.every(self.settings.purgeInterval) { await self.forgetOld() } }
                 while !(await self.signal.take()).isEmpty { await self.look(&group) }
@@ -178,12 +178,15 @@ public final class CheckBack: Service {
         }
     }
 
-    /// An operator shall hear of it before the first caller does.
-    /// Looked at now, and not when the first branch comes: it logs what it finds.
+    /// Has it looked at as soon as all migrations are done, which logs what is found: an operator shall hear of it before
+    /// the first caller does.
     private func reportAT() async {
+        guard participant.offers(.at) else { return }
         do {
-            guard participant.offers(.at) else { return }
+            while !participant.actionsCanEnd() { try await Task.sleep(for: settings.scanInterval) }
             _ = try await participant.isATSafe()
+        } catch is CancellationError {
+            return
         } catch {
             logger.warning("whether mode 'at' can undo is not known yet", metadata: ["error": "\(error)"])
         }

@@ -55,10 +55,11 @@ public final class SetAside: Service {
             NewLetter(delivery: deliveries[$0.index], reason: $0.reason)
         }
         if !dead.isEmpty {
-            if try await !store.addDead(dead) {
+            let areKept = try await store.addDead(dead)
+            if !areKept {
                 logger.error("too many dead letters; these are in the queue only", metadata: ["count": "\(dead.count)"])
             }
-            try await deadLetters.send(dead.map { DeadLetter($0.delivery, reason: $0.reason) })
+            try await deadLetters.send(dead.map { DeadLetter($0.delivery, reason: $0.reason) }, areKept: areKept)
         }
         let waiting = leftovers.filter { $0.fate != .dead }.map { newLetter($0, deliveries[$0.index]) }
         guard !waiting.isEmpty else { return }
@@ -154,7 +155,7 @@ public final class SetAside: Service {
             }
         }
         try await store.postpone(waiting)
-        try await deadLetters.send(dead.map { DeadLetter($0.letter.delivery, reason: $0.reason) })
+        try await deadLetters.send(dead.map { DeadLetter($0.letter.delivery, reason: $0.reason) }, areKept: true)
         try await store.bury(dead)
     }
 
