@@ -39,7 +39,7 @@ public enum TraceHeader {
     /// The header of the current task's trace, if there is one.
     public static func current() -> String? {
         guard let context = ServiceContext.current else { return nil }
-        var carrier: [String: String] = [:]
+        var carrier: [String: String] = [:]  // ours
         InstrumentationSystem.instrument.inject(context, into: &carrier, using: DictionaryInjector())
         return carrier[name]
     }
@@ -50,13 +50,13 @@ public enum TraceHeader {
         return header
     }
 
-    static func headers(_ traceParent: String?) -> [String: String] {
+    static func headers(_ traceParent: String?) -> [String: String] {  // ours
         traceParent.map { [name: $0] } ?? [:]
     }
 }
 
 private struct DictionaryInjector: Injector {
-    func inject(_ value: String, forKey key: String, into carrier: inout [String: String]) {
+    func inject(_ value: String, forKey key: String, into carrier: inout [String: String]) {  // ours
         carrier[key] = value
     }
 }

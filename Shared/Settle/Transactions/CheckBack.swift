@@ -16,7 +16,7 @@ public final class CheckBack: Service {
     private let initiators: Mutex<InitiatorsToAsk>
     private let purge: TransactionPurge
     /// What branches call initiators that configuration does not know, as was last said in the log.
-    private let strangers = Mutex<Set<String>>([])
+    private let strangers = Mutex<Set<String>>([])  // ours
     /// Anything in it makes the next look happen now.
     private let signal = Mailbox<Void>(capacity: 1)
 
@@ -61,7 +61,7 @@ public final class CheckBack: Service {
     public func endPrepared() async {
         do {
             let waiting = try await participant.prepared.waiting(longerThan: settings.checkAfter)
-            for (initiator, its) in Dictionary(grouping: waiting, by: \.initiator) {
+            for (initiator, its) in Dictionary(grouping: waiting, by: \.initiator) {  // ours
                 guard let name = peers.name(of: initiator) else { continue }
                 let its = its.prefix(settings.batchSize)
                 var due = DueBranches()
@@ -109,7 +109,7 @@ public final class CheckBack: Service {
     }
 
     /// Tells the metrics what waits, and the log, once, whom configuration does not know.
-    private func report(_ survey: UndecidedBranches.Survey, known: [String: String]) {
+    private func report(_ survey: UndecidedBranches.Survey, known: [String: String]) {  // ours
         let unknown = survey.counts.filter { known[$0.key] == nil }
         participant.metrics.undecided(
             survey.inTable, stuck: survey.stuck, unresolved: unknown.values.reduce(0, +), oldest: survey.oldest)

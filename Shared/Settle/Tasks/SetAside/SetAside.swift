@@ -23,7 +23,7 @@ public final class SetAside: Service {
 
     private let deadLetters: DeadLetters
     private let logger: Logger
-    private let receivers = Mutex<[String: Attempt]>([:])
+    private let receivers = Mutex<[String: Attempt]>([:])  // ours
     private let isStopping = Atomic(false)
     private let metrics = SetAsideMetrics()
 
@@ -116,7 +116,7 @@ public final class SetAside: Service {
         let canSend = deadLetters.canSend && !receivers.isEmpty
         let claimed = canSend ? try await store.claim(receivers.keys.sorted()) : []
         var failure: (any Error)?
-        for (queue, letters) in Dictionary(grouping: claimed, by: \.delivery.queue) {
+        for (queue, letters) in Dictionary(grouping: claimed, by: \.delivery.queue) {  // ours
             guard let attempt = receivers[queue] else { continue }
             do { try await tryAgain(letters, attempt) } catch { failure = error }
         }

@@ -165,7 +165,7 @@ extension NewLetter {
         text.cut(toBytes: 1_000).replacing("\0", with: "\u{FFFD}")
     }
 
-    private static func clean(_ headers: [String: String]) throws -> String {
+    private static func clean(_ headers: [String: String]) throws -> String {  // ours
         let headers = Dictionary(
             headers.map { ($0.replacing("\0", with: "\u{FFFD}"), $1.replacing("\0", with: "\u{FFFD}")) },
             uniquingKeysWith: { first, _ in first })
