@@ -1,3 +1,4 @@
+public import Base
 /// What a receiver does with one type of task.
 ///
 /// Apply at most once, and decide it in the database: with a primary key that stands for the task, and an
@@ -17,7 +18,7 @@ public protocol TaskApplier: Sendable {
     func rows(of body: Body) -> [String]
 
     /// Which of these rows other transactions hold now; must not wait for them: see `RowProbe`.
-    func held(among rows: [String]) async throws -> Set<String>
+    func held(among rows: [String]) async throws -> Set<ByteKey>
 
     /// Applies `tasks`, no two of which have the same key, in one local transaction; one outcome for each, in order.
     ///
@@ -31,7 +32,7 @@ extension TaskApplier {
     public func rows(of body: Body) -> [String] { [] }
 
     /// None is known to be.
-    public func held(among rows: [String]) async throws -> Set<String> { [] }
+    public func held(among rows: [String]) async throws -> Set<ByteKey> { [] }
 }
 
 /// A task as it came from its sender.

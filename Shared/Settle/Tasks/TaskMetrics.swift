@@ -63,6 +63,7 @@ struct ReceiverMetrics: Sendable {
     private let rejected: Counter
     private let conflict: Counter
     private let dropped: Counter
+    private let unsentAnswers: Counter
 
     init(taskType: String) {
         func counter(_ outcome: String) -> Counter {
@@ -73,7 +74,10 @@ struct ReceiverMetrics: Sendable {
         rejected = counter("rejected")
         conflict = counter("conflict")
         dropped = counter("in_hand_elsewhere")
+        unsentAnswers = Counter(label: "settle_answers_unsent_total", dimensions: [("task_type", taskType)])
     }
+
+    func unsent() { unsentAnswers.increment() }
 
     func outcome(_ outcome: TaskOutcome) {
         switch outcome {
