@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by `up`, `down` and `test`: the three services, of one build and in one run folder.
+# Sourced by `up`, `down` and `test`, after broker.sh: the three services, of one build and in one run folder.
 
 services=(user-points stock order)
 
@@ -64,7 +64,7 @@ start_service() {
         unset POSTGRES_URL {ORDER,STOCK,POINTS}_{DATABASE,AMQP,REDIS}_URL
         HTTP_PORT="$(service_port "$name")" DATABASE_URL="$database" AMQP_URL="$broker" REDIS_URL="$redis" \
             ORDER_URL="$(service_url order)" STOCK_URL="$(service_url stock)" POINTS_URL="$(service_url user-points)" \
-            SETTLE_TOKEN="$(suite_token)" \
+            SETTLE_TOKEN="$(suite_token)" MESSAGE_KEYS="$(message_keys_of "$name")" \
             exec setsid "${without_rights[@]}" "$executable" </dev/null >>"$run/log/$name.log" 2>&1
     ) &
     printf '%s %s\n' "$!" "$executable" >"$run/pid/$name"

@@ -19,6 +19,6 @@ public struct SettingsError: Error, Sendable, Equatable, CustomStringConvertible
 
     /// Secrets, files that hold them, and what only tests set come from the environment alone.
     private var hasFlag: Bool {
-        !name.hasPrefix("SETTLE_") && !name.hasSuffix("_TOKEN") && !name.hasSuffix("_FILE")
+        !name.hasPrefix("SETTLE_") && !name.hasSuffix("_TOKEN") && !name.hasSuffix("_FILE") && name != "MESSAGE_KEYS"
     }
 }

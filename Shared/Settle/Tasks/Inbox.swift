@@ -12,6 +12,7 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
     private let publisher: any MessagePublisher
     private let dedup: any DedupCache
     private let setAside: SetAside
+    private let keys: MessageKeys
     private let heldRows = HeldRows()
     private let faults: Faults
     private let logger: Logger
@@ -21,15 +22,17 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
     ///   - route: which tasks, and where the answers go.
     ///   - publisher: for the answers.
     ///   - setAside: keeps what cannot be applied now, and what nobody can read; run by the caller.
+    ///   - keys: tasks must be signed with them, and answers are.
     public init(
         route: TaskRoute, applier: Applier, publisher: any MessagePublisher, dedup: RedisDedup,
-        setAside: SetAside, faults: Faults = .none, logger: Logger
+        setAside: SetAside, keys: MessageKeys = .none, faults: Faults = .none, logger: Logger
     ) {
         self.route = route
         self.applier = applier
         self.publisher = publisher
         self.dedup = dedup
         self.setAside = setAside
+        self.keys = keys
         self.faults = faults
         self.logger = logger
         metrics = ReceiverMetrics(taskType: route.taskType)
@@ -113,11 +116,13 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
         let now = Int64(Date().timeIntervalSince1970 * 1000)
         let outcomes = await publisher.publish(
             try answers.map { item, answer in
-                OutboundMessage(
+                var message = OutboundMessage(
                     exchange: route.exchange, routingKey: route.answerRoutingKey,
                     messageID: String(item.task.message.id),
                     body: Array(try encoder.encode(item.task.message.answered(answer, at: now))),
                     headers: TraceHeader.headers(item.traceParent))
+                keys.sign(&message, as: .answer, of: route.taskType)
+                return message
             })
         guard outcomes.allSatisfy({ $0 == .confirmed }) else { throw NotConfirmed() }
     }
@@ -172,6 +177,8 @@ extension Inbox {
             do {
                 let item = try item(from: delivery, index, decoder)
                 if seen.insert(item.key).inserted { items.append(item) }
+            } catch let error as BadSignature {
+                unreadable.append(Leftover(index: index, fate: .dead, reason: "\(error)"))
             } catch {
                 unreadable.append(Leftover(index: index, fate: .dead, reason: "unreadable: \(error)"))
             }
@@ -183,6 +190,7 @@ extension Inbox {
         guard delivery.bodySize <= 1 << 20 else {
             throw UnreadableMessage(description: "\(delivery.bodySize) bytes are more than a task may have")
         }
+        try keys.check(delivery, as: .task, of: route.taskType)
         let message = try decoder.decode(TaskMessage.self, from: Data(delivery.body))
         guard message.taskType == route.taskType else {
             throw UnreadableMessage(description: "taskType '\(message.taskType)' is not '\(route.taskType)'")
