@@ -124,7 +124,7 @@ struct Settlement: Sendable {
             "SELECT id::text, user_name, spend_points FROM orders WHERE id = ANY($1::uuid[]) AND spend_points > 0",
             [.texts(tasks.map(\.businessKey))])
         let traces = tasks.traces
-        var spent: Set<String> = []
+        var spent: Set<String> = []  // ours
         outbox.add(
             try rows.map { row in
                 let id = try row.decode(String.self, at: 0)
@@ -141,7 +141,7 @@ struct Settlement: Sendable {
 
 extension [AnsweredTask] {
     /// The trace of each by its business key; the next task goes on with it.
-    fileprivate var traces: [String: String?] {
+    fileprivate var traces: [String: String?] {  // ours
         Dictionary(map { ($0.businessKey, $0.traceParent) }, uniquingKeysWith: { first, _ in first })
     }
 }

@@ -17,7 +17,7 @@ struct TaskOptions: ParsableArguments {
         help: "How long archived tasks are kept after their answer (TASK_HISTORY_RETENTION, default: for ever).")
     var taskHistoryRetention: String?
 
-    var flags: [String: String?] {
+    var flags: [String: String?] {  // ours
         [
             "task-lease": taskLease, "task-republish-after": taskRepublishAfter,
             "task-max-attempts": taskMaxAttempts, "task-scan-interval": taskScanInterval,

@@ -1,3 +1,4 @@
+import Base
 import Postgres
 import Settle
 import ShopContract
@@ -16,7 +17,7 @@ struct DeductStockApplier: TaskApplier {
 
     func rows(of body: StockChange) -> [String] { body.items.map(\.sku) }
 
-    func held(among rows: [String]) async throws -> Set<String> {
+    func held(among rows: [String]) async throws -> Set<ByteKey> {
         try await RowProbe(database, table: "product", key: "sku", enrolled: true).held(among: rows)
     }
 

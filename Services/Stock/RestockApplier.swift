@@ -1,3 +1,4 @@
+import Base
 import Postgres
 import Settle
 import ShopContract
@@ -13,7 +14,7 @@ struct RestockApplier: TaskApplier {
 
     func rows(of body: StockChange) -> [String] { body.items.map(\.sku) }
 
-    func held(among rows: [String]) async throws -> Set<String> {
+    func held(among rows: [String]) async throws -> Set<ByteKey> {
         try await RowProbe(database, table: "product", key: "sku", enrolled: true).held(among: rows)
     }
 

@@ -16,7 +16,7 @@ struct AddPointApplier: TaskApplier {
 
     func rows(of body: AddPoint) -> [String] { [body.userName] }
 
-    func held(among rows: [String]) async throws -> Set<String> {
+    func held(among rows: [String]) async throws -> Set<ByteKey> {
         try await RowProbe(database, table: "user_points", key: "user_name", enrolled: true).held(among: rows)
     }
 

@@ -1,3 +1,4 @@
+import Base
 import Postgres
 import Settle
 import ShopContract
@@ -12,7 +13,7 @@ struct RefundPointApplier: TaskApplier {
 
     func rows(of body: AddPoint) -> [String] { [body.userName] }
 
-    func held(among rows: [String]) async throws -> Set<String> {
+    func held(among rows: [String]) async throws -> Set<ByteKey> {
         try await RowProbe(database, table: "user_points", key: "user_name", enrolled: true).held(among: rows)
     }
 
@@ -61,8 +62,8 @@ struct RefundPointApplier: TaskApplier {
                 return try outcome(row)
             }
             let open = bodies.indices.filter { outcomes[$0] == nil && isUnknown[$0] }
-            let strangers = try await strangers(among: Set(open.map { bodies[$0].userName }))
-            for index in open where strangers.contains(bodies[index].userName) {
+            let strangers = try await strangers(among: open.map { bodies[$0].userName }.byteKeys)
+            for index in open where strangers.contains(ByteKey(bodies[index].userName)) {
                 outcomes[index] = .rejected(reason: "unknown user")
             }
             return outcomes
@@ -79,13 +80,13 @@ struct RefundPointApplier: TaskApplier {
 
     /// Those of `names` whom nobody knows, and not only for as long as a global transaction is undecided. Nobody can have
     /// spent points who never existed, so they need no memory.
-    private func strangers(among names: Set<String>) async throws -> Set<String> {
+    private func strangers(among names: Set<ByteKey>) async throws -> Set<ByteKey> {
         guard !names.isEmpty else { return [] }
         let rows = try await database.query(
             """
             SELECT name FROM unnest($1::text[]) AS name, settle.at_check('user_points', $1::text[])
             WHERE NOT EXISTS (SELECT FROM user_points WHERE user_name = name)
-            """, [.texts(Array(names))])
-        return Set(try rows.map { try $0.decode(String.self, at: 0) })
+            """, [.texts(names.map(\.text))])
+        return try rows.map { try $0.decode(String.self, at: 0) }.byteKeys
     }
 }

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 
 /// Where Redis is, and how long to wait for it.
@@ -35,6 +36,9 @@ public struct RedisConfiguration: Sendable, Equatable {
     public init(url: String) throws(RedisConfigurationError) {
         guard let parts = URLComponents(string: url), let scheme = parts.scheme?.lowercased() else {
             throw RedisConfigurationError("not a URL; redis://[user][:password]@host[:port][/database] is expected")
+        }
+        guard PercentEncoding.isValid(url) else {
+            throw RedisConfigurationError("a percent sign is not followed by two digits")
         }
         switch scheme {
         case "redis": break

@@ -30,17 +30,17 @@ public final class Faults: Sendable {
     public static let none = Faults(plans: [:])
 
     /// Every point that code of this module reaches. A test holds this list against the sources.
-    public static let points: Set<String> = [
+    public static let points: Set<String> = [  // ours
         "inbox.beforeCommit", "inbox.committed", "inbox.answered", "finish.beforeCommit", "finish.committed",
         "branch.beforeCommit", "branch.committed", "branch.ended.commit", "branch.ended.rollback",
         "branch.beforeCommitPrepared", "branch.beforeRollbackPrepared", "branch.duringCommit", "branch.duringRollback",
         "initiator.beforeCommitRequest", "initiator.confirmed",
     ]
 
-    private let plans: [String: Plan]
+    private let plans: [String: Plan]  // ours
     private let visits = VisitCounter()
 
-    private init(plans: [String: Plan]) {
+    private init(plans: [String: Plan]) {  // ours
         self.plans = plans
     }
 
@@ -48,7 +48,7 @@ public final class Faults: Sendable {
     ///
     /// - Parameter points: those that there are; a fault at any other would never happen, and so is refused. Nil lets
     ///   every point be named.
-    public convenience init(_ specification: String, points: Set<String>? = nil) throws(Unreadable) {
+    public convenience init(_ specification: String, points: Set<String>? = nil) throws(Unreadable) {  // ours
         let plans = try Self.parse(specification)
         if let points, let unknown = plans.keys.sorted().first(where: { !points.contains($0) }) {
             throw Unreadable(
@@ -58,8 +58,8 @@ public final class Faults: Sendable {
         self.init(plans: plans)
     }
 
-    static func parse(_ specification: String) throws(Unreadable) -> [String: Plan] {
-        var plans: [String: Plan] = [:]
+    static func parse(_ specification: String) throws(Unreadable) -> [String: Plan] {  // ours
+        var plans: [String: Plan] = [:]  // ours
         for part in specification.split(separator: ",") {
             let sides = part.split(separator: "=", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
             guard sides.count == 2 else { throw Unreadable(description: "a fault is POINT=ACTION, not '\(part)'") }

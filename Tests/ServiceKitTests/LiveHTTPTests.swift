@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Base
 import Hummingbird
 import Instrumentation
 import NIOCore
@@ -36,7 +37,7 @@ struct LiveHTTPTests {
         try await LiveService.run { url, outbound, _ in
             let client = ServiceClient("test", baseURL: url, token: nil, over: outbound)
             var context = ServiceContext.topLevel
-            context.traceParent = TraceParent(TraceParentTests.valid)
+            context.traceParent = TraceParent(W3CTraceContextTests.valid)
             let seen = try await ServiceContext.withValue(context) {
                 try await client.get("/trace", as: [String: String].self)
             }

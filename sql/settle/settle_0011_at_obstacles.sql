@@ -107,13 +107,21 @@ LANGUAGE plpgsql STABLE AS $$
 DECLARE
     before text := current_setting('settle.written', true);
     after text := settle.at_written();
+    tables text;
 BEGIN
-    IF after <> before THEN
+    IF after = before THEN
+        RETURN;
+    END IF;
+    -- settle.outside may be older than the last enrollment.
+    SELECT string_agg(w.relation::text, ', ') INTO tables
+    FROM (SELECT split_part(a, ' ', 1)::oid::regclass AS relation
+        FROM unnest(string_to_array(after, ',')) a WHERE a <> ALL (string_to_array(before, ','))) w
+    WHERE NOT EXISTS (SELECT FROM settle.enrolled e WHERE e.relation = w.relation)
+        AND NOT EXISTS (SELECT FROM settle.exempted x WHERE x.relation = w.relation);
+    IF tables IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'ST004',
             MESSAGE = 'an action in mode at has written a table that is not enrolled, which could not be undone',
-            DETAIL = (SELECT string_agg(split_part(a, ' ', 1)::oid::regclass::text, ', ')
-                FROM unnest(string_to_array(after, ',')) a WHERE a <> ALL (string_to_array(before, ','))),
-            HINT = 'Enroll it, or exempt it with settle.exempt.';
+            DETAIL = tables, HINT = 'Enroll it, or exempt it with settle.exempt.';
     END IF;
 END
 $$;

@@ -48,6 +48,9 @@ extension ConnectionSettings {
             mode = "disable"
         }
         values["sslmode"] = mode
+        if mode != "disable", let root, root != "system", !FileManager.default.isReadableFile(atPath: root) {
+            throw PostgresConfigurationError("the database URL's sslrootcert names no file that can be read")
+        }
         guard root == nil || root == "system" else { return values }
         if root == "system", mode != "verify-full" {
             throw PostgresConfigurationError("sslrootcert=system in the database URL needs sslmode=verify-full")

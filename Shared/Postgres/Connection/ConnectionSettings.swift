@@ -36,8 +36,17 @@ struct ConnectionSettings: Sendable {
                 "the database URL's port is not a number from 1 to 65535"
                     + " (special characters in a password must be percent-encoded)")
         }
+        for name in Self.numbers where values[name].map({ Int32($0) == nil }) ?? false {
+            throw PostgresConfigurationError("the database URL's \(name) is not a number")
+        }
         values = try Self.withTLS(values, environment: environment, authorities: authorities)
     }
+
+    /// libpq would complain of others at each attempt to connect, and never at the start.
+    private static let numbers = [
+        "connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count",
+        "tcp_user_timeout",
+    ]
 
     /// libpq's complaint without the part of the URL it quotes, since the password may be in that.
     private static func redacted(_ message: String) -> String {

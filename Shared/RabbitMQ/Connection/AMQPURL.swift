@@ -1,3 +1,4 @@
+import Base
 import Foundation
 
 /// An AMQP URI taken apart.
@@ -10,6 +11,8 @@ struct AMQPURL {
         guard let parts = URLComponents(string: url), let scheme = parts.scheme?.lowercased() else {
             throw Self.error("it is not a URL")
         }
+        guard PercentEncoding.isValid(url) else { throw Self.error("a percent sign is not followed by two digits") }
+        guard parts.fragment == nil else { throw Self.error("it has a fragment (write a number sign as %23)") }
         guard scheme == "amqp" || scheme == "amqps" else {
             throw Self.error("its scheme is \"\(scheme)\", not amqp or amqps")
         }
@@ -55,6 +58,9 @@ struct AMQPURL {
     private mutating func takeTLS(_ name: String, _ value: String) throws(RabbitMQConfigurationError) {
         guard endpoint.tls != nil else { throw Self.error("\(name) needs TLS, and amqp: is plain text; write amqps:") }
         guard !value.isEmpty else { throw Self.error("\(name) has no value") }
+        guard name == "verify" || FileManager.default.isReadableFile(atPath: value) else {
+            throw Self.error("\(name) names no file that can be read")
+        }
         switch name {
         case "cacertfile": endpoint.tls?.authorities = value
         case "certfile": endpoint.tls?.certificate = value

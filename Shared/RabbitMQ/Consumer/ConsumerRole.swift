@@ -52,7 +52,9 @@ final class ConsumerRole: ConnectionRole {
             logger.warning(
                 "RabbitMQ ended a subscription; subscribing again",
                 metadata: ["queue": "\(consumptions[index].subscription.queue)"])
-            consumptions[index].unsubscribed(at: .now)
+            // With the channel goes what is in hand: its queue was deleted, or has it again.
+            try connection.closeChannel(frame.channel)
+            consumptions[index].channelClosed(at: .now)
             showState()
         case .channelClosed(let code, let text):
             try connection.agreeToClose(frame.channel)

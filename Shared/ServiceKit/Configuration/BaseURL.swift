@@ -9,7 +9,7 @@ public struct BaseURL: Sendable, Hashable, CustomStringConvertible {
     /// Nil unless it is a scheme of `schemes`, a host, perhaps a port from 1 to 65535, perhaps a path; without user,
     /// query, fragment, spaces.
     public init?(_ text: String, schemes: [String] = ["http", "https"]) {
-        guard let separator = text.firstRange(of: "://") else { return nil }
+        guard text.utf8.count <= Self.maxBytes, let separator = text.firstRange(of: "://") else { return nil }
         let scheme = text[..<separator.lowerBound].lowercased()
         let rest = text[separator.upperBound...]
         let authority = rest.prefix { $0 != "/" }
@@ -22,6 +22,10 @@ public struct BaseURL: Sendable, Hashable, CustomStringConvertible {
         description = "\(scheme)://\(host)\(port.map { isOwnPort ? "" : ":\($0)" } ?? "")\(path)"
     }
 
+    private static let maxBytes = 2_000
+    /// Of DNS (RFC 1035, 2.3.4), as text.
+    private static let maxHost = 253
+
     private static func hostAndPort(_ authority: String) -> (host: Substring, port: Int?)? {
         let host: Substring
         if authority.hasPrefix("[") {
@@ -32,7 +36,7 @@ public struct BaseURL: Sendable, Hashable, CustomStringConvertible {
             else { return nil }
         } else {
             host = authority.prefix { $0 != ":" }
-            guard !host.isEmpty, host.allSatisfy(isOfName) else { return nil }
+            guard (1...maxHost).contains(host.utf8.count), host.allSatisfy(isOfName) else { return nil }
         }
         let rest = authority[host.endIndex...]
         if rest.isEmpty { return (host, nil) }

@@ -1,3 +1,4 @@
+import Base
 import Instrumentation
 public import Logging
 

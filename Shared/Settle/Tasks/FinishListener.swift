@@ -1,3 +1,4 @@
+import Base
 import Foundation
 public import Logging
 public import Postgres
@@ -65,27 +66,28 @@ public final class FinishListener: Sendable {
             }
         }
         let isolation = BatchIsolation<(index: Int, answer: Answer)>(
-            rows: { [String($0.answer.id)] }, held: { try await self.held(among: $0.compactMap { Int64($0) }) },
+            rows: { [ByteKey(String($0.answer.id))] },
+            held: { try await self.held(among: $0.compactMap { Int64($0.text) }) },
             memory: heldRows, isRetry: isRetry, logger: logger)
         let failures = try await isolation.run(answers) { try await self.archive($0.map(\.answer)) }
         return leftovers + failures.map { Leftover(index: $0.item.index, fate: $0.fate, reason: $0.reason) }
     }
 
     /// Which tasks are held, or the rows that the handler would change for them.
-    private func held(among ids: [Int64]) async throws -> Set<String> {
+    private func held(among ids: [Int64]) async throws -> Set<ByteKey> {
         let rows = try await database.query(
             """
             WITH free AS (SELECT id FROM task WHERE id = ANY($1::bigint[]) FOR UPDATE SKIP LOCKED)
             SELECT id, business_key, id IN (SELECT id FROM free) FROM task WHERE id = ANY($1::bigint[])
             """, [.int64s(ids)])
-        var held: Set<String> = []
-        var keys: [String: [String]] = [:]
+        var held: Set<ByteKey> = []
+        var keys: [ByteKey: [ByteKey]] = [:]
         for row in rows {
-            let id = String(try row.decode(Int64.self, at: 0))
-            keys[try row.decode(String.self, at: 1), default: []].append(id)
+            let id = ByteKey(String(try row.decode(Int64.self, at: 0)))
+            keys[ByteKey(try row.decode(String.self, at: 1)), default: []].append(id)
             if try !row.decode(Bool.self, at: 2) { held.insert(id) }
         }
-        for key in try await probe?.held(among: Array(keys.keys)) ?? [] { held.formUnion(keys[key] ?? []) }
+        for key in try await probe?.held(among: keys.keys.map(\.text)) ?? [] { held.formUnion(keys[key] ?? []) }
         return held
     }
 

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 public import Logging
 public import RabbitMQ
@@ -105,8 +106,9 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
 
     private func isolation(isRetry: Bool) -> BatchIsolation<Item> {
         BatchIsolation(
-            rows: { [applier] in applier.rows(of: $0.task.body) },
-            held: { [applier] in try await applier.held(among: $0) }, memory: heldRows, isRetry: isRetry, logger: logger
+            rows: { [applier] in applier.rows(of: $0.task.body).map(ByteKey.init) },
+            held: { [applier] in try await applier.held(among: $0.map(\.text)) }, memory: heldRows, isRetry: isRetry,
+            logger: logger
         )
     }
 
@@ -124,7 +126,13 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
                 keys.sign(&message, as: .answer, of: route.taskType)
                 return message
             })
-        guard outcomes.allSatisfy({ $0 == .confirmed }) else { throw NotConfirmed() }
+        for ((item, _), outcome) in zip(answers, outcomes) where outcome != .confirmed {
+            // The task is done all the same; its sender asks again until it gives up, and shows it as parked.
+            guard outcome.isImpossible else { throw NotConfirmed() }
+            metrics.unsent()
+            logger.error(
+                "no broker takes the answer", metadata: item.metadata.merging(["outcome": "\(outcome)"]) { $1 })
+        }
     }
 
     private func note(_ outcome: TaskOutcome, of item: Item) {
@@ -155,7 +163,7 @@ extension Inbox {
         /// What Redis says of it.
         var record = DedupRecord.unknown
 
-        var traceParent: String? { delivery.headers[TraceHeader.name] }
+        var traceParent: String? { TraceHeader.checked(delivery.headers[TraceHeader.name]) }
 
         var metadata: Logger.Metadata {
             var metadata: Logger.Metadata = [
@@ -172,11 +180,11 @@ extension Inbox {
         let decoder = JSONDecoder()
         var items: [Item] = []
         var unreadable: [Leftover] = []
-        var seen: Set<String> = []
+        var seen: Set<ByteKey> = []
         for (index, delivery) in deliveries.enumerated() {
             do {
                 let item = try item(from: delivery, index, decoder)
-                if seen.insert(item.key).inserted { items.append(item) }
+                if seen.insert(ByteKey(item.key)).inserted { items.append(item) }
             } catch let error as BadSignature {
                 unreadable.append(Leftover(index: index, fate: .dead, reason: "\(error)"))
             } catch {
@@ -206,10 +214,11 @@ extension Inbox {
     /// Splits `items` so that no round has two tasks with the same key: the second finds what the first has done.
     private func rounds(of items: [Item]) -> [[Item]] {
         var rounds: [[Item]] = []
-        var occurrences: [String: Int] = [:]
+        var occurrences: [ByteKey: Int] = [:]
         for item in items {
-            let round = occurrences[item.businessKey, default: 0]
-            occurrences[item.businessKey] = round + 1
+            let key = ByteKey(item.businessKey)
+            let round = occurrences[key, default: 0]
+            occurrences[key] = round + 1
             if round == rounds.count { rounds.append([]) }
             rounds[round].append(item)
         }

@@ -1,3 +1,4 @@
+public import Base
 /// What a receiver does with one type of task.
 ///
 /// Apply at most once, and decide it in the database: with a primary key that stands for the task, and an
@@ -17,7 +18,7 @@ public protocol TaskApplier: Sendable {
     func rows(of body: Body) -> [String]
 
     /// Which of these rows other transactions hold now; must not wait for them: see `RowProbe`.
-    func held(among rows: [String]) async throws -> Set<String>
+    func held(among rows: [String]) async throws -> Set<ByteKey>
 
     /// What was decided about `tasks` before, as `apply` would say it: a duplicate or a conflict; nil for what the database
     /// does not know. One read for all of them, by index, which locks nothing and changes nothing.
@@ -38,7 +39,7 @@ extension TaskApplier {
     public func rows(of body: Body) -> [String] { [] }
 
     /// None is known to be.
-    public func held(among rows: [String]) async throws -> Set<String> { [] }
+    public func held(among rows: [String]) async throws -> Set<ByteKey> { [] }
 
     /// Nothing is known: `apply` finds out.
     public func decided(_ tasks: [ReceivedTask<Body>]) async throws -> [TaskOutcome?] { tasks.map { _ in nil } }

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Instrumentation
 import ServiceContextModule
@@ -32,22 +33,30 @@ public struct TaskDraft: Sendable {
 public enum TraceHeader {
     /// The header's name, in HTTP and in messages.
     public static let name = "traceparent"
+    /// Version 00 has 55; later ones may add to it.
+    private static let maxBytes = 255
 
     /// The header of the current task's trace, if there is one.
     public static func current() -> String? {
         guard let context = ServiceContext.current else { return nil }
-        var carrier: [String: String] = [:]
+        var carrier: [String: String] = [:]  // ours
         InstrumentationSystem.instrument.inject(context, into: &carrier, using: DictionaryInjector())
         return carrier[name]
     }
 
-    static func headers(_ traceParent: String?) -> [String: String] {
+    /// Nil for what is no trace: it came from outside, and goes on from here.
+    static func checked(_ header: String?) -> String? {
+        guard let header, header.utf8.count <= maxBytes, TraceParent(header) != nil else { return nil }
+        return header
+    }
+
+    static func headers(_ traceParent: String?) -> [String: String] {  // ours
         traceParent.map { [name: $0] } ?? [:]
     }
 }
 
 private struct DictionaryInjector: Injector {
-    func inject(_ value: String, forKey key: String, into carrier: inout [String: String]) {
+    func inject(_ value: String, forKey key: String, into carrier: inout [String: String]) {  // ours
         carrier[key] = value
     }
 }

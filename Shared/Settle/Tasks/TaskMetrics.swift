@@ -64,6 +64,7 @@ struct ReceiverMetrics: Sendable {
     private let conflict: Counter
     private let inHandElsewhere: Counter
     private let wronglyDecided: Counter
+    private let unsentAnswers: Counter
 
     init(taskType: String) {
         func counter(_ outcome: String) -> Counter {
@@ -75,7 +76,10 @@ struct ReceiverMetrics: Sendable {
         conflict = counter("conflict")
         inHandElsewhere = counter("in_hand_elsewhere")
         wronglyDecided = Counter(label: "settle_dedup_wrong_total", dimensions: [("task_type", taskType)])
+        unsentAnswers = Counter(label: "settle_answers_unsent_total", dimensions: [("task_type", taskType)])
     }
+
+    func unsent() { unsentAnswers.increment() }
 
     func outcome(_ outcome: TaskOutcome) {
         switch outcome {

@@ -16,7 +16,7 @@ public final class CheckBack: Service {
     private let initiators: Mutex<InitiatorsToAsk>
     private let purge: TransactionPurge
     /// What branches call initiators that configuration does not know, as was last said in the log.
-    private let strangers = Mutex<Set<String>>([])
+    private let strangers = Mutex<Set<String>>([])  // ours
     /// Anything in it makes the next look happen now.
     private let signal = Mailbox<Void>(capacity: 1)
 
@@ -33,10 +33,10 @@ public final class CheckBack: Service {
 
     /// Runs until graceful shutdown.
     public func run() async throws {
-        await reportAT()
         await reportXA()
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
+                group.addTask { await self.reportAT() }
                 group.addTask { await self.every(self.settings.scanInterval) { _ = self.signal.offer(()) } }
                 group.addTask { await self.every(self.settings.purgeInterval) { await self.forgetOld() } }
                 while !(await self.signal.take()).isEmpty { await self.look(&group) }
@@ -61,7 +61,7 @@ public final class CheckBack: Service {
     public func endPrepared() async {
         do {
             let waiting = try await participant.prepared.waiting(longerThan: settings.checkAfter)
-            for (initiator, its) in Dictionary(grouping: waiting, by: \.initiator) {
+            for (initiator, its) in Dictionary(grouping: waiting, by: \.initiator) {  // ours
                 guard let name = peers.name(of: initiator) else { continue }
                 let its = its.prefix(settings.batchSize)
                 var due = DueBranches()
@@ -109,7 +109,7 @@ public final class CheckBack: Service {
     }
 
     /// Tells the metrics what waits, and the log, once, whom configuration does not know.
-    private func report(_ survey: UndecidedBranches.Survey, known: [String: String]) {
+    private func report(_ survey: UndecidedBranches.Survey, known: [String: String]) {  // ours
         let unknown = survey.counts.filter { known[$0.key] == nil }
         participant.metrics.undecided(
             survey.inTable, stuck: survey.stuck, unresolved: unknown.values.reduce(0, +), oldest: survey.oldest)
@@ -178,12 +178,15 @@ public final class CheckBack: Service {
         }
     }
 
-    /// An operator shall hear of it before the first caller does.
-    /// Looked at now, and not when the first branch comes: it logs what it finds.
+    /// Has it looked at as soon as all migrations are done, which logs what is found: an operator shall hear of it before
+    /// the first caller does.
     private func reportAT() async {
+        guard participant.offers(.at) else { return }
         do {
-            guard participant.offers(.at) else { return }
+            while !participant.actionsCanEnd() { try await Task.sleep(for: settings.scanInterval) }
             _ = try await participant.isATSafe()
+        } catch is CancellationError {
+            return
         } catch {
             logger.warning("whether mode 'at' can undo is not known yet", metadata: ["error": "\(error)"])
         }

@@ -102,7 +102,7 @@ struct DecisionStore: Sendable {
     }
 
     /// How many commit decisions not every participant has confirmed, by participant; of the first ten thousand.
-    func unacknowledged() async throws -> [String: Int] {
+    func unacknowledged() async throws -> [String: Int] {  // ours
         let rows = try await database.query(
             """
             SELECT participant, count(*)

@@ -4,7 +4,7 @@ import Synchronization
 public final class GlobalTransaction: Sendable {
     private struct State {
         /// How many calls went to each participant that did something, or may have.
-        var calls: [String: Int] = [:]
+        var calls: [String: Int] = [:]  // ours
         var progress = TransactionProgress.open
         var isOver = false
     }

@@ -10,8 +10,8 @@ struct InitiatorsToAsk: Sendable {
         var until: ContinuousClock.Instant
     }
 
-    private var asked: Set<String> = []
-    private var failed: [String: Failed] = [:]
+    private var asked: Set<String> = []  // ours
+    private var failed: [String: Failed] = [:]  // ours
     private let backoff: Backoff
 
     init(backoff: Backoff) {
@@ -19,7 +19,7 @@ struct InitiatorsToAsk: Sendable {
     }
 
     /// Those to leave alone at `now`.
-    func excluded(now: ContinuousClock.Instant) -> Set<String> {
+    func excluded(now: ContinuousClock.Instant) -> Set<String> {  // ours
         asked.union(failed.filter { $0.value.until > now }.keys)
     }
 

@@ -199,7 +199,7 @@ extension Participant {
 
     /// In a fixed order, so that two batches change the same rows in the same order.
     private func grouped(_ branches: [BranchStore.Branch]) -> [(handler: BranchHandler, requests: [String])] {
-        Dictionary(grouping: branches) { "\($0.action) \($0.mode?.rawValue ?? "")" }.sorted { $0.key < $1.key }
+        Dictionary(grouping: branches) { "\($0.action) \($0.mode?.rawValue ?? "")" }.sorted { $0.key < $1.key }  // ours
             .compactMap { _, group in handler(group[0]).map { ($0, group.map(\.request)) } }
     }
 }

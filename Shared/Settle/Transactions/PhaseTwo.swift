@@ -15,8 +15,8 @@ final class PhaseTwo: Sendable {
     private let metrics = InitiatorMetrics()
     /// A decision that finds no room here is found by the scan when its lease ends.
     private let fresh = Mailbox<FreshDecision>(capacity: 20_000)
-    private let lines = Mutex<[String: ParticipantLine<FreshDecision>]>([:])
-    private let rollbacks = Mutex<[String: Batcher<XID, Void>]>([:])
+    private let lines = Mutex<[String: ParticipantLine<FreshDecision>]>([:])  // ours
+    private let rollbacks = Mutex<[String: Batcher<XID, Void>]>([:])  // ours
     private let isStopping = Atomic(false)
 
     init(
@@ -142,7 +142,7 @@ final class PhaseTwo: Sendable {
                 let xids = batch.filter { $0.participants.contains(participant) }.map(\.xid)
                 group.addTask { (participant, await self.commit(xids, at: participant)) }
             }
-            return await group.reduce(into: [String: Set<XID>]()) { $0[$1.0] = $1.1 }
+            return await group.reduce(into: [String: Set<XID>]()) { $0[$1.0] = $1.1 }  // ours
         }
         let done = batch.filter { entry in
             entry.participants.allSatisfy { confirmed[$0]?.contains(entry.xid) ?? false }

@@ -1,3 +1,4 @@
+import Base
 /// Who waits for which row that an undecided transaction in mode `at` holds. Pure.
 ///
 /// The guard of an enrolled table refuses at once and names row and holder. So whoever waits needs no connection, and is
@@ -6,13 +7,14 @@
 struct RowLines: Sendable {
     typealias Waiter = Int
 
-    private var lines: [String: [Waiter]] = [:]
-    private var holders: [String: XID] = [:]
-    private var rows: [XID: Set<String>] = [:]
-    private var places: [Waiter: String] = [:]
+    private var lines: [ByteKey: [Waiter]] = [:]
+    private var holders: [ByteKey: XID] = [:]
+    private var rows: [XID: Set<ByteKey>] = [:]
+    private var places: [Waiter: ByteKey] = [:]
 
     /// `waiter` found `row` held by `holder`. Who stands in line for it already keeps the place.
     mutating func join(_ waiter: Waiter, row: String, heldBy holder: XID) {
+        let row = ByteKey(row)
         if places[waiter] != row {
             leave(waiter)
             lines[row, default: []].append(waiter)
@@ -51,12 +53,12 @@ struct RowLines: Sendable {
 
     var isEmpty: Bool { lines.isEmpty && holders.isEmpty && rows.isEmpty && places.isEmpty }
 
-    private mutating func note(_ row: String, heldBy holder: XID) {
+    private mutating func note(_ row: ByteKey, heldBy holder: XID) {
         if let before = holders.updateValue(holder, forKey: row), before != holder { forget(row, of: before) }
         rows[holder, default: []].insert(row)
     }
 
-    private mutating func forget(_ row: String, of holder: XID) {
+    private mutating func forget(_ row: ByteKey, of holder: XID) {
         rows[holder]?.remove(row)
         if rows[holder]?.isEmpty ?? false { rows[holder] = nil }
     }

@@ -22,7 +22,7 @@ struct UndecidedBranches: ~Copyable, Sendable {
     private let participant: Participant
     private let settings: TransactionSettings
     /// How often each prepared transaction's initiator was asked, and when it is asked next. There is no row for it.
-    private let preparedChecks = Mutex<[String: (checks: Int, next: ContinuousClock.Instant)]>([:])
+    private let preparedChecks = Mutex<[String: (checks: Int, next: ContinuousClock.Instant)]>([:])  // ours
 
     init(participant: Participant) {
         self.participant = participant
@@ -31,7 +31,7 @@ struct UndecidedBranches: ~Copyable, Sendable {
 
     /// What waits, by who decides, as the rows have it: a name, or a base URL in rows of earlier versions.
     struct Survey: Sendable {
-        var counts: [String: Int] = [:]
+        var counts: [String: Int] = [:]  // ours
         var inTable = 0
         var stuck = 0
         /// How long the oldest of them has waited.
@@ -77,9 +77,9 @@ struct UndecidedBranches: ~Copyable, Sendable {
     /// replicas do not ask about the same ones, but at their deadline.
     ///
     /// - Parameter names: of those who may be asked, by what the rows call them.
-    func claim(_ survey: Survey, of names: [String: String]) async throws -> [String: DueBranches] {
+    func claim(_ survey: Survey, of names: [String: String]) async throws -> [String: DueBranches] {  // ours
         guard !names.isEmpty else { return [:] }
-        var due: [String: DueBranches] = [:]
+        var due: [String: DueBranches] = [:]  // ours
         for prepared in claimPrepared(survey.prepared, of: names) {
             guard let name = names[prepared.initiator] else { continue }
             due[name, default: DueBranches()].add(prepared.xid, isOverdue: settings.timeLeft(of: prepared) <= .zero)
@@ -112,7 +112,7 @@ struct UndecidedBranches: ~Copyable, Sendable {
     }
 
     private func claimPrepared(
-        _ waiting: [PreparedTransactions.Prepared], of names: [String: String]
+        _ waiting: [PreparedTransactions.Prepared], of names: [String: String]  // ours
     ) -> [PreparedTransactions.Prepared] {
         let now = ContinuousClock.now
         return preparedChecks.withLock { known in

@@ -22,16 +22,16 @@ struct TLSPolicyTests {
             ("?sslmode=prefer", [:], "prefer", nil),
             ("?sslmode=require", [:], "require", nil),
             ("?ssl=true", [:], "require", nil),
-            ("?sslmode=require&sslrootcert=/ca", [:], "require", "/ca"),
+            ("?sslmode=require&sslrootcert=/etc/hosts", [:], "require", "/etc/hosts"),
             // Verified, with the system's authorities unless others are named.
             ("?sslmode=verify-full", [:], "verify-full", bundle),
             ("?sslmode=verify-ca", [:], "verify-ca", bundle),
-            ("?sslmode=verify-full&sslrootcert=/ca", [:], "verify-full", "/ca"),
+            ("?sslmode=verify-full&sslrootcert=/etc/hosts", [:], "verify-full", "/etc/hosts"),
             ("?sslmode=verify-full&sslrootcert=system", [:], "verify-full", bundle),
             ("?sslrootcert=system", [:], "verify-full", bundle),
             // The environment speaks where the URL does not; what it names, libpq takes from there.
             ("", ["PGSSLMODE": "verify-full"], "verify-full", bundle),
-            ("", ["PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/ca"], "verify-full", nil),
+            ("", ["PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/etc/hosts"], "verify-full", nil),
             ("", ["PGSSLMODE": ""], "disable", nil),
         ] as [(String, [String: String], String, String?)])
     func table(query: String, environment: [String: String], mode: String, root: String?) throws {
@@ -43,6 +43,8 @@ struct TLSPolicyTests {
         "what would be weaker than asked for, or means nothing, is refused",
         arguments: [
             ("?sslmode=bogus", [:], "sslmode"), ("?sslmode=", [:], "sslmode"),
+            ("?sslmode=verify-full&sslrootcert=/nowhere", [:], "sslrootcert"),
+            ("?connect_timeout=abc", [:], "connect_timeout"),
             ("", ["PGSSLMODE": "bogus"], "PGSSLMODE"),
             ("?sslrootcert=/ca", [:], "sslrootcert"), ("?sslmode=disable&sslrootcert=/ca", [:], "sslrootcert"),
             ("?sslcert=/c&sslkey=/k", [:], "sslcert"), ("", ["PGSSLROOTCERT": "/ca"], "PGSSLROOTCERT"),

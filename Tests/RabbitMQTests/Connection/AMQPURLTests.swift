@@ -24,15 +24,16 @@ import Testing
         let plain = try AMQPURL("amqps://broker").endpoint
         #expect(plain.port == 5671)
         #expect(plain.tls == BrokerTLS(verifiesPeer: true))
-        let url = "amqps://broker?cacertfile=/ca.pem&certfile=/c.pem&keyfile=/k.pem&verify=verify_none"
+        let url = "amqps://broker?cacertfile=/etc/hosts&certfile=/etc/passwd&keyfile=/etc/group&verify=verify_none"
         #expect(
             try AMQPURL(url).endpoint.tls
-                == BrokerTLS(authorities: "/ca.pem", certificate: "/c.pem", key: "/k.pem", verifiesPeer: false))
+                == BrokerTLS(
+                    authorities: "/etc/hosts", certificate: "/etc/passwd", key: "/etc/group", verifiesPeer: false))
     }
 
     /// `TLSPolicy`: never weaker than asked for.
     @Test(arguments: [
-        "cacertfile=/ca.pem", "certfile=/c.pem&keyfile=/k.pem", "verify=verify_peer", "verify=verify_none",
+        "cacertfile=/etc/hosts", "certfile=/etc/passwd&keyfile=/etc/group", "verify=verify_peer", "verify=verify_none",
     ])
     func tlsOnAPlainURLIsRefused(query: String) throws {
         let error = #expect(throws: RabbitMQConfigurationError.self) {
@@ -52,7 +53,8 @@ import Testing
         "", "broker", "http://broker", "amqp://", "amqp://broker:99999", "amqp://broker/a/b",
         "amqp://broker?heartbeat=0",
         "amqp://broker?nonsense=1", "amqps://broker?verify=maybe", "amqps://broker?certfile=/c.pem",
-        "amqps://broker?cacertfile=", "amqps://broker?verify=",
+        "amqps://broker?cacertfile=", "amqps://broker?verify=", "amqps://broker?cacertfile=/nowhere", "amqp://broker#a",
+        "amqp://broker/%zz", "amqp://user:%zz@broker", "amqps://broker?certfile=/etc/passwd",
         "amqp://user:secret%00@broker",
     ])
     func whatCannotBeUsedIsRefused(url: String) {

@@ -63,6 +63,33 @@ struct OutageTests {
         }
     }
 
+    /// Else what can never be handled would come again after its queue was deleted to be rid of it.
+    @Test func withItsQueueABatchInHandIsForgotten() async throws {
+        let names = Names()
+        let publisher = RabbitMQPublisher(try broker.configuration(), topology: names.topology(), logger: quiet)
+        let (received, handled) = (Received(), Received())
+        let consumer = RabbitMQConsumer(
+            try broker.configuration(), topology: names.topology(),
+            subscriptions: [
+                Subscription(queue: names.queue) { batch in
+                    received.add(batch)
+                    if batch.contains(where: { $0.messageID == "1" }) { throw Refusal() }
+                    handled.add(batch)
+                }
+            ], logger: quiet)
+        try await running(publisher, consumer) {
+            try await eventually("up") { publisher.isUp && consumer.isUp }
+            #expect(await publisher.publish([names.message(1)]) == [.confirmed])
+            try await eventually("it fails, again and again") { received.all.count > 2 }
+            try await broker.control("delete_queue", names.queue)
+            try await eventually("the queue is there again") {
+                await publisher.publish([names.message(2)]) == [.confirmed]
+            }
+            try await eventually("the next is handled") { handled.ids.contains("2") }
+            #expect(received.all.last?.map(\.messageID) == ["2"])
+        }
+    }
+
     @Test func aDeletedQueueIsDeclaredAndConsumedAnew() async throws {
         let names = Names()
         let publisher = RabbitMQPublisher(try broker.configuration(), topology: names.topology(), logger: quiet)

@@ -1,3 +1,4 @@
+import Base
 import Postgres
 import Settle
 
@@ -21,7 +22,7 @@ struct AccountApplier: TaskApplier {
     func check(_ body: Entry) throws {}
     func rows(of body: Entry) -> [String] { names ? [body.account] : [] }
 
-    func held(among rows: [String]) async throws -> Set<String> {
+    func held(among rows: [String]) async throws -> Set<ByteKey> {
         try await RowProbe(database, table: "account", key: "name").held(among: rows)
     }
 

@@ -1,3 +1,4 @@
+import Base
 import Logging
 import Testing
 
@@ -32,7 +33,8 @@ struct BatchIsolationTests {
     ) async throws -> Run {
         var run = Run()
         let isolation = BatchIsolation<Int>(
-            rows: { names ? [String($0 % 5)] : [] }, held: { held.intersection($0) }, memory: memory, isRetry: isRetry,
+            rows: { names ? [ByteKey(String($0 % 5))] : [] }, held: { held.byteKeys.intersection($0) }, memory: memory,
+            isRetry: isRetry,
             patience: patience, logger: Testbed.quiet)
         for failure in try await isolation.run(
             Array(0..<10),
@@ -103,7 +105,7 @@ struct BatchIsolationTests {
     @Test("what was set aside is tried though its row was held a moment ago, but not before a look")
     func retry() async throws {
         let memory = HeldRows()
-        memory.note(["1", "4"])
+        memory.note(["1", "4"].map(ByteKey.init))
         let run = try await run(memory: memory, isRetry: true, held: ["4"]) { _ in nil }
         #expect(run.batches == [[0, 1, 2, 3, 5, 6, 7, 8]])
         #expect(run.left == [4: .held, 9: .held])
@@ -156,9 +158,9 @@ struct BatchIsolationTests {
     func memory() {
         let memory = HeldRows()
         let now = ContinuousClock.now
-        memory.note(["a"], at: now)
-        #expect(memory.contains(anyOf: ["b", "a"], at: now + .milliseconds(1_900)))
-        #expect(!memory.contains(anyOf: ["b"], at: now))
-        #expect(!memory.contains(anyOf: ["a"], at: now + .seconds(2)))
+        memory.note(["a"].map(ByteKey.init), at: now)
+        #expect(memory.contains(anyOf: ["b", "a"].map(ByteKey.init), at: now + .milliseconds(1_900)))
+        #expect(!memory.contains(anyOf: ["b"].map(ByteKey.init), at: now))
+        #expect(!memory.contains(anyOf: ["a"].map(ByteKey.init), at: now + .seconds(2)))
     }
 }

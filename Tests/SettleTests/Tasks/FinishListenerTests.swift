@@ -174,7 +174,7 @@ struct FinishListenerTests {
         try await TestDatabase.with { database in
             try await database.insertTasks(["a"], route: route)
             let listener = listener(database.pool, handler: Self.note)
-            publisher.answer { _ in .nacked }
+            publisher.answer { _ in .lost(reason: "down") }
             let batch = [finished(1), route.answer("not JSON")]
             await #expect(throws: NotConfirmed.self) { try await listener.handle(batch) }
             publisher.answer { _ in .confirmed }

@@ -308,4 +308,46 @@ struct InboxTests {
             #expect(letters.map(\.messageID) == ["4"])
         }
     }
+
+    @Test("a trace that is none is ignored; the task is applied and answered, without it")
+    func foreignTrace() async throws {
+        try await with { database, applier, redis in
+            let traces = [
+                "", "x", String(repeating: "0", count: 4_000),
+                "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            ]
+            let batch = traces.enumerated().map { index, trace in
+                var delivery = route.delivery(id: Int64(index + 1), key: "k\(index)")
+                delivery.headers[TraceHeader.name] = trace
+                return delivery
+            }
+            try await inbox(applier, redis: redis).handle(batch)
+            #expect(try await state(database) == [4, 4])
+            #expect(publisher.messages.map { $0.headers[TraceHeader.name] } == [nil, nil, nil, traces[3]])
+        }
+    }
+
+    @Test("what no broker could ever take is not tried again: neither an answer nor a dead letter")
+    func impossible() async throws {
+        try await with { database, applier, redis in
+            publisher.answer { _ in .returned(code: 311, text: "too large") }
+            try await inbox(applier, redis: redis).handle([route.delivery(id: 1, key: "a"), route.delivery(body: "{")])
+            #expect(try await state(database) == [1, 1])
+            #expect(publisher.messages.count == 2)
+        }
+    }
+
+    @Test("dead letters that the broker refuses stay in the table, and stop nobody", arguments: [312, 404, 0])
+    func refusedLetters(code: Int) async throws {
+        try await with { database, applier, redis in
+            publisher.answer { [route] message in
+                guard message.exchange == route.deadLetters.exchange else { return .confirmed }
+                return code == 0 ? .nacked : .returned(code: code, text: "no")
+            }
+            try await inbox(applier, redis: redis).handle([route.delivery(id: 1, key: "a"), route.delivery(body: "{")])
+            #expect(try await state(database) == [1, 1])
+            #expect(try answers().map(\.id) == [1])
+            #expect(try await database.number("SELECT count(*) FROM settle.set_aside WHERE state = 'dead'") == 1)
+        }
+    }
 }

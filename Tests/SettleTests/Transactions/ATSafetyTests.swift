@@ -84,6 +84,22 @@ struct ATSafetyTests {
         }
     }
 
+    @Test("may write a table that was enrolled after the look: a new service looks while its migrations run")
+    func enrolledLater() async throws {
+        try await TransactionBed.with { bed in
+            try await bed.fill("ann")
+            try await bed.database.pool.script("CREATE TABLE late (n int PRIMARY KEY)")
+            let participant = participant(bed, "INSERT INTO late VALUES (1)")
+            #expect(try await participant.isATSafe())
+            await #expect(throws: PostgresError.self) { try await withdraw(participant) }
+            _ = try await bed.database.pool.query("SELECT settle.enroll('late')")
+            let xid = XID()
+            try await withdraw(participant, .at, xid)
+            #expect(try await participant.rollBack([xid]) == [xid: .rolledBack])
+            #expect(try await bed.database.number("SELECT count(*) FROM late") == 0)
+        }
+    }
+
     @Test("is refused at the start when a table has changed so that it could not be undone; other modes go on")
     func obstacles() async throws {
         try await TransactionBed.with { bed in

@@ -55,6 +55,11 @@ final class ServiceProcess: Sendable {
         }
     }
 
+    /// How many descriptors it has open.
+    var descriptors: Int {
+        get throws { try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd").count }
+    }
+
     /// Processor time so far, user and system together.
     var processorTime: Duration {
         get throws {

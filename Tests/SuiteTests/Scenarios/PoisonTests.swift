@@ -23,7 +23,7 @@ extension Proof {
                         try task("addpoint", body: #"{"userName":"alice","orderId":"p1","point":-5}"#),
                         try task("addpoint", body: #"{"userName":"","orderId":"p2","point":5}"#),
                         try task("addpoint", body: #"{"userName":"a\u0000b","orderId":"p3","point":5}"#),
-                        try task("addpoint", body: #"{"userName":"alice","orderId":"p4","point":9223372036854775807}"#),
+                        try task("addpoint", body: #"{"userName":"alice","orderId":"p4","point":9223372036854775808}"#),
                         try task("unheardof", body: #"{"userName":"alice","orderId":"p5","point":5}"#),
                         try task(
                             "addpoint",

@@ -4,11 +4,6 @@ import Testing
 extension Proof {
     @Suite("Wrong settings", .timeLimit(.minutes(2)))
     struct WrongSettingTests {
-        private static let right = [
-            "DATABASE_URL": "postgresql://shop:shop@127.0.0.1:1/shop", "AMQP_URL": "amqp://127.0.0.1:1",
-            "REDIS_URL": "redis://127.0.0.1:1", "SETTLE_TOKEN": "token-0123456789",
-        ]
-
         @Test(
             "a service refuses to start: exit code 78, one line that names the setting and hides its value",
             arguments: [
@@ -22,7 +17,7 @@ extension Proof {
             ])
         func refused(name: String, value: String) async throws {
             for role in Role.allCases {
-                let (exit, errors) = try await run(role, Self.right.merging([name: value]) { $1 })
+                let (exit, errors) = try await ShortRun.of(role, ShortRun.right.merging([name: value]) { $1 })
                 #expect(exit == .code(78), "\(role.rawValue): \(errors)")
                 let lines = errors.split(separator: "\n")
                 #expect(lines.count == 1, "\(errors)")
@@ -34,27 +29,12 @@ extension Proof {
 
         @Test("so it does when a file that holds a setting is not there")
         func missingFile() async throws {
-            var environment = Self.right
+            var environment = ShortRun.right
             environment["SETTLE_TOKEN"] = nil
             environment["SETTLE_TOKEN_FILE"] = "/nowhere"
-            let (exit, errors) = try await run(.stock, environment)
+            let (exit, errors) = try await ShortRun.of(.stock, environment)
             #expect(exit == .code(78))
             #expect(errors == "stock: SETTLE_TOKEN_FILE: a file that can be read is expected\n")
-        }
-
-        private func run(_ role: Role, _ environment: [String: String]) async throws -> (Child.Exit?, String) {
-            let testbed = try #require(Testbed.current)
-            let folder = FileManager.default.temporaryDirectory.appending(path: "settle-wrong-\(UUID())")
-            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-            defer { #expect(throws: Never.self) { try FileManager.default.removeItem(at: folder) } }
-            let errors = folder.appending(path: "errors")
-            let child = try Child(
-                testbed.bin.appending(path: role.rawValue).path,
-                environment: ["HTTP_PORT": "\(try Ports.take())"].merging(environment) { $1 },
-                output: folder.appending(path: "output"), errors: errors)
-            defer { child.signal(SIGKILL) }
-            try await eventually("\(role.rawValue) ends", within: .seconds(20)) { child.exit != nil }
-            return (child.exit, try String(contentsOf: errors, encoding: .utf8))
         }
     }
 }

@@ -1,3 +1,4 @@
+import Base
 import Logging
 import Postgres
 
@@ -8,9 +9,9 @@ import Postgres
 /// while it is known to be held none at all.
 struct BatchIsolation<Item: Sendable> {
     /// The rows that handling an item locks, by names of the receiver's own; may be empty.
-    let rows: (Item) -> [String]
+    let rows: (Item) -> [ByteKey]
     /// Which rows are held now; does not wait for them.
-    let held: ([String]) async throws -> Set<String>
+    let held: (Set<ByteKey>) async throws -> Set<ByteKey>
     let memory: HeldRows
     /// Whether the items were set aside before: then they are tried although their rows were held a moment ago, but not
     /// before a look.
@@ -60,7 +61,7 @@ struct BatchIsolation<Item: Sendable> {
 
     private func oneByOne(_ items: [Item], _ perform: ([Item]) async throws -> Void) async throws -> [Failure] {
         var failures: [Failure] = []
-        var waited: Set<String> = []
+        var waited: Set<ByteKey> = []
         let deadline = ContinuousClock.now + patience
         for (number, item) in items.enumerated() {
             let rows = rows(item)
@@ -112,9 +113,9 @@ struct BatchIsolation<Item: Sendable> {
         setAside(&open, &failures) { rows($0).contains(where: held.contains) }
     }
 
-    private func lookForHeld(_ rows: Set<String>) async throws -> Set<String> {
+    private func lookForHeld(_ rows: Set<ByteKey>) async throws -> Set<ByteKey> {
         do {
-            return rows.isEmpty ? [] : try await held(Array(rows))
+            return rows.isEmpty ? [] : try await held(rows)
         } catch  where Blame(error) != .nobody {
             // Without the look it takes longer to find out, that is all.
             logger.warning("could not look for held rows", metadata: ["error": "\(error)"])

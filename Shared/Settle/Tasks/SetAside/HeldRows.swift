@@ -1,3 +1,4 @@
+import Base
 import Synchronization
 
 /// The rows that were held a moment ago: whoever needs one is set aside without a try that would keep its neighbours
@@ -8,9 +9,9 @@ final class HeldRows: Sendable {
     private static let memory = Duration.seconds(2)
     private static let limit = 10_000
 
-    private let until = Mutex<[String: ContinuousClock.Instant]>([:])
+    private let until = Mutex<[ByteKey: ContinuousClock.Instant]>([:])
 
-    func note(_ rows: some Collection<String>, at now: ContinuousClock.Instant = .now) {
+    func note(_ rows: some Collection<ByteKey>, at now: ContinuousClock.Instant = .now) {
         guard !rows.isEmpty else { return }
         until.withLock { until in
             until = until.filter { $0.value > now }
@@ -27,7 +28,7 @@ final class HeldRows: Sendable {
     }
 
     /// Whether any of `rows` is.
-    func contains(anyOf rows: [String], at now: ContinuousClock.Instant = .now) -> Bool {
+    func contains(anyOf rows: [ByteKey], at now: ContinuousClock.Instant = .now) -> Bool {
         until.withLock { until in !until.isEmpty && rows.contains { until[$0].map { $0 > now } ?? false } }
     }
 }

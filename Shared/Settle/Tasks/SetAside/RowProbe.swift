@@ -1,3 +1,4 @@
+public import Base
 public import Postgres
 
 /// Finds out which rows of a table other transactions hold, without waiting for any of them.
@@ -29,10 +30,10 @@ public struct RowProbe: Sendable {
     }
 
     /// Those of `keys` whose rows are held at the moment.
-    public func held(among keys: [String]) async throws -> Set<String> {
+    public func held(among keys: [String]) async throws -> Set<ByteKey> {
         // PostgreSQL's texts hold no NUL, so no row has such a key.
         let keys = keys.filter { !$0.utf8.contains(0) }
         guard !keys.isEmpty else { return [] }
-        return Set(try await database.query(sql, [.texts(keys)]).map { try $0.decode(String.self, at: 0) })
+        return try await database.query(sql, [.texts(keys)]).map { try $0.decode(String.self, at: 0) }.byteKeys
     }
 }

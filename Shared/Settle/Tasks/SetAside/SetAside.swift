@@ -23,7 +23,7 @@ public final class SetAside: Service {
 
     private let deadLetters: DeadLetters
     private let logger: Logger
-    private let receivers = Mutex<[String: Attempt]>([:])
+    private let receivers = Mutex<[String: Attempt]>([:])  // ours
     private let isStopping = Atomic(false)
     private let metrics = SetAsideMetrics()
 
@@ -55,10 +55,11 @@ public final class SetAside: Service {
             NewLetter(delivery: deliveries[$0.index], reason: $0.reason)
         }
         if !dead.isEmpty {
-            if try await !store.addDead(dead) {
+            let areKept = try await store.addDead(dead)
+            if !areKept {
                 logger.error("too many dead letters; these are in the queue only", metadata: ["count": "\(dead.count)"])
             }
-            try await deadLetters.send(dead.map { DeadLetter($0.delivery, reason: $0.reason) })
+            try await deadLetters.send(dead.map { DeadLetter($0.delivery, reason: $0.reason) }, areKept: areKept)
         }
         let waiting = leftovers.filter { $0.fate != .dead }.map { newLetter($0, deliveries[$0.index]) }
         guard !waiting.isEmpty else { return }
@@ -115,7 +116,7 @@ public final class SetAside: Service {
         let canSend = deadLetters.canSend && !receivers.isEmpty
         let claimed = canSend ? try await store.claim(receivers.keys.sorted()) : []
         var failure: (any Error)?
-        for (queue, letters) in Dictionary(grouping: claimed, by: \.delivery.queue) {
+        for (queue, letters) in Dictionary(grouping: claimed, by: \.delivery.queue) {  // ours
             guard let attempt = receivers[queue] else { continue }
             do { try await tryAgain(letters, attempt) } catch { failure = error }
         }
@@ -154,7 +155,7 @@ public final class SetAside: Service {
             }
         }
         try await store.postpone(waiting)
-        try await deadLetters.send(dead.map { DeadLetter($0.letter.delivery, reason: $0.reason) })
+        try await deadLetters.send(dead.map { DeadLetter($0.letter.delivery, reason: $0.reason) }, areKept: true)
         try await store.bury(dead)
     }
 

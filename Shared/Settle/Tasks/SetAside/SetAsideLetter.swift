@@ -27,7 +27,7 @@ struct DueLetter: Sendable {
         delivery = Delivery(
             queue: try row.decode(String.self, at: 1), exchange: try row.decode(String.self, at: 2),
             routingKey: try row.decode(String.self, at: 3), messageID: try row.decode(String?.self, at: 4),
-            headers: try JSONDecoder().decode([String: String].self, from: Data(headers.utf8)),
+            headers: try JSONDecoder().decode([String: String].self, from: Data(headers.utf8)),  // ours
             redelivered: true, body: try row.decode([UInt8].self, at: 6))
         tries = try row.decode(Int.self, at: 7)
         failures = try row.decode(Int.self, at: 8)

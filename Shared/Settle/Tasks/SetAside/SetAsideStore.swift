@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Postgres
 import RabbitMQ
@@ -118,7 +119,8 @@ struct SetAsideStore: Sendable {
             WHERE s.id = p.id AND s.state = 'waiting'
             """,
             [
-                .int64s(letters.map(\.letter.id)), .texts(letters.map(\.reason)), .ints(letters.map(\.tries)),
+                .int64s(letters.map(\.letter.id)), .texts(letters.map { NewLetter.clean($0.reason) }),
+                .ints(letters.map(\.tries)),
                 .ints(letters.map(\.failures)), .ints(letters.map(\.wait.milliseconds)),
             ])
     }
@@ -166,10 +168,10 @@ extension NewLetter {
 
     /// A text as PostgreSQL can hold it, and no longer than somebody reads.
     fileprivate static func clean(_ text: String) -> String {
-        String(text.prefix(500)).replacing("\0", with: "\u{FFFD}")
+        text.cut(toBytes: 1_000).replacing("\0", with: "\u{FFFD}")
     }
 
-    private static func clean(_ headers: [String: String]) throws -> String {
+    private static func clean(_ headers: [String: String]) throws -> String {  // ours
         let headers = Dictionary(
             headers.map { ($0.replacing("\0", with: "\u{FFFD}"), $1.replacing("\0", with: "\u{FFFD}")) },
             uniquingKeysWith: { first, _ in first })

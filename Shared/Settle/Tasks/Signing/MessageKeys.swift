@@ -14,7 +14,7 @@ public struct MessageKeys: Sendable {
     static let keyLength = 16...512
     static let maxKeys = 4
 
-    private var types: [String: TypeKeys] = [:]
+    private var types: [String: TypeKeys] = [:]  // ours
 
     private init() {}
 
@@ -24,7 +24,7 @@ public struct MessageKeys: Sendable {
     /// - Throws: ``MessageKeysError``, which never holds a key.
     public init(_ text: String, for routes: [TaskRoute]) throws(MessageKeysError) {
         guard !text.isEmpty else { return }
-        var keys: [String: [[UInt8]]] = [:]
+        var keys: [String: [[UInt8]]] = [:]  // ours
         for (number, entry) in text.split(separator: ",", omittingEmptySubsequences: false).enumerated() {
             guard let separator = entry.firstIndex(of: "=") else {
                 throw MessageKeysError("entry \(number + 1): type=key is expected")

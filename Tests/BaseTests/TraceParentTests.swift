@@ -1,4 +1,4 @@
-import ServiceKit
+import Base
 import Testing
 
 @Suite("traceparent")
