@@ -12,7 +12,7 @@ struct OrderCommand: AsyncParsableCommand {
         abstract: "Places orders, and sends tasks until each order is settled or cancelled.",
         discussion: """
             Settings come from the flags below, else from the environment; SETTLE_TOKEN, which guards the internal \
-            routes, from the environment only.
+            routes, and MESSAGE_KEYS, which sign messages, from the environment only.
             """)
 
     @OptionGroup var common: CommonOptions
@@ -37,7 +37,7 @@ struct OrderCommand: AsyncParsableCommand {
                 faultPoints: ["order.branchesDone", "order.beforeCommit", "order.committed"])
             let scheduler = TaskScheduler(
                 settings: try TaskOptions.settings(boot), database: database, publisher: messaging.publisher,
-                logger: boot.logger)
+                keys: messaging.keys, logger: boot.logger)
             let settlement = Settlement(outbox: scheduler.outbox)
             let listener = FinishListener(
                 scheduler: scheduler, setAside: messaging.setAside, database: messaging.database,

@@ -21,6 +21,10 @@ struct DeductStockApplier: TaskApplier {
         try await RowProbe(database, table: "product", key: "sku", enrolled: true).held(among: rows)
     }
 
+    func decided(_ tasks: [ReceivedTask<StockChange>]) async throws -> [TaskOutcome?] {
+        try await StockLogEntry.decided(try tasks.map { try StockLogEntry($0.body) }, "deduct", in: database)
+    }
+
     func apply(_ tasks: [ReceivedTask<StockChange>]) async throws -> [TaskOutcome] {
         try await decideAll(try tasks.map { try StockLogEntry($0.body) }) { entries in
             var outcomes = try StockLogEntry.outcomes(

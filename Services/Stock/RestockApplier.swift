@@ -18,6 +18,10 @@ struct RestockApplier: TaskApplier {
         try await RowProbe(database, table: "product", key: "sku", enrolled: true).held(among: rows)
     }
 
+    func decided(_ tasks: [ReceivedTask<StockChange>]) async throws -> [TaskOutcome?] {
+        try await StockLogEntry.decided(try tasks.map { try StockLogEntry($0.body) }, "restock", in: database)
+    }
+
     func apply(_ tasks: [ReceivedTask<StockChange>]) async throws -> [TaskOutcome] {
         try await decideAll(try tasks.map { try StockLogEntry($0.body) }) { entries in
             // The same lock order as when taking.

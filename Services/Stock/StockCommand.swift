@@ -11,7 +11,8 @@ struct StockCommand: AsyncParsableCommand {
         abstract: "Products, their prices and how many there are.",
         discussion: """
             Receives the tasks deductstock and restock, does each once and answers. Settings come from the flags below, \
-            else from the environment; SETTLE_TOKEN, which guards the internal routes, from the environment only.
+            else from the environment; SETTLE_TOKEN, which guards the internal routes, and MESSAGE_KEYS, which sign \
+            messages, from the environment only.
             """)
 
     @OptionGroup var common: CommonOptions

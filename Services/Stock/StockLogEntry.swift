@@ -22,6 +22,20 @@ struct StockLogEntry: Sendable {
         [.texts(entries.map(\.orderId)), .texts(entries.map(\.items))]
     }
 
+    /// What the log says of `entries` already; nil where it says nothing.
+    static func decided(
+        _ entries: [StockLogEntry], _ action: String, in database: PostgresDatabase
+    ) async throws -> [TaskOutcome?] {
+        try outcomes(
+            of: await database.query(
+                """
+                SELECT false, NULL::text, log.items = input.items::jsonb, log.rejected
+                FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS input (order_id, items, n)
+                LEFT JOIN stock_log log ON log.order_id = input.order_id AND log.action = $3
+                ORDER BY n
+                """, parameters(entries) + [.text(action)]))
+    }
+
     /// From the columns: logged now, rejected now, logged before with the same items, rejected before.
     static func outcomes(of rows: PostgresRows) throws -> [TaskOutcome?] {
         try rows.map { row in

@@ -20,6 +20,20 @@ struct AddPointApplier: TaskApplier {
         try await RowProbe(database, table: "user_points", key: "user_name", enrolled: true).held(among: rows)
     }
 
+    func decided(_ tasks: [ReceivedTask<AddPoint>]) async throws -> [TaskOutcome?] {
+        try await database.query(
+            """
+            SELECT false, false, log.point = input.point AND owner.user_name = input.user_name,
+                   refusal.point = input.point AND refusal.user_name = input.user_name, refusal.reason
+            FROM unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY AS input (order_id, user_name, point, n)
+            LEFT JOIN point_log log ON log.order_id = input.order_id
+            LEFT JOIN user_points owner ON owner.user_id = log.user_id
+            LEFT JOIN point_refusal refusal ON refusal.order_id = input.order_id
+            ORDER BY n
+            """, Self.parameters(tasks.map(\.body))
+        ).map { try verdict($0).outcome }
+    }
+
     func apply(_ tasks: [ReceivedTask<AddPoint>]) async throws -> [TaskOutcome] {
         do {
             return try await decide(tasks.map(\.body))
@@ -80,9 +94,12 @@ struct AddPointApplier: TaskApplier {
             LEFT JOIN user_points owner ON owner.user_id = log.user_id
             LEFT JOIN point_refusal refusal ON refusal.order_id = input.order_id
             ORDER BY n
-            """,
-            [.texts(bodies.map(\.orderId)), .texts(bodies.map(\.userName)), .int64s(bodies.map(\.point))])
+            """, Self.parameters(bodies))
         return try rows.map(verdict)
+    }
+
+    private static func parameters(_ bodies: [AddPoint]) -> [PostgresValue] {
+        [.texts(bodies.map(\.orderId)), .texts(bodies.map(\.userName)), .int64s(bodies.map(\.point))]
     }
 
     private func verdict(_ row: PostgresRow) throws -> Verdict {
@@ -115,8 +132,7 @@ struct AddPointApplier: TaskApplier {
                 WHERE NOT EXISTS (SELECT FROM user_points u WHERE u.user_name = i.user_name)
                   AND NOT EXISTS (SELECT FROM point_log l WHERE l.order_id = i.order_id)
                 ORDER BY order_id ON CONFLICT DO NOTHING RETURNING order_id
-                """,
-                [.texts(bodies.map(\.orderId)), .texts(bodies.map(\.userName)), .int64s(bodies.map(\.point))])
+                """, Self.parameters(bodies))
             return try transaction.rows(of: ticket).map { try $0.decode(String.self, at: 0) }.byteKeys
         }
         return bodies.map { body in

@@ -17,6 +17,18 @@ struct RefundPointApplier: TaskApplier {
         try await RowProbe(database, table: "user_points", key: "user_name", enrolled: true).held(among: rows)
     }
 
+    func decided(_ tasks: [ReceivedTask<AddPoint>]) async throws -> [TaskOutcome?] {
+        let bodies = tasks.map(\.body)
+        return try await database.query(
+            """
+            SELECT false, false, before.point = input.point AND before.user_name = input.user_name
+            FROM unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY AS input (order_id, user_name, point, n)
+            LEFT JOIN point_refund before ON before.order_id = input.order_id
+            ORDER BY n
+            """, [.texts(bodies.map(\.orderId)), .texts(bodies.map(\.userName)), .int64s(bodies.map(\.point))]
+        ).map(outcome)
+    }
+
     func apply(_ tasks: [ReceivedTask<AddPoint>]) async throws -> [TaskOutcome] {
         try await decideAll(tasks.map(\.body)) { bodies in
             let rows = try await database.query(

@@ -11,7 +11,8 @@ struct UserPointsCommand: AsyncParsableCommand {
         abstract: "The balances of users, and the points that their orders earn.",
         discussion: """
             Receives the task addpoint, adds the points once and answers. Settings come from the flags below, else from \
-            the environment; SETTLE_TOKEN, which guards the internal routes, from the environment only.
+            the environment; SETTLE_TOKEN, which guards the internal routes, and MESSAGE_KEYS, which sign messages, from \
+            the environment only.
             """)
 
     @OptionGroup var common: CommonOptions

@@ -15,6 +15,15 @@ broker_tasks() {
     esac
 }
 
+# message_keys_of SERVICE: those of MESSAGE_KEYS that it needs: of the tasks that it sends or receives. Nothing when it is
+# not set: then messages are not signed.
+message_keys_of() {
+    local types
+    types="$(broker_tasks "$1")"
+    # order sends all types, and says so when one is unknown.
+    tr ',' '\n' <<<"${MESSAGE_KEYS:-}" | { grep -E "^(${types:-[^=]*})=" || true; } | paste -s -d , -
+}
+
 # broker_permissions SERVICE: what it may configure, write and read, as members of a JSON object.
 broker_permissions() {
     local exchanges='ex_buying_addpointurse|ex_buying_dead' declared read

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by `up`, `down` and `test`: the three services, of one build and in one run folder.
+# Sourced by `up`, `down` and `test`, after broker.sh: the three services, of one build and in one run folder.
 
 services=(user-points stock order)
 
@@ -46,11 +46,11 @@ without_rights() {
 
 # start_service NAME FOLDER: the executable of that name in the folder, with what it needs in its environment only.
 start_service() {
-    local name="$1" executable="$2/$1" database broker
+    local name="$1" executable="$2/$1" database broker redis
     case "$name" in
-        order) database="$ORDER_DATABASE_URL" broker="$ORDER_AMQP_URL" ;;
-        stock) database="$STOCK_DATABASE_URL" broker="$STOCK_AMQP_URL" ;;
-        user-points) database="$POINTS_DATABASE_URL" broker="$POINTS_AMQP_URL" ;;
+        order) database="$ORDER_DATABASE_URL" broker="$ORDER_AMQP_URL" redis="$ORDER_REDIS_URL" ;;
+        stock) database="$STOCK_DATABASE_URL" broker="$STOCK_AMQP_URL" redis="$STOCK_REDIS_URL" ;;
+        user-points) database="$POINTS_DATABASE_URL" broker="$POINTS_AMQP_URL" redis="$POINTS_REDIS_URL" ;;
     esac
     ! port_open "$(service_port "$name")" ||
         die "port $(service_port "$name") for $name is taken by another program; see scripts/up --help for other ports"
@@ -61,10 +61,10 @@ start_service() {
     # In its own session, so that Ctrl-C here does not reach it, with none of our descriptors, and without the passwords
     # of the others.
     (
-        unset POSTGRES_URL {ORDER,STOCK,POINTS}_{DATABASE,AMQP}_URL
-        HTTP_PORT="$(service_port "$name")" DATABASE_URL="$database" AMQP_URL="$broker" REDIS_URL="$REDIS_URL" \
+        unset POSTGRES_URL {ORDER,STOCK,POINTS}_{DATABASE,AMQP,REDIS}_URL
+        HTTP_PORT="$(service_port "$name")" DATABASE_URL="$database" AMQP_URL="$broker" REDIS_URL="$redis" \
             ORDER_URL="$(service_url order)" STOCK_URL="$(service_url stock)" POINTS_URL="$(service_url user-points)" \
-            SETTLE_TOKEN="$(suite_token)" \
+            SETTLE_TOKEN="$(suite_token)" MESSAGE_KEYS="$(message_keys_of "$name")" \
             exec setsid "${without_rights[@]}" "$executable" </dev/null >>"$run/log/$name.log" 2>&1
     ) &
     printf '%s %s\n' "$!" "$executable" >"$run/pid/$name"

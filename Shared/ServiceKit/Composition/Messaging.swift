@@ -1,5 +1,6 @@
 public import ArgumentParser
 import Foundation
+import Logging
 public import Postgres
 public import RabbitMQ
 public import ServiceLifecycle
@@ -54,6 +55,8 @@ public struct Messaging: Sendable {
     public let database: PostgresDatabase
     /// Keeps what cannot be handled now, and what nobody can read.
     public let setAside: SetAside
+    /// Sign what is sent and received; none unless MESSAGE_KEYS is set.
+    public let keys: MessageKeys
     /// Crashes on demand; none unless SETTLE_FAULTS is set.
     public let faults: Faults
 
@@ -91,18 +94,31 @@ public struct Messaging: Sendable {
             settings: try MessagingOptions.settings(boot), database: database,
             deadLetters: DeadLetters(route: deadLetters, publisher: publisher, logger: boot.logger),
             logger: boot.logger)
+        keys = try boot.setting("MESSAGE_KEYS") {
+            try MessageKeys(try boot.reader.string("message-keys", default: "", isSecret: true), for: routes)
+        }
         faults = try boot.setting("SETTLE_FAULTS") {
             try ProcessInfo.processInfo.environment["SETTLE_FAULTS"].map {
                 try Faults($0, points: Faults.points.union(faultPoints))
             } ?? .none
         }
+        logKeys()
+    }
+
+    /// Whoever believes that messages are signed should be able to see that they are.
+    private func logKeys() {
+        guard !keys.taskTypes.isEmpty else { return }
+        boot.logger.info("messages are signed", metadata: ["taskTypes": "\(keys.taskTypes)"])
+        guard !keys.taskTypesTakenUnsigned.isEmpty else { return }
+        boot.logger.warning(
+            "messages without a signature are taken, too", metadata: ["taskTypes": "\(keys.taskTypesTakenUnsigned)"])
     }
 
     /// Receives the tasks of `route`.
     public func inbox<Applier: TaskApplier>(_ route: TaskRoute, applier: Applier) -> Subscription {
         Inbox(
             route: route, applier: applier, publisher: publisher,
-            dedup: RedisDedup(redis: infrastructure.redis, logger: boot.logger), setAside: setAside,
+            dedup: RedisDedup(redis: infrastructure.redis, logger: boot.logger), setAside: setAside, keys: keys,
             faults: faults, logger: boot.logger
         ).subscription()
     }

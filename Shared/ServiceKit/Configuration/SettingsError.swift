@@ -21,5 +21,6 @@ public struct SettingsError: Error, Sendable, Equatable, CustomStringConvertible
     private var hasFlag: Bool {
         name == SettingsReader.environmentName(CustomerOptions.name)
             || !name.hasPrefix("SETTLE_") && !name.hasSuffix("_TOKEN") && !name.hasSuffix("_FILE")
+                && name != "MESSAGE_KEYS"
     }
 }

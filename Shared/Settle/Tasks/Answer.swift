@@ -11,14 +11,16 @@ struct Answer: Sendable, Hashable {
     var requestBody: String?
     /// Of the task, in milliseconds since 1970; nil when a peer left it out.
     var createTime: Int64?
+    /// Whether it came by the queue for the answers to such tasks.
+    var isInPlace = true
 }
 
 extension Answer {
     /// More than a task may have, with room for the answer's own fields.
     static let maxBytes = 2 << 20
 
-    /// Reads the answer in a message.
-    init(_ body: [UInt8], _ decoder: JSONDecoder) throws {
+    /// Reads the answer in a message that came by the queue for the answers of `route`.
+    init(_ body: [UInt8], of route: TaskRoute, _ decoder: JSONDecoder) throws {
         guard body.count <= Self.maxBytes else {
             throw UnreadableMessage(description: "\(body.count) bytes are more than an answer may have")
         }
@@ -30,12 +32,14 @@ extension Answer {
         case .finished: (status, errormsg) = (.finished, nil)
         case .rejected(let reason): (status, errormsg) = (.rejected, reason)
         }
-        (id, taskType) = (message.id, message.taskType)
+        (id, taskType) = (message.id, message.taskType ?? route.taskType)
+        isInPlace = taskType == route.taskType
         (requestBody, createTime) = (message.requestBody, message.createTime)
     }
 
-    /// Whether no task of PostgreSQL's can be meant, whose texts hold no NUL.
-    var isSurelyForeign: Bool { requestBody?.utf8.contains(0) ?? false }
+    /// Whether no task of ours can be meant: PostgreSQL's texts hold no NUL, and whoever may answer one type of task, and has
+    /// its key, has no say in another.
+    var isSurelyForeign: Bool { !isInPlace || requestBody?.utf8.contains(0) ?? false }
 }
 
 extension [Answer] {

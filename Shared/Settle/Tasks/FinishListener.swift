@@ -43,12 +43,12 @@ public final class FinishListener: Sendable {
     /// A subscription to the answers of `route`.
     public func subscription(to route: TaskRoute, prefetch: UInt16 = 1000) -> Subscription {
         setAside.subscription(queue: route.answerQueue, prefetch: prefetch) {
-            try await self.attempt($0, isRetry: $1)
+            try await self.attempt($0, of: route, isRetry: $1)
         }
     }
 
     /// Returns when the batch is durable, but for what is returned; throws when it must be tried again.
-    func attempt(_ deliveries: [Delivery], isRetry: Bool) async throws -> [Leftover] {
+    func attempt(_ deliveries: [Delivery], of route: TaskRoute, isRetry: Bool) async throws -> [Leftover] {
         let decoder = JSONDecoder()
         var answers: [(index: Int, answer: Answer)] = []
         var leftovers: [Leftover] = []
@@ -57,7 +57,10 @@ public final class FinishListener: Sendable {
                 guard !delivery.isTooLarge else {
                     throw UnreadableMessage(description: "\(delivery.bodySize) bytes are more than an answer may have")
                 }
-                answers.append((index, try Answer(delivery.body, decoder)))
+                try scheduler.keys.check(delivery, as: .answer, of: route.taskType)
+                answers.append((index, try Answer(delivery.body, of: route, decoder)))
+            } catch let error as BadSignature {
+                leftovers.append(Leftover(index: index, fate: .dead, reason: "\(error)"))
             } catch {
                 leftovers.append(Leftover(index: index, fate: .dead, reason: "not an answer: \(error)"))
             }

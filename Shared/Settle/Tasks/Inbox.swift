@@ -13,6 +13,7 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
     private let publisher: any MessagePublisher
     private let dedup: any DedupCache
     private let setAside: SetAside
+    private let keys: MessageKeys
     private let heldRows = HeldRows()
     private let faults: Faults
     private let logger: Logger
@@ -22,15 +23,17 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
     ///   - route: which tasks, and where the answers go.
     ///   - publisher: for the answers.
     ///   - setAside: keeps what cannot be applied now, and what nobody can read; run by the caller.
+    ///   - keys: tasks must be signed with them, and answers are.
     public init(
         route: TaskRoute, applier: Applier, publisher: any MessagePublisher, dedup: RedisDedup,
-        setAside: SetAside, faults: Faults = .none, logger: Logger
+        setAside: SetAside, keys: MessageKeys = .none, faults: Faults = .none, logger: Logger
     ) {
         self.route = route
         self.applier = applier
         self.publisher = publisher
         self.dedup = dedup
         self.setAside = setAside
+        self.keys = keys
         self.faults = faults
         self.logger = logger
         metrics = ReceiverMetrics(taskType: route.taskType)
@@ -45,45 +48,60 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
     /// same batch must be handled again.
     func attempt(_ deliveries: [Delivery], isRetry: Bool) async throws -> [Leftover] {
         var (items, leftovers) = read(deliveries)
-        let records = await dedup.take(items.map(\.key))
+        for (place, record) in zip(items.indices, await dedup.take(items.map(\.key))) {
+            items[place].record = record
+            metrics.hint(record)
+        }
         var answers: [(item: Item, answer: TaskAnswer)] = []
-        var toApply: [Item] = []
-        for (item, record) in zip(items, records) {
-            let verdict = DedupVerdict(record, redelivered: item.delivery.redelivered)
-            metrics.gate(verdict)
-            switch verdict {
-            case .apply: toApply.append(item)
-            case .answer(let answer): answers.append((item, answer))
-            case .drop: logger.debug("task in hand elsewhere", metadata: item.metadata)
+        func conclude(_ outcomes: some Sequence<(Item, TaskOutcome)>) {
+            for (item, outcome) in outcomes {
+                note(outcome, of: item)
+                if let answer = outcome.answer { answers.append((item, answer)) }
+                if case .conflict(let reason) = outcome {
+                    leftovers.append(Leftover(index: item.index, fate: .dead, reason: reason))
+                }
             }
         }
-        items = []
         var failure: (any Error)?
         do {
-            for round in rounds(of: toApply) {
+            let known = try await known(among: items)
+            conclude(items.compactMap { item in known[item.index].map { (item, $0) } })
+            for round in rounds(of: items.filter { known[$0.index] == nil }) {
                 let failures = try await isolation(isRetry: isRetry).run(round) { items in
                     try faults.reach("inbox.beforeCommit")
                     let outcomes = try await applier.apply(items.map(\.task))
                     try faults.reach("inbox.committed")
-                    for (item, outcome) in zip(items, outcomes) {
-                        note(outcome, of: item)
-                        if let answer = outcome.answer { answers.append((item, answer)) }
-                        if case .conflict(let reason) = outcome {
-                            leftovers.append(Leftover(index: item.index, fate: .dead, reason: reason))
-                        }
-                    }
+                    conclude(zip(items, outcomes))
                 }
                 leftovers += failures.map { Leftover(index: $0.item.index, fate: $0.fate, reason: $0.reason) }
             }
         } catch {
             failure = error  // what was decided before it is answered all the same
         }
-        await dedup.done(answers.map { ($0.item.key, $0.answer) })
+        await dedup.decided(answers.map(\.item.key))
         try await publish(answers)
         try faults.reach("inbox.answered")
         // The batch comes again, and with it what is left over: put aside now, it would be put aside each time.
         if let failure { throw failure }
         return leftovers
+    }
+
+    /// What the database knows of those that Redis takes for duplicates, by their places in the batch: one read, and none
+    /// for a batch of new ones. The others are applied, whatever Redis said.
+    private func known(among items: [Item]) async throws -> [Int: TaskOutcome] {
+        let hinted = items.filter(\.record.saysLookFirst)
+        guard !hinted.isEmpty else { return [:] }
+        do {
+            var known: [Int: TaskOutcome] = [:]
+            for (item, outcome) in zip(hinted, try await applier.decided(hinted.map(\.task))) {
+                known[item.index] = outcome
+            }
+            return known
+        } catch  where Blame(error) != .nobody {
+            // Something in one of them, which applying them finds out and isolates.
+            logger.warning("could not look for duplicates", metadata: ["error": "\(error)"])
+            return [:]
+        }
     }
 
     private func isolation(isRetry: Bool) -> BatchIsolation<Item> {
@@ -100,11 +118,13 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
         let now = Int64(Date().timeIntervalSince1970 * 1000)
         let outcomes = await publisher.publish(
             try answers.map { item, answer in
-                OutboundMessage(
+                var message = OutboundMessage(
                     exchange: route.exchange, routingKey: route.answerRoutingKey,
                     messageID: String(item.task.message.id),
                     body: Array(try encoder.encode(item.task.message.answered(answer, at: now))),
                     headers: TraceHeader.headers(item.traceParent))
+                keys.sign(&message, as: .answer, of: route.taskType)
+                return message
             })
         for ((item, _), outcome) in zip(answers, outcomes) where outcome != .confirmed {
             // The task is done all the same; its sender asks again until it gives up, and shows it as parked.
@@ -118,6 +138,9 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
     private func note(_ outcome: TaskOutcome, of item: Item) {
         metrics.outcome(outcome)
         switch outcome {
+        case .applied where item.record == .decided:
+            metrics.hintWasWrong()
+            logger.warning("Redis knew a task as decided that the database did not; applied", metadata: item.metadata)
         case .applied: logger.debug("task applied", metadata: item.metadata)
         case .duplicate: logger.info("duplicate task answered again", metadata: item.metadata)
         case .rejected(let reason), .conflict(let reason):
@@ -137,6 +160,8 @@ extension Inbox {
         /// What Redis knows it by. The content is in it, so that two tasks with one id are never taken for one.
         let key: String
         let businessKey: String
+        /// What Redis says of it.
+        var record = DedupRecord.unknown
 
         var traceParent: String? { TraceHeader.checked(delivery.headers[TraceHeader.name]) }
 
@@ -160,6 +185,8 @@ extension Inbox {
             do {
                 let item = try item(from: delivery, index, decoder)
                 if seen.insert(ByteKey(item.key)).inserted { items.append(item) }
+            } catch let error as BadSignature {
+                unreadable.append(Leftover(index: index, fate: .dead, reason: "\(error)"))
             } catch {
                 unreadable.append(Leftover(index: index, fate: .dead, reason: "unreadable: \(error)"))
             }
@@ -171,6 +198,7 @@ extension Inbox {
         guard delivery.bodySize <= 1 << 20 else {
             throw UnreadableMessage(description: "\(delivery.bodySize) bytes are more than a task may have")
         }
+        try keys.check(delivery, as: .task, of: route.taskType)
         let message = try decoder.decode(TaskMessage.self, from: Data(delivery.body))
         guard message.taskType == route.taskType else {
             throw UnreadableMessage(description: "taskType '\(message.taskType)' is not '\(route.taskType)'")

@@ -30,9 +30,11 @@ struct OutgoingTask: Sendable {
         lease = TaskLease(id: message.id, due: try row.decode(Int64.self, at: 9))
     }
 
-    func outbound() throws -> OutboundMessage {
-        OutboundMessage(
+    func outbound(_ keys: MessageKeys) throws -> OutboundMessage {
+        var outbound = OutboundMessage(
             exchange: message.mqExchange, routingKey: message.mqRoutingkey, messageID: String(message.id),
             body: Array(try JSONEncoder().encode(message)), headers: TraceHeader.headers(traceParent))
+        keys.sign(&outbound, as: .task, of: message.taskType)
+        return outbound
     }
 }

@@ -4,26 +4,27 @@ public import Redis
 
 /// `DedupCache` in Redis: `SET key value NX PX` for the whole batch in one pipeline.
 public final class RedisDedup: DedupCache {
-    private static let done = "done"
-    private static let rejected = "rejected:"
+    /// Not a word of what was decided: nobody would believe it.
+    static let decided = "decided"
+    private static let inHand = "hand:"
 
     private let redis: RedisClient
     private let owner: String
     private let inHandFor: Duration
-    private let doneFor: Duration
+    private let decidedFor: Duration
     private let logger: Logger
 
     /// - Parameters:
     ///   - inHandFor: how long a task counts as in hand, should its consumer die.
-    ///   - doneFor: how long a decision is remembered here; the database remembers it for ever.
+    ///   - decidedFor: how long it is remembered here that a task was decided; the database remembers it for ever.
     public init(
-        redis: RedisClient, inHandFor: Duration = .seconds(30), doneFor: Duration = .seconds(600), logger: Logger
+        redis: RedisClient, inHandFor: Duration = .seconds(30), decidedFor: Duration = .seconds(600), logger: Logger
     ) {
         self.redis = redis
         self.inHandFor = inHandFor
-        self.doneFor = doneFor
+        self.decidedFor = decidedFor
         self.logger = logger
-        owner = "hand:\(UUID())"
+        owner = "\(Self.inHand)\(UUID())"
     }
 
     func take(_ keys: [String]) async -> [DedupRecord] {
@@ -40,15 +41,13 @@ public final class RedisDedup: DedupCache {
         }
     }
 
-    func done(_ decided: [(key: String, answer: TaskAnswer)]) async {
-        guard !decided.isEmpty, redis.isUp else { return }
+    func decided(_ keys: [String]) async {
+        guard !keys.isEmpty, redis.isUp else { return }
         do {
             _ = try await redis.send(
-                decided.map { key, answer in
-                    .set(key, Self.value(of: answer), onlyIfAbsent: false, expiresAfter: doneFor)
-                })
+                keys.map { .set($0, Self.decided, onlyIfAbsent: false, expiresAfter: decidedFor) })
         } catch {
-            logger.warning("could not note in Redis what was applied", metadata: ["error": "\(error)"])
+            logger.warning("could not note in Redis what was decided", metadata: ["error": "\(error)"])
         }
     }
 
@@ -58,17 +57,9 @@ public final class RedisDedup: DedupCache {
         return Self.record(value, owner: owner)
     }
 
-    static func value(of answer: TaskAnswer) -> String {
-        switch answer {
-        case .finished: done
-        case .rejected(let reason): rejected + reason
-        }
-    }
-
     static func record(_ value: String, owner: String) -> DedupRecord {
         if value == owner { return .inHandHere }
-        if value == done { return .done(.finished) }
-        if value.hasPrefix(rejected) { return .done(.rejected(reason: String(value.dropFirst(rejected.count)))) }
-        return value.hasPrefix("hand:") ? .inHandElsewhere : .unknown
+        if value == decided { return .decided }
+        return value.hasPrefix(inHand) ? .inHandElsewhere : .unknown
     }
 }

@@ -20,6 +20,13 @@ public protocol TaskApplier: Sendable {
     /// Which of these rows other transactions hold now; must not wait for them: see `RowProbe`.
     func held(among rows: [String]) async throws -> Set<ByteKey>
 
+    /// What was decided about `tasks` before, as `apply` would say it: a duplicate or a conflict; nil for what the database
+    /// does not know. One read for all of them, by index, which locks nothing and changes nothing.
+    ///
+    /// Asked only for tasks that Redis says to be known. It spares duplicates the way through `apply`, where they would
+    /// queue for the rows that they do not need any more.
+    func decided(_ tasks: [ReceivedTask<Body>]) async throws -> [TaskOutcome?]
+
     /// Applies `tasks`, no two of which have the same key, in one local transaction; one outcome for each, in order.
     ///
     /// It throws when nothing was applied, or when that is unknown: then it is called again with the same tasks. It must not
@@ -33,6 +40,9 @@ extension TaskApplier {
 
     /// None is known to be.
     public func held(among rows: [String]) async throws -> Set<ByteKey> { [] }
+
+    /// Nothing is known: `apply` finds out.
+    public func decided(_ tasks: [ReceivedTask<Body>]) async throws -> [TaskOutcome?] { tasks.map { _ in nil } }
 }
 
 /// A task as it came from its sender.

@@ -62,7 +62,8 @@ struct ReceiverMetrics: Sendable {
     private let duplicate: Counter
     private let rejected: Counter
     private let conflict: Counter
-    private let dropped: Counter
+    private let inHandElsewhere: Counter
+    private let wronglyDecided: Counter
     private let unsentAnswers: Counter
 
     init(taskType: String) {
@@ -73,7 +74,8 @@ struct ReceiverMetrics: Sendable {
         duplicate = counter("duplicate")
         rejected = counter("rejected")
         conflict = counter("conflict")
-        dropped = counter("in_hand_elsewhere")
+        inHandElsewhere = counter("in_hand_elsewhere")
+        wronglyDecided = Counter(label: "settle_dedup_wrong_total", dimensions: [("task_type", taskType)])
         unsentAnswers = Counter(label: "settle_answers_unsent_total", dimensions: [("task_type", taskType)])
     }
 
@@ -88,11 +90,12 @@ struct ReceiverMetrics: Sendable {
         }
     }
 
-    func gate(_ verdict: DedupVerdict) {
-        switch verdict {
-        case .apply: break
-        case .answer: duplicate.increment()
-        case .drop: dropped.increment()
-        }
+    func hint(_ record: DedupRecord) {
+        if record == .inHandElsewhere { inHandElsewhere.increment() }
+    }
+
+    /// Redis said that it was decided, and it was applied just now.
+    func hintWasWrong() {
+        wronglyDecided.increment()
     }
 }

@@ -14,6 +14,8 @@ public final class TaskScheduler: Service {
     public let outbox: Outbox
     /// What operators and clients ask about tasks.
     public let store: TaskStore
+    /// Sign the tasks, and have signed their answers.
+    let keys: MessageKeys
 
     private let settings: TaskSettings
     private let publisher: any MessagePublisher
@@ -26,12 +28,14 @@ public final class TaskScheduler: Service {
     /// - Parameters:
     ///   - database: where `task` and `task_his` are.
     ///   - publisher: run by the caller, and stopped after this.
+    ///   - keys: to sign the tasks with; answers must be signed with them, too.
     public init(
         settings: TaskSettings = TaskSettings(), database: PostgresDatabase, publisher: any MessagePublisher,
-        logger: Logger
+        keys: MessageKeys = .none, logger: Logger
     ) {
         self.settings = settings
         self.publisher = publisher
+        self.keys = keys
         self.logger = logger
         outbox = Outbox(settings: settings, logger: logger)
         store = TaskStore(database: database, settings: settings)
@@ -168,7 +172,7 @@ public final class TaskScheduler: Service {
         guard !tasks.isEmpty else { return true }
         let messages: [OutboundMessage]
         do {
-            messages = try tasks.map { try $0.outbound() }
+            messages = try tasks.map { try $0.outbound(keys) }
         } catch {
             // Strings and integers always encode; were it otherwise, the tasks stay due and this line repeats.
             logger.critical("a task cannot be encoded", metadata: ["error": "\(error)"])

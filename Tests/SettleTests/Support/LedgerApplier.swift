@@ -13,6 +13,7 @@ final class LedgerApplier: TaskApplier {
     /// What the next calls throw before they do anything.
     private let failures = Mutex<[any Error]>([])
     private let batches = Mutex<[Int]>([])
+    private let looks = Mutex<[Int]>([])
 
     init(_ database: PostgresDatabase) {
         self.database = database
@@ -20,6 +21,13 @@ final class LedgerApplier: TaskApplier {
 
     /// How many tasks each call had.
     var batchSizes: [Int] { batches.withLock { $0 } }
+    /// How many tasks each look had that came first.
+    var lookSizes: [Int] { looks.withLock { $0 } }
+    /// Forgets the sizes.
+    func forget() {
+        batches.withLock { $0 = [] }
+        looks.withLock { $0 = [] }
+    }
 
     func failNext(_ errors: any Error...) { failures.withLock { $0 += errors } }
 
@@ -27,6 +35,21 @@ final class LedgerApplier: TaskApplier {
 
     func check(_ body: Entry) throws {
         guard body.amount != 666 else { throw UnreadableMessage(description: "an amount that makes no sense") }
+    }
+
+    func decided(_ tasks: [ReceivedTask<Entry>]) async throws -> [TaskOutcome?] {
+        looks.withLock { $0.append(tasks.count) }
+        return try await database.query(
+            """
+            SELECT ledger.amount = input.amount
+            FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS input (key, amount, n)
+            LEFT JOIN ledger ON ledger.key = input.key ORDER BY n
+            """, [.texts(tasks.map(\.body.key)), .int64s(tasks.map(\.body.amount))]
+        ).map { row in
+            try row.decode(Bool?.self, at: 0).map {
+                $0 ? .duplicate(.finished) : .conflict(reason: "another amount")
+            }
+        }
     }
 
     func apply(_ tasks: [ReceivedTask<Entry>]) async throws -> [TaskOutcome] {

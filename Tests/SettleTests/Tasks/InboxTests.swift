@@ -118,19 +118,89 @@ struct InboxTests {
         }
     }
 
-    @Test("a copy that another receiver has in hand is dropped, unless the broker redelivered it")
+    @Test("a copy that another receiver has in hand is applied here, when that one dies with it")
     func inHandElsewhere() async throws {
         try await with { database, applier, redis in
             let dying = inbox(applier, redis: redis, faults: try Faults("inbox.beforeCommit=throw"))
             let other = inbox(applier, redis: redis)
             await #expect(throws: Faults.Injected.self) { try await dying.handle([route.delivery(id: 1, key: "a")]) }
             try await other.handle([route.delivery(id: 1, key: "a")])
-            #expect(try await state(database) == [0, 0])
-            #expect(publisher.messages.isEmpty)
-            try await other.handle([route.delivery(id: 1, key: "a", redelivered: true)])
             #expect(try await state(database) == [1, 1])
             #expect(try answers().count == 1)
+            #expect(applier.lookSizes == [1], "the database was asked first")
         }
+    }
+
+    @Test("new tasks cost no look at the database, copies one for the whole batch and nothing else")
+    func cost() async throws {
+        try await with { database, applier, redis in
+            let batch = (1...50).map { route.delivery(id: $0, key: "k\($0)") }
+            try await inbox(applier, redis: redis).handle(batch)
+            #expect(applier.lookSizes == [] && applier.batchSizes == [50])
+            applier.forget()
+            for receiver in [inbox(applier, redis: redis), inbox(applier, redis: redis)] {
+                try await receiver.handle(batch)
+            }
+            #expect(applier.lookSizes == [50, 50] && applier.batchSizes == [])
+            applier.forget()
+            try await inbox(applier, redis: redis).handle(batch + [route.delivery(id: 51, key: "k51")])
+            #expect(applier.lookSizes == [50] && applier.batchSizes == [1])
+            #expect(try await state(database) == [51, 51])
+        }
+    }
+
+    @Test(
+        "whatever somebody writes to Redis, each task is applied once and answered as the database says",
+        arguments: [
+            ("decided", 0), ("done", 0), ("rejected:forged", 0), ("hand:forged", 0), ("", 0), ("\u{0}", 0),
+            // All of them are more than is read in one go.
+            ("hand:", 2 << 20),
+        ])
+    func forged(value: String, length: Int) async throws {
+        try await with { database, applier, redis in
+            let batch = (1...10).map { route.delivery(id: $0, key: "k\($0)") }
+            let inbox = inbox(applier, redis: redis)
+            // Before the first delivery, before a copy, and always again.
+            for _ in 0..<3 {
+                for delivery in batch { try await forge(value, delivery, redis, length: length) }
+                try await inbox.handle(batch)
+            }
+            #expect(try await state(database) == [10, 10])
+            #expect(try answers().count == 30)
+            #expect(try answers().allSatisfy { $0.status == "finished" })
+            #expect(letters.isEmpty)
+        }
+    }
+
+    @Test("a value of another type in Redis, or one that says of poison that it is known, harms nobody")
+    func forgedType() async throws {
+        try await with { database, applier, redis in
+            let poison = route.delivery(id: 3, key: #"a\\u0000b"#)
+            let batch = (1...2).map { route.delivery(id: $0, key: "k\($0)") } + [poison]
+            _ = try await redis.send([RedisCommand(["LPUSH", try key(of: batch[0]), "decided"])])
+            for delivery in batch.dropFirst() { try await forge("decided", delivery, redis) }
+            try await inbox(applier, redis: redis).handle(batch)
+            #expect(try await state(database) == [2, 2])
+            #expect(letters.map(\.body) == [poison.body])
+        }
+    }
+
+    /// Written for ever, as one with Redis' password would.
+    private func forge(
+        _ value: String, _ delivery: Delivery, _ redis: RedisClient, length: Int = 0
+    ) async throws {
+        try #require(try await Testbed.eventually { redis.isUp })
+        let key = try key(of: delivery)
+        var commands = [RedisCommand(["SET", key, value])]
+        if length > 0 { commands.append(RedisCommand(["SETRANGE", key, String(length), "x"])) }
+        let reply = try await redis.send(commands)
+        #expect(reply.first == .status("OK"))
+    }
+
+    private func key(of delivery: Delivery) throws -> String {
+        let message = try JSONDecoder().decode(TaskMessage.self, from: Data(delivery.body))
+        let hash = String(FNV1a.hash(message.requestBody.utf8), radix: 16)
+        return "settle:\(route.task.queue):\(message.id):\(hash)"
     }
 
     @Test(

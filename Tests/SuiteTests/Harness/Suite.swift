@@ -144,7 +144,7 @@ final class Suite: Sendable {
         settings.merging([
             "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin",
             "HTTP_PORT": String(port), "DATABASE_URL": try surroundings.databaseURL(of: role),
-            "AMQP_URL": try surroundings.amqpURL(of: role), "REDIS_URL": try surroundings.redisURL,
+            "AMQP_URL": try surroundings.amqpURL(of: role), "REDIS_URL": try surroundings.redisURL(of: role),
             "SETTLE_TOKEN": token,
             "ORDER_URL": url(.order), "STOCK_URL": url(.stock), "POINTS_URL": url(.userPoints),
         ]) { mine, _ in mine }

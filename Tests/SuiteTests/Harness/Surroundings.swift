@@ -75,6 +75,14 @@ struct Surroundings: Sendable {
 
     var redisURL: String { get throws { try url(testbed.redisURL) { $0.path = "/\(redisNumber)" } } }
 
+    /// As the user of that service.
+    func redisURL(of role: Role) throws -> String {
+        guard let url = testbed.redisURLs[role] else {
+            throw NotInTime(description: "no user of \(role.rawValue) at Redis: see scripts/test")
+        }
+        return try self.url(url) { $0.path = "/\(redisNumber)" }
+    }
+
     private func url(_ text: String, _ change: (inout URLComponents) -> Void) throws -> String {
         guard var parts = URLComponents(string: text) else { throw URLError(.badURL) }
         change(&parts)

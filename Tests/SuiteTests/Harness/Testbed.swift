@@ -15,7 +15,10 @@ struct Testbed: Sendable {
     let amqpURL: String
     /// As the services.
     let amqpURLs: [Role: String]
+    /// As administrator.
     let redisURL: String
+    /// As the services.
+    let redisURLs: [Role: String]
 
     private init?(_ environment: [String: String]) {
         guard
@@ -25,10 +28,13 @@ struct Testbed: Sendable {
         else { return nil }
         self.bin = URL(fileURLWithPath: bin)
         serversFolder = servers
-        amqpURLs = Dictionary(
-            uniqueKeysWithValues: Role.allCases.compactMap { role in
-                environment["SETTLE_TEST_\(role.databaseName.uppercased())_AMQP_URL"].map { (role, $0) }
-            })
+        func urls(_ suffix: String) -> [Role: String] {
+            Dictionary(
+                uniqueKeysWithValues: Role.allCases.compactMap { role in
+                    environment["SETTLE_TEST_\(role.databaseName.uppercased())_\(suffix)"].map { (role, $0) }
+                })
+        }
+        (amqpURLs, redisURLs) = (urls("AMQP_URL"), urls("REDIS_URL"))
         (postgresURL, amqpURL, redisURL) = (postgres, amqp, redis)
     }
 

@@ -55,6 +55,43 @@ extension Proof {
             }
         }
 
+        @Test("copies of what was refused, given back or refunded are recognised by a read, and change nothing")
+        func lookedUp() async throws {
+            let settings = ["TASK_LEASE": "60s", "TASK_REPUBLISH_AFTER": "600s"]
+            try await Suite.with(settings: settings) { suite in
+                let stranger = OrderDraft("nobody", ["tea": 2])
+                let attempts = await suite.load(clients: 1, limit: 1, draft: { _ in stranger }).finished()
+                try await suite.awaitSettled()
+                // Of nothing, so that the books stay as they are.
+                let body = #"{\"userName\":\"alice\",\"orderId\":\"refunded\",\"point\":0}"#
+                let refund = #"{"id":1000,"taskType":"refundpoint","requestBody":"\#(body)","status":"pending"}"#
+                try await suite.publish("refundpoint", [refund])
+                try await eventually("the refund is answered") {
+                    try await suite.metric(.order, "settle_answers_ignored_total") == 1
+                }
+                var copies = [(Role.userPoints, "refundpoint", refund)]
+                for (role, type) in [(Role.userPoints, "addpoint"), (.stock, "deductstock"), (.stock, "restock")] {
+                    copies.append((role, type, try await message(suite, "task_his", type, status: "pending")))
+                }
+                for (number, (role, type, copy)) in copies.enumerated() {
+                    try await suite.publish(type, [copy])
+                    try await eventually("the copy of \(type) is answered") {
+                        try await suite.metric(.order, "settle_answers_ignored_total") == Double(2 + number)
+                    }
+                    let metrics = try #require(try await suite.get(suite.port(role), "/metrics")).text
+                    let duplicates = metrics.split(separator: "\n").filter {
+                        $0.contains(#"outcome="duplicate""#) && $0.contains(#"task_type="\#(type)""#)
+                    }
+                    #expect(duplicates.map { $0.hasSuffix(" 1") } == [true], "\(type): \(duplicates)")
+                    let log = try String(contentsOf: suite.process(role).log, encoding: .utf8)
+                    #expect(!log.contains("could not look for duplicates"), "\(log)")
+                    #expect(try await suite.metric(role, "settle_dedup_wrong_total") == 0)
+                }
+                try await suite.expectAgreement(attempts)
+                #expect(try await suite.number(.userPoints, "SELECT count(*) FROM point_refund") == 1)
+            }
+        }
+
         @Test("fifty requests at once with one idempotency key are one order; with another body it is refused")
         func idempotencyKey() async throws {
             struct Placed: Decodable { let id: String }

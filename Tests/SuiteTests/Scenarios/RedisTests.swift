@@ -1,3 +1,5 @@
+import Postgres
+import Redis
 import Testing
 
 extension Proof {
@@ -33,6 +35,41 @@ extension Proof {
                 #expect(attempts.allSatisfy { $0.status == 201 }, "\(attempts.summary)")
                 try await suite.expectAgreement(attempts)
             }
+        }
+
+        @Test("somebody with its password marks tasks before they arrive, and again all the time: all orders settle")
+        func forged() async throws {
+            let marks = ["decided", "done", "hand:somebody", "rejected:forged"]
+            // Long leases: what is dropped stays lost for as long as this test waits.
+            try await Suite.with(settings: ["TASK_LEASE": "60s", "TASK_REPUBLISH_AFTER": "600s"]) { suite in
+                // What waits for user-points can be seen at the broker, and the keys follow from it.
+                try await suite.stop(try suite.process(.userPoints))
+                let attempts = await suite.load(clients: 8, limit: 100).finished()
+                try await suite.awaitQueue("cg_buying_addpoint", length: 100)
+                let keys = try await suite.rows(.order, "SELECT id, request_body FROM task ORDER BY id").map { row in
+                    try Self.key(id: row.decode(Int64.self, at: 0), body: row.decode(String.self, at: 1))
+                }
+                // For ever, not for a while.
+                let forged = keys.enumerated().map { RedisCommand(["SET", $1, marks[$0 % marks.count]]) }
+                _ = try await suite.redis.send(forged)
+                let forgery = Task {
+                    while !Task.isCancelled {
+                        _ = try await suite.redis.send(forged)
+                        try await Task.sleep(for: .milliseconds(1))
+                    }
+                }
+                try await suite.restart(.userPoints)
+                try await suite.awaitSettled(within: .seconds(30))
+                forgery.cancel()
+                let ledger = try await suite.expectAgreement(attempts)
+                #expect(ledger.pointLog.count == 100)
+            }
+        }
+
+        /// As the receiver makes it: FNV-1a of the request.
+        private static func key(id: Int64, body: String) -> String {
+            let hash = body.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+            return "settle:cg_buying_addpoint:\(id):\(String(hash, radix: 16))"
         }
     }
 }

@@ -12,6 +12,7 @@ extension Proof {
                 ("SETTLE_TOKENS_ACCEPTED", "token-0123456789,short"), ("STOCK_TOKEN", "short"),
                 ("SETTLE_FAULTS", "inbox.commited=kill"), ("SETTLE_FAULTS", "inbox.committed"), ("LOG_LEVEL", "loud"),
                 ("QUEUE_TYPE", "priority"), ("DATABASE_CONNECTIONS", "0"), ("ROW_LOCK_TIMEOUT", "2"),
+                ("MESSAGE_KEYS", "a-key-and-no-type"), ("MESSAGE_KEYS", "addpoint=short,restock=short"),
                 ("DATABASE_URL", ""), ("AMQP_URL", "http://127.0.0.1"), ("REDIS_URL", "127.0.0.1"),
             ])
         func refused(name: String, value: String) async throws {

@@ -28,7 +28,6 @@ struct DueLetter: Sendable {
             queue: try row.decode(String.self, at: 1), exchange: try row.decode(String.self, at: 2),
             routingKey: try row.decode(String.self, at: 3), messageID: try row.decode(String?.self, at: 4),
             headers: try JSONDecoder().decode([String: String].self, from: Data(headers.utf8)),  // ours
-            // Another consumer may seem to have it in hand: this process, before a restart, for instance.
             redelivered: true, body: try row.decode([UInt8].self, at: 6))
         tries = try row.decode(Int.self, at: 7)
         failures = try row.decode(Int.self, at: 8)

@@ -24,7 +24,7 @@ struct SetAsideStore: Sendable {
                 try transaction.add(
                     Self.insert + """
                          ON CONFLICT (queue, fingerprint) DO UPDATE SET
-                            state = 'waiting', body = excluded.body, reason = excluded.reason,
+                            state = 'waiting', headers = excluded.headers, body = excluded.body, reason = excluded.reason,
                             due_time = excluded.due_time, waiting_since = now()
                         WHERE s.state = 'dead'
                         """, letter.parameters(state: "waiting", keepsBody: true))
@@ -42,7 +42,13 @@ struct SetAsideStore: Sendable {
             }
             for letter in letters {
                 try transaction.add(
-                    Self.insert + " ON CONFLICT DO NOTHING",
+                    Self.insert + """
+                         ON CONFLICT (queue, fingerprint) DO UPDATE SET
+                            headers = excluded.headers, reason = excluded.reason
+                        -- A copy that nobody signed came first; it must not stand for the signed one.
+                        WHERE s.state = 'dead' AND starts_with(s.reason, '\(BadSignature.prefix)')
+                          AND NOT starts_with(excluded.reason, '\(BadSignature.prefix)')
+                        """,
                     letter.parameters(
                         state: "dead",
                         keepsBody: !letter.delivery.isTooLarge && letter.delivery.body.count <= Self.maxBody))
