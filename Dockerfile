@@ -7,7 +7,7 @@ RUN apt-get update \
 WORKDIR /src
 
 # The packages that Settle stands on, compiled in a layer of their own, which only the manifest and the C shims change.
-# The manifest names folders and resources that are not here yet: empty files stand for them. ServiceKit is the target
+# The manifest names folders and resources that are not here yet: empty files stand for them. SettleHTTP is the target
 # that everything from outside hangs on.
 COPY Package.swift Package.resolve[d] ./
 COPY Shared/CHiredis Shared/CHiredis
@@ -19,7 +19,7 @@ RUN swift package dump-package | sed -nE 's|^ *"path" : "([^"]*)",?$|\1|p' | whi
             *) touch "$folder/$path" ;; \
         esac; \
     done \
- && swift build -c release --target ServiceKit
+ && swift build -c release --target SettleHTTP
 
 COPY Shared Shared
 COPY Services Services

@@ -15,16 +15,24 @@ let strict: [SwiftSetting] = [
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
 let package = Package(
     name: "settle",
     platforms: [.macOS(.v15)],
     products: [
-        .library(name: "Settle", targets: ["Settle"]),
-        .executable(name: "order", targets: ["Order"]),
-        .executable(name: "stock", targets: ["Stock"]),
-        .executable(name: "user-points", targets: ["UserPoints"]),
+        .library(name: "Settle", targets: ["Settle", "SettleSchema"]),
+        .library(name: "SettleHTTP", targets: ["SettleHTTP", "SettleServiceKit"]),
+        .library(name: "SettlePostgres", targets: ["SettlePostgres", "SettleCore"]),
+        .library(name: "SettleRabbitMQ", targets: ["SettleRabbitMQ", "SettleCore"]),
+        .library(name: "SettleRedis", targets: ["SettleRedis", "SettleCore"]),
+        .executable(name: "order", targets: ["ShopOrder"]),
+        .executable(name: "stock", targets: ["ShopStock"]),
+        .executable(name: "user-points", targets: ["ShopUserPoints"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -41,38 +49,39 @@ let package = Package(
     ],
     targets: [
         // The C libraries: a module map and a shim each, imported by exactly one Swift module each.
-        .systemLibrary(name: "CLibpq", path: "Shared/CLibpq"),
-        .systemLibrary(name: "CHiredis", path: "Shared/CHiredis"),
-        .target(name: "CRabbitMQ", path: "Shared/CRabbitMQ", linkerSettings: [.linkedLibrary("rabbitmq")]),
+        .systemLibrary(name: "CSettleLibpq", path: "Shared/CLibpq"),
+        .systemLibrary(name: "CSettleHiredis", path: "Shared/CHiredis"),
+        .target(name: "CSettleRabbitMQ", path: "Shared/CRabbitMQ", linkerSettings: [.linkedLibrary("rabbitmq")]),
 
         // What the modules above it share: threads that may block, back-off, batching, waiting.
-        .target(name: "Base", path: "Shared/Base", swiftSettings: strict),
+        .target(name: "SettleCore", path: "Shared/Base", swiftSettings: strict),
         .target(
-            name: "Postgres", dependencies: ["Base", "CLibpq", logging, metrics, lifecycle], path: "Shared/Postgres",
+            name: "SettlePostgres", dependencies: ["SettleCore", "CSettleLibpq", logging, metrics, lifecycle],
+            path: "Shared/Postgres",
             swiftSettings: strict),
         .target(
-            name: "RabbitMQ", dependencies: ["Base", "CRabbitMQ", logging, metrics, lifecycle],
+            name: "SettleRabbitMQ", dependencies: ["SettleCore", "CSettleRabbitMQ", logging, metrics, lifecycle],
             path: "Shared/RabbitMQ", swiftSettings: strict),
         .target(
-            name: "Redis", dependencies: ["Base", "CHiredis", logging, metrics, lifecycle], path: "Shared/Redis",
+            name: "SettleRedis", dependencies: ["SettleCore", "CSettleHiredis", logging, metrics, lifecycle],
+            path: "Shared/Redis",
             swiftSettings: strict),
 
         // The common module.
         .target(
             name: "Settle",
             dependencies: [
-                "Base", "Postgres", "RabbitMQ", "Redis", "SettleSchema", logging, metrics, tracing, lifecycle,
+                "SettleCore", "SettlePostgres", "SettleRabbitMQ", "SettleRedis", "SettleSchema", logging, metrics,
+                tracing, lifecycle,
             ],
             path: "Shared/Settle", swiftSettings: strict),
+        // What a service needs around it, and nothing of Settle: HTTP both ways, settings, health, metrics, tracing.
         .target(
-            name: "ServiceKit",
+            name: "SettleServiceKit",
             dependencies: [
-                "Base", "Postgres", "RabbitMQ", "Redis", "Settle", logging, metrics, tracing, lifecycle,
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                "SettleCore", logging, metrics, tracing, lifecycle, argumentParser, asyncHTTPClient, httpTypes,
+                hummingbird,
                 .product(name: "Configuration", package: "swift-configuration"),
-                .product(name: "HTTPTypes", package: "swift-http-types"),
-                .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
@@ -81,6 +90,16 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             path: "Shared/ServiceKit", swiftSettings: strict),
+
+        // Settle by HTTP: the routes of initiators, participants and operators, and the clients that call them.
+        .target(
+            name: "SettleHTTP",
+            dependencies: [
+                "SettleCore", "SettlePostgres", "SettleRabbitMQ", "SettleRedis", "Settle", "SettleServiceKit", logging,
+                tracing, lifecycle, argumentParser, httpTypes, hummingbird,
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            path: "Shared/SettleHTTP", swiftSettings: strict),
 
         // The migrations, carried inside the binaries.
         schema(
@@ -91,66 +110,86 @@ let package = Package(
                 "settle_0008_purge_and_names", "settle_0009_deadlines", "settle_0010_at_capture",
                 "settle_0011_at_obstacles", "settle_0012_at_checks",
             ]),
-        schema("OrderSchema", path: "sql/order", ["order_0001_orders"]),
-        schema("StockSchema", path: "sql/stock", ["stock_0001_products", "stock_0002_enroll"]),
+        schema("ShopOrderSchema", path: "sql/order", ["order_0001_orders"]),
+        schema("ShopStockSchema", path: "sql/stock", ["stock_0001_products", "stock_0002_enroll"]),
         schema(
-            "PointsSchema", path: "sql/user-points",
+            "ShopPointsSchema", path: "sql/user-points",
             ["points_0001_users", "points_0002_spending", "points_0004_customers"]),
 
         // What the three services say to each other.
-        .target(name: "ShopContract", dependencies: ["Settle"], path: "Shared/ShopContract", swiftSettings: strict),
+        .target(
+            name: "ShopContract", dependencies: ["Settle", "SettleServiceKit", argumentParser],
+            path: "Shared/ShopContract", swiftSettings: strict),
 
-        service("Order", schema: "OrderSchema"),
-        service("Stock", schema: "StockSchema"),
-        service("UserPoints", schema: "PointsSchema"),
+        service("Order", schema: "ShopOrderSchema"),
+        service("Stock", schema: "ShopStockSchema"),
+        service("UserPoints", schema: "ShopPointsSchema"),
 
-        tests("Base", []),
-        tests("Postgres", ["Base", lifecycle, .product(name: "MetricsTestKit", package: "swift-metrics")]),
-        tests("RabbitMQ", ["Base", metrics, lifecycle]),
-        tests("Redis", [metrics, lifecycle]),
-        tests("Settle", ["Base", "Postgres", "RabbitMQ", "Redis", "SettleSchema", lifecycle]),
-        .testTarget(
-            name: "SettleATTests", dependencies: ["Base", "Postgres", "SettleSchema", logging, lifecycle],
-            path: "Tests/SettleATTests", swiftSettings: strict),
+        // What tests of several modules share.
+        .target(
+            name: "SettleTestSupport",
+            dependencies: [
+                "SettleServiceKit", logging, tracing, lifecycle, hummingbird, httpTypes,
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Tests/TestSupport", swiftSettings: strict),
+
+        tests("Base", of: "SettleCore", []),
         tests(
-            "ServiceKit",
+            "Postgres", of: "SettlePostgres",
+            ["SettleCore", lifecycle, .product(name: "MetricsTestKit", package: "swift-metrics")]),
+        tests("RabbitMQ", of: "SettleRabbitMQ", ["SettleCore", metrics, lifecycle]),
+        tests("Redis", of: "SettleRedis", ["SettleCore", metrics, lifecycle]),
+        tests(
+            "Settle", of: "Settle",
+            ["SettleCore", "SettlePostgres", "SettleRabbitMQ", "SettleRedis", "SettleSchema", lifecycle]),
+        tests("SettleAT", of: "SettleSchema", ["SettleCore", "SettlePostgres", lifecycle]),
+        tests(
+            "ServiceKit", of: "SettleServiceKit",
             [
-                "Base", "Postgres", "Settle", "SettleSchema", metrics, tracing, lifecycle,
-                .product(name: "AsyncHTTPClient", package: "async-http-client"),
-                .product(name: "HTTPTypes", package: "swift-http-types"),
-                .product(name: "Hummingbird", package: "hummingbird"),
+                "SettleCore", "SettleTestSupport", metrics, tracing, lifecycle, argumentParser, asyncHTTPClient,
+                httpTypes, hummingbird,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]),
-        .testTarget(
-            name: "SuiteTests", dependencies: ["Base", "Postgres", "RabbitMQ", "Redis", lifecycle, logging],
-            path: "Tests/SuiteTests", swiftSettings: strict),
+        tests(
+            "SettleHTTP", of: "SettleHTTP",
+            [
+                "SettleCore", "SettlePostgres", "Settle", "SettleSchema", "SettleServiceKit", "SettleTestSupport",
+                lifecycle, httpTypes,
+                hummingbird,
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ]),
+        tests("Shop", of: "ShopOrder", ["Settle", "ShopContract"]),
+        tests(
+            "Suite", of: "SettleCore", ["SettlePostgres", "SettleRabbitMQ", "SettleRedis", lifecycle]),
     ]
 )
 
 func schema(_ name: String, path: String, _ files: [String]) -> Target {
     .target(
-        name: name, dependencies: ["Postgres"], path: path, resources: files.map { .embedInCode("\($0).sql") },
+        name: name, dependencies: ["SettlePostgres"], path: path, resources: files.map { .embedInCode("\($0).sql") },
         swiftSettings: strict)
 }
 
 func service(_ name: String, schema: Target.Dependency) -> Target {
     .executableTarget(
-        name: name,
+        name: "Shop\(name)",
         dependencies: [
-            "Base", "Postgres", "RabbitMQ", "Redis", "Settle", "ServiceKit", "SettleSchema", "ShopContract", schema,
-            logging, metrics, lifecycle,
-            .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            .product(name: "Hummingbird", package: "hummingbird"),
+            "SettleCore", "SettlePostgres", "SettleRabbitMQ", "SettleRedis", "Settle", "SettleHTTP", "SettleServiceKit",
+            "SettleSchema", "ShopContract", schema, logging, metrics, lifecycle, argumentParser, hummingbird, httpTypes,
         ],
         path: "Services/\(name)", swiftSettings: strict)
 }
 
-func tests(_ name: String, _ more: [Target.Dependency]) -> Target {
+func tests(_ name: String, of module: String, _ more: [Target.Dependency]) -> Target {
     .testTarget(
-        name: "\(name)Tests", dependencies: [.byName(name: name), logging] + more, path: "Tests/\(name)Tests",
+        name: "\(name)Tests", dependencies: [.byName(name: module), logging] + more, path: "Tests/\(name)Tests",
         swiftSettings: strict)
 }

@@ -1,6 +1,6 @@
-import Base
+import SettleCore
 import Foundation
-import ServiceKit
+import SettleServiceKit
 import Settle
 import ShopContract
 
@@ -16,7 +16,6 @@ struct NewOrder: Sendable {
     let transaction: GlobalTransaction?
     let idempotencyKey: String?
     let fingerprint: String?
-    let firstTask: TaskDraft
     /// Milliseconds since 1970.
     let createdMilliseconds: Int64
 
@@ -57,14 +56,20 @@ struct NewOrder: Sendable {
         guard spendPoints <= total else {
             throw Problem.unprocessable("spendPoints must not be more than the price, \(total)")
         }
+    }
+
+    /// The task that this order begins with, in the trace of the request that is being answered.
+    func firstTask() throws -> TaskDraft {
         let key = id.uuidString.lowercased()
-        if transaction == nil {
-            firstTask = try TaskDraft(
-                ShopRoutes.deductStock, businessKey: key, body: StockChange(orderId: key, items: request.items))
-        } else {
-            firstTask = try TaskDraft(
-                ShopRoutes.addPoint, businessKey: key,
-                body: AddPoint(userName: userName, orderId: key, point: total - spendPoints))
+        let task = OrderFlow.first(in: mode)
+        return switch task {
+        case .deductStock, .restock:
+            try TaskDraft(
+                task.route, businessKey: key,
+                body: StockChange(orderId: key, items: items.map { StockItem(sku: $0.sku, quantity: $0.quantity) }))
+        case .addPoint, .refundPoint:
+            try TaskDraft(
+                task.route, businessKey: key, body: AddPoint(userName: userName, orderId: key, point: payMoney))
         }
     }
 }

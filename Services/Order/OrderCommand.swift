@@ -1,6 +1,7 @@
 import ArgumentParser
-import OrderSchema
-import ServiceKit
+import ShopOrderSchema
+import SettleServiceKit
+import SettleHTTP
 import Settle
 import SettleSchema
 import ShopContract
@@ -16,6 +17,7 @@ struct OrderCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var common: CommonOptions
+    @OptionGroup var shop: ShopOptions
     @OptionGroup var messaging: MessagingOptions
     @OptionGroup var tasks: TaskOptions
     @OptionGroup var transactions: TransactionOptions
@@ -23,8 +25,10 @@ struct OrderCommand: AsyncParsableCommand {
 
     func run() async throws {
         let flags = messaging.flags.merging(tasks.flags) { $1 }.merging(transactions.flags) { $1 }
-            .merging(customers.flags) { $1 }
-        try await ServiceMain.run("order", defaultPort: 8080, options: common, flags: flags) { boot in
+            .merging(customers.flags) { $1 }.merging(shop.flags) { $1 }
+        try await ServiceMain.run(
+            "order", defaultPort: 8080, peers: ShopServices.all, options: common, flags: flags
+        ) { boot in
             let infrastructure = try Infrastructure(
                 boot,
                 library: [
@@ -50,21 +54,20 @@ struct OrderCommand: AsyncParsableCommand {
             let http = OutboundHTTP(connections, logger: boot.logger)
             // Connections of its own: branches wait for rows that phase 2 frees, and must not keep it waiting in turn.
             let phase2 = OutboundHTTP(logger: boot.logger)
-            let participants = ServiceDirectory([
-                (StockClient.name, boot.settings.stockURL), (PointsClient.name, boot.settings.pointsURL),
-            ])
+            let participants = ServiceDirectory(
+                try [ShopServices.stock, ShopServices.userPoints].map { ($0.name, try boot.settings.url(of: $0)) })
             let initiator = TransactionInitiator(
-                name: boot.name, selfURL: try boot.initiatorURL, database: database,
+                name: boot.name, selfURL: try boot.initiatorURL(ShopServices.order), database: database,
                 participants: HTTPTransactionPeers(participants, over: phase2, token: boot.settings.token),
                 settings: try TransactionOptions.settings(boot), faults: messaging.faults, logger: boot.logger)
             let store = OrderStore(database: database, tasks: scheduler.store)
             let writes = WriteHealth()
-            let points = PointsClient(boot.client(PointsClient.name, boot.settings.pointsURL, http))
+            let points = PointsClient(try boot.client(ShopServices.userPoints, over: http))
             let customers = Customers(
                 boot.settings.token,
                 isTheirs: try CustomerOptions.areToldApart(boot.reader) ? CustomerTokens(points).isTheirs : nil)
             let place = PlaceOrder(
-                stock: StockClient(boot.client(StockClient.name, boot.settings.stockURL, http)), points: points,
+                stock: StockClient(try boot.client(ShopServices.stock, over: http)), points: points,
                 initiator: initiator, store: store,
                 writer: OrderWriter(
                     database: database, outbox: scheduler.outbox, initiator: initiator, faults: messaging.faults),
@@ -78,7 +81,7 @@ struct OrderCommand: AsyncParsableCommand {
                 isOpen: infrastructure.isOpen
             ) { open, guarded in
                 OrderRoutes(place: place, store: store, customers: customers).add(to: open)
-                TaskRoutes(scheduler: scheduler).add(to: guarded)
+                TaskRoutes(scheduler).add(to: guarded)
                 DeadLetterRoutes(messaging.setAside).add(to: guarded)
                 InitiatorRoutes(initiator).add(to: guarded)
             }

@@ -1,5 +1,5 @@
 import Foundation
-import ServiceKit
+import SettleServiceKit
 import Settle
 
 /// How an order's stock is taken, and its points spent.

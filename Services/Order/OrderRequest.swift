@@ -1,6 +1,6 @@
-import Base
+import SettleCore
 import Foundation
-import ServiceKit
+import SettleServiceKit
 import Settle
 import ShopContract
 

@@ -1,7 +1,7 @@
 import Foundation
 import HTTPTypes
 import Hummingbird
-import ServiceKit
+import SettleServiceKit
 
 /// `/orders`
 struct OrderRoutes {

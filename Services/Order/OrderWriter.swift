@@ -1,6 +1,6 @@
-import Base
+import SettleCore
 import Foundation
-import Postgres
+import SettlePostgres
 import Settle
 
 /// Writes orders with their items and first tasks: one transaction, in one round trip, for all that gathered.
@@ -11,12 +11,16 @@ struct OrderWriter: Sendable {
         case keyTaken
     }
 
-    private let batches: Batcher<NewOrder, Result<Written, any Error>>
+    /// With the task that it begins with.
+    typealias Entry = (order: NewOrder, task: TaskDraft)
+
+    private let batches: Batcher<Entry, Result<Written, any Error>>
 
     init(database: PostgresDatabase, outbox: Outbox, initiator: TransactionInitiator, faults: Faults) {
         let insert = InsertOrders(database: database, outbox: outbox, initiator: initiator, faults: faults)
         batches = Batcher(
-            limit: 64, lanes: 4, maxWaiting: Self.maxWaiting, maxBytes: Self.maxBytes, size: \.roughSize
+            limit: 64, lanes: 4, maxWaiting: Self.maxWaiting, maxBytes: Self.maxBytes,
+            size: { $0.order.roughSize + $0.task.roughSize }
         ) { await insert($0) }
     }
 
@@ -30,7 +34,7 @@ struct OrderWriter: Sendable {
     }
 
     func write(_ order: NewOrder) async throws -> Written {
-        try await batches.submit(order).get()
+        try await batches.submit((order, try order.firstTask())).get()
     }
 }
 
@@ -42,7 +46,7 @@ private struct InsertOrders: Sendable {
     let faults: Faults
 
     /// Orders that cannot be written together are written alone: a key that is taken fails nobody else's order.
-    func callAsFunction(_ orders: [NewOrder]) async -> [Result<OrderWriter.Written, any Error>] {
+    func callAsFunction(_ orders: [OrderWriter.Entry]) async -> [Result<OrderWriter.Written, any Error>] {
         do {
             try await insert(orders)
             return orders.map { _ in .success(.written) }
@@ -62,7 +66,7 @@ private struct InsertOrders: Sendable {
     /// - Parameter unknown: the error of an attempt that may have succeeded; what the caller is told if `deadline` comes
     ///   before it is known.
     private func alone(
-        _ order: NewOrder, unknown: PostgresError?, until deadline: ContinuousClock.Instant
+        _ order: OrderWriter.Entry, unknown: PostgresError?, until deadline: ContinuousClock.Instant
     ) async -> Result<OrderWriter.Written, any Error> {
         var unknown = unknown
         let backoff = Backoff(initial: .milliseconds(20), cap: .milliseconds(500))
@@ -75,10 +79,10 @@ private struct InsertOrders: Sendable {
             } catch let error as PostgresError {
                 if error.kind == .commitUnknown { unknown = unknown ?? error }
                 // Keys are looked at in the order in which they were created, so an order never meets its own second one.
+                if let declared = DeclaredAborted(error) { return .failure(declared) }
                 switch error.constraint {
                 case "orders_pkey" where unknown != nil: return .success(.written)
                 case "orders_idempotency_key": return .success(.keyTaken)
-                case "global_transaction_pkey": return .failure(DeclaredAborted())
                 default: break
                 }
                 // A lock that is not available is the first attempt, still running.
@@ -95,9 +99,10 @@ private struct InsertOrders: Sendable {
         }
     }
 
-    private func insert(_ orders: [NewOrder]) async throws {
+    private func insert(_ entries: [OrderWriter.Entry]) async throws {
+        let orders = entries.map(\.order)
         try faults.reach("order.beforeCommit")
-        let bytes = orders.reduce(0) { $0 + $1.roughSize }
+        let bytes = entries.reduce(0) { $0 + $1.order.roughSize + $1.task.roughSize }
         try await database.transaction(bytes: bytes) { [outbox, initiator, faults] transaction in
             transaction.add(
                 """
@@ -128,19 +133,16 @@ private struct InsertOrders: Sendable {
                 ])
             // Before the tasks are handed over: a process that dies here has published nothing.
             transaction.afterCommit { _ in faults.reachCommitted("order.committed") }
-            outbox.add(orders.map(\.firstTask), in: transaction)
+            outbox.add(entries.map(\.task), in: transaction)
             try initiator.decide(orders.compactMap(\.transaction), in: transaction)
         }
     }
 }
 
-/// A participant was told "abort" before the order could be written: it came too late.
-struct DeclaredAborted: Error {}
-
 extension NewOrder {
     /// About how many bytes it keeps while it waits.
     fileprivate var roughSize: Int {
-        items.reduce(512 + (fingerprint?.utf8.count ?? 0) + firstTask.roughSize) { $0 + 64 + $1.sku.utf8.count }
+        items.reduce(512 + (fingerprint?.utf8.count ?? 0)) { $0 + 64 + $1.sku.utf8.count }
     }
 }
 

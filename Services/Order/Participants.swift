@@ -1,20 +1,18 @@
-import Base
+import SettleCore
 import HTTPTypes
-import ServiceKit
+import SettleServiceKit
+import SettleHTTP
 import Settle
 import ShopContract
 
 /// What order asks of stock.
 struct StockClient: Sendable {
-    /// Of the service: what decisions remember it by.
-    static let name = "stock"
-
     private let quotes: Batcher<Set<ByteKey>, [ByteKey: Int64]>
     private let branch: BranchClient
 
     /// Questions that come while one is on its way go together in the next.
     init(_ client: ServiceClient) {
-        branch = BranchClient(client, participant: Self.name)
+        branch = BranchClient(client, participant: ShopServices.stock.name)
         quotes = Batcher(limit: 64, lanes: 2) { asked in
             let skus = asked.reduce(into: Set<ByteKey>()) { $0.formUnion($1) }
             let answer: QuoteAnswer = try await client.post("/quotes", QuoteRequest(skus: skus.sorted().map(\.text)))
@@ -30,27 +28,25 @@ struct StockClient: Sendable {
 
     /// Takes the items under the current global transaction; returns their prices.
     func deduct(_ change: StockChange, mode: BranchMode) async throws -> [ByteKey: Int64] {
-        let answer: QuoteAnswer = try await branch.call("/branches/deduct", change, mode: mode)
+        let answer: QuoteAnswer = try await branch.call(ShopActions.deduct, change, mode: mode)
         return answer.prices
     }
 }
 
 /// What order asks of user-points.
 struct PointsClient: Sendable {
-    /// Of the service: what decisions remember it by.
-    static let name = "user-points"
-
     private let tokens: Batcher<CustomerToken, Bool>
     private let branch: BranchClient
 
     /// Questions that come while one is on its way go together in the next. So somebody who tries many tokens keeps two
     /// requests to user-points busy, however many there are at once, and not all of them.
     init(_ client: ServiceClient) {
-        branch = BranchClient(client, participant: Self.name)
+        branch = BranchClient(client, participant: ShopServices.userPoints.name)
         tokens = Batcher(limit: CustomerCheck.limit, lanes: 2, maxWaiting: 512) { asked in
             let answer: CustomerVerdict = try await client.post("/customers/verify", CustomerCheck(customers: asked))
             guard answer.valid.count == asked.count else {
-                throw ServiceClientError.invalidAnswer("\(Self.name): not one verdict for each customer")
+                throw ServiceClientError.invalidAnswer(
+                    "\(ShopServices.userPoints.name): not one verdict for each customer")
             }
             return answer.valid
         }
@@ -63,7 +59,7 @@ struct PointsClient: Sendable {
 
     /// Takes the points under the current global transaction.
     func spend(_ spending: AddPoint, mode: BranchMode) async throws {
-        _ = try await branch.call("/branches/spend", spending, mode: mode, as: Balance.self)
+        _ = try await branch.call(ShopActions.spend, spending, mode: mode, as: Balance.self)
     }
 }
 

@@ -1,7 +1,7 @@
-import Base
+import SettleCore
 import Foundation
 import Logging
-import ServiceKit
+import SettleServiceKit
 import Settle
 import ShopContract
 

@@ -1,36 +1,10 @@
 import Foundation
-import Postgres
+import SettlePostgres
 import Settle
 import ShopContract
 
-/// What follows for an order from the answers to its tasks.
+/// Writes what ``OrderFlow`` says that follows from the answers to tasks.
 struct Settlement: Sendable {
-    /// The next step of one order. Pure.
-    enum Step: Equatable {
-        /// The stock was taken: now the points.
-        case addPoints
-        /// All is done.
-        case settle
-        /// Nothing was taken, or all was given back.
-        case cancel(reason: String?)
-        /// The points were refused: the stock goes back.
-        case restock(reason: String)
-        /// The stock went back: now the points that were spent, if any.
-        case refund
-
-        init?(taskType: String, answer: TaskAnswer) {
-            switch (taskType, answer) {
-            case (ShopRoutes.deductStock.taskType, .finished): self = .addPoints
-            case (ShopRoutes.deductStock.taskType, .rejected(let reason)): self = .cancel(reason: reason)
-            case (ShopRoutes.addPoint.taskType, .finished): self = .settle
-            case (ShopRoutes.addPoint.taskType, .rejected(let reason)): self = .restock(reason: reason)
-            case (ShopRoutes.restock.taskType, _): self = .refund
-            case (ShopRoutes.refundPoint.taskType, _): self = .cancel(reason: nil)
-            default: return nil
-            }
-        }
-    }
-
     let outbox: Outbox
 
     /// Runs inside the transaction that archives `answered`: one statement for each kind of step in the batch.
@@ -42,13 +16,14 @@ struct Settlement: Sendable {
         var refused: [(task: AnsweredTask, reason: String)] = []
         var restocked: [AnsweredTask] = []
         for task in answered {
-            switch Step(taskType: task.taskType, answer: task.answer) {
-            case .addPoints: earned.append(task)
+            // Of no type of ours: another sender's, which the listener has told from ours before.
+            guard let answeredTask = OrderFlow.Task(taskType: task.taskType) else { continue }
+            switch OrderFlow.next(after: answeredTask, task.answer) {
+            case .send: earned.append(task)
             case .settle: settled.append(task.businessKey)
             case .cancel(let reason): cancelled.append((task.businessKey, reason))
-            case .restock(let reason): refused.append((task, reason))
-            case .refund: restocked.append(task)
-            case nil: break
+            case .undo(_, let reason): refused.append((task, reason))
+            case .giveBackPoints: restocked.append(task)
             }
         }
         settle(settled, in: transaction)

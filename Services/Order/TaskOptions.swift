@@ -1,5 +1,5 @@
 import ArgumentParser
-import ServiceKit
+import SettleServiceKit
 import Settle
 
 /// How patient the sender of tasks is.

@@ -1,5 +1,5 @@
-import Base
-import Postgres
+import SettleCore
+import SettlePostgres
 import Settle
 import ShopContract
 
@@ -7,11 +7,10 @@ import ShopContract
 ///
 /// Each statement locks its products in the order of their keys, so that two transactions cannot deadlock.
 enum Deduct {
-    static let name = "deduct"
-
     /// What stock can do, in each mode.
     static let handlers: [BranchHandler] = [
-        .at(name, Plain()), .xa(name, Plain()), .tcc(name, Reserved()), .saga(name, Compensated()),
+        .at(ShopActions.deduct, Plain()), .xa(ShopActions.deduct, Plain()), .tcc(ShopActions.deduct, Reserved()),
+        .saga(ShopActions.deduct, Compensated()),
     ]
 
     /// The plain statement, for `at` and `xa`.

@@ -1,5 +1,5 @@
-import Base
-import Postgres
+import SettleCore
+import SettlePostgres
 import Settle
 import ShopContract
 

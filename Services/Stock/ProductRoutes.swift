@@ -1,6 +1,6 @@
 import Hummingbird
-import Postgres
-import ServiceKit
+import SettlePostgres
+import SettleServiceKit
 import ShopContract
 
 /// `/products`: what there is, and for how much.

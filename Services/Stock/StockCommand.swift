@@ -1,8 +1,9 @@
 import ArgumentParser
-import ServiceKit
+import SettleServiceKit
+import SettleHTTP
 import SettleSchema
 import ShopContract
-import StockSchema
+import ShopStockSchema
 
 @main
 struct StockCommand: AsyncParsableCommand {
@@ -16,13 +17,17 @@ struct StockCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var common: CommonOptions
+    @OptionGroup var shop: ShopOptions
     @OptionGroup var messaging: MessagingOptions
     @OptionGroup var transactions: TransactionOptions
     @OptionGroup var participant: ParticipantOptions
 
     func run() async throws {
         let flags = messaging.flags.merging(transactions.flags) { $1 }.merging(participant.flags) { $1 }
-        try await ServiceMain.run("stock", defaultPort: 8081, options: common, flags: flags) { boot in
+            .merging(shop.flags) { $1 }
+        try await ServiceMain.run(
+            "stock", defaultPort: 8081, peers: ShopServices.all, options: common, flags: flags
+        ) { boot in
             let infrastructure = try Infrastructure(
                 boot,
                 library: [
@@ -40,7 +45,9 @@ struct StockCommand: AsyncParsableCommand {
             ])
             let http = OutboundHTTP(logger: boot.logger)
             let participation = try Participation(
-                boot, infrastructure, handlers: Deduct.handlers, faults: messaging.faults, over: http)
+                boot, infrastructure, handlers: Deduct.handlers, initiators: [ShopServices.order],
+                faults: messaging.faults,
+                over: http)
             let server = HTTPService(
                 boot, checks: infrastructure.checks + [messaging.check(consumer)] + participation.checks,
                 problems: [.branches, .postgres], middlewares: [BranchMiddleware()],
@@ -48,7 +55,7 @@ struct StockCommand: AsyncParsableCommand {
             ) { open, guarded in
                 ProductRoutes(database: database).add(to: open, guarded: guarded)
                 DeadLetterRoutes(messaging.setAside).add(to: guarded)
-                ParticipantRoutes(participation).add(actions: [Deduct.name], to: guarded)
+                ParticipantRoutes(participation).add(actions: [ShopActions.deduct], to: guarded)
             }
             return infrastructure.services + [http] + messaging.services + participation.services + [
                 infrastructure.afterMigration(consumer), server,

@@ -1,6 +1,6 @@
-import Base
+import SettleCore
 import Foundation
-import Postgres
+import SettlePostgres
 import Settle
 import ShopContract
 

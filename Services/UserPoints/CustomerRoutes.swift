@@ -1,5 +1,5 @@
 import Hummingbird
-import ServiceKit
+import SettleServiceKit
 import ShopContract
 
 /// `/customers`: for order, which is shown the tokens.

@@ -1,6 +1,6 @@
-import Base
+import SettleCore
 import Foundation
-import Postgres
+import SettlePostgres
 import ShopContract
 
 /// The tokens of customers: random, told once, kept as hashes.

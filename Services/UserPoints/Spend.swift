@@ -1,14 +1,13 @@
-import Postgres
+import SettlePostgres
 import Settle
 import ShopContract
 
 /// Spending a user's points on an order, as a part of a global transaction: the same statements in all four modes.
 enum Spend {
-    static let name = "spend"
-
     /// What user-points can do, in each mode.
     static let handlers: [BranchHandler] = [
-        .at(name, Plain()), .xa(name, Plain()), .tcc(name, Reserved()), .saga(name, Compensated()),
+        .at(ShopActions.spend, Plain()), .xa(ShopActions.spend, Plain()), .tcc(ShopActions.spend, Reserved()),
+        .saga(ShopActions.spend, Compensated()),
     ]
 
     /// The plain statement, for `at` and `xa`.

@@ -1,4 +1,4 @@
-import ServiceKit
+import SettleServiceKit
 
 /// The name of a user, and what makes creating one and refusing an unknown one exclude each other.
 enum UserName {

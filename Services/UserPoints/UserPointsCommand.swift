@@ -1,6 +1,7 @@
 import ArgumentParser
-import PointsSchema
-import ServiceKit
+import ShopPointsSchema
+import SettleServiceKit
+import SettleHTTP
 import SettleSchema
 import ShopContract
 
@@ -16,6 +17,7 @@ struct UserPointsCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var common: CommonOptions
+    @OptionGroup var shop: ShopOptions
     @OptionGroup var messaging: MessagingOptions
     @OptionGroup var transactions: TransactionOptions
     @OptionGroup var participant: ParticipantOptions
@@ -23,8 +25,11 @@ struct UserPointsCommand: AsyncParsableCommand {
 
     func run() async throws {
         let flags = messaging.flags.merging(transactions.flags) { $1 }.merging(participant.flags) { $1 }
+            .merging(shop.flags) { $1 }
             .merging(customers.flags) { $1 }
-        try await ServiceMain.run("user-points", defaultPort: 8082, options: common, flags: flags) { boot in
+        try await ServiceMain.run(
+            "user-points", defaultPort: 8082, peers: ShopServices.all, options: common, flags: flags
+        ) { boot in
             let infrastructure = try Infrastructure(
                 boot,
                 library: [
@@ -42,7 +47,9 @@ struct UserPointsCommand: AsyncParsableCommand {
             ])
             let http = OutboundHTTP(logger: boot.logger)
             let participation = try Participation(
-                boot, infrastructure, handlers: Spend.handlers, faults: messaging.faults, over: http)
+                boot, infrastructure, handlers: Spend.handlers, initiators: [ShopServices.order],
+                faults: messaging.faults,
+                over: http)
             let tokens = CustomerTokens(database: database)
             let areCustomersToldApart = try CustomerOptions.areToldApart(boot.reader)
             let users = UserRoutes(
@@ -56,7 +63,7 @@ struct UserPointsCommand: AsyncParsableCommand {
                 users.add(to: open, guarded: guarded)
                 CustomerRoutes(tokens: tokens).add(to: guarded)
                 DeadLetterRoutes(messaging.setAside).add(to: guarded)
-                ParticipantRoutes(participation).add(actions: [Spend.name], to: guarded)
+                ParticipantRoutes(participation).add(actions: [ShopActions.spend], to: guarded)
             }
             return infrastructure.services + [http] + messaging.services + participation.services + [
                 infrastructure.afterMigration(consumer), server,

@@ -1,7 +1,7 @@
 import Foundation
 import Hummingbird
-import Postgres
-import ServiceKit
+import SettlePostgres
+import SettleServiceKit
 
 /// `/users`: balances, and where they come from.
 struct UserRoutes {

@@ -1,4 +1,4 @@
-#include "CRabbitMQ.h"
+#include "CSettleRabbitMQ.h"
 
 static amqp_table_entry_t flag(const char *name) {
     amqp_table_entry_t entry;

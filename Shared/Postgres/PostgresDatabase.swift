@@ -1,4 +1,4 @@
-import Base
+import SettleCore
 public import Logging
 public import ServiceLifecycle
 import Synchronization

@@ -1,4 +1,4 @@
-public import Base
+public import SettleCore
 import Foundation
 
 /// Where the broker is and how patient its clients are.

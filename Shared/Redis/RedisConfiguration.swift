@@ -1,4 +1,4 @@
-import Base
+import SettleCore
 import Foundation
 
 /// Where Redis is, and how long to wait for it.

@@ -1,4 +1,4 @@
-import CHiredis
+import CSettleHiredis
 import Foundation
 
 /// One connection, used by the one thread that made it: not Sendable, so the compiler keeps it there.

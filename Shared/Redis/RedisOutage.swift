@@ -1,4 +1,4 @@
-import Base
+import SettleCore
 
 /// When to try again after Redis went away, and which of it to log; a pure value.
 ///

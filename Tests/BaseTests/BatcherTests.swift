@@ -1,7 +1,7 @@
 import Synchronization
 import Testing
 
-@testable import Base
+@testable import SettleCore
 
 @Suite("Batcher", .timeLimit(.minutes(1)))
 struct BatcherTests {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Base
+@testable import SettleCore
 
 @Suite("A short memory")
 struct ShortMemoryTests {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Base
+@testable import SettleCore
 
 @Suite("Wake-ups and slots", .timeLimit(.minutes(1)))
 struct SlotsTests {

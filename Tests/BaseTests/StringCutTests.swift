@@ -1,4 +1,4 @@
-import Base
+import SettleCore
 import Testing
 
 @Suite struct StringCutTests {

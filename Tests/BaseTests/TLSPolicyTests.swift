@@ -1,4 +1,4 @@
-import Base
+import SettleCore
 import Testing
 
 @Suite("The system's certificate authorities")

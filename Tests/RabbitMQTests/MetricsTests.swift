@@ -2,7 +2,7 @@ import Metrics
 import Synchronization
 import Testing
 
-@testable import RabbitMQ
+@testable import SettleRabbitMQ
 
 @Suite struct MetricsTests {
     @Test func whatTwoOfOneProcessCountIsToldApartByName() {

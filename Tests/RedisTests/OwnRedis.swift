@@ -1,5 +1,5 @@
 import Foundation
-import Redis
+import SettleRedis
 import Synchronization
 import Testing
 

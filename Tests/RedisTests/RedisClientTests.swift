@@ -1,5 +1,5 @@
 import Foundation
-import Redis
+import SettleRedis
 import Testing
 
 @Suite("Redis client", .enabled(if: TestRedis.url != nil), .timeLimit(.minutes(1)))

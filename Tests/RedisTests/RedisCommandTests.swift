@@ -1,4 +1,4 @@
-import Redis
+import SettleRedis
 import Testing
 
 @Suite("Redis commands and replies")

@@ -1,5 +1,5 @@
 import Foundation
-import Redis
+import SettleRedis
 import Testing
 
 /// A Redis that answers and yet cannot be used: on a server of each test's own.

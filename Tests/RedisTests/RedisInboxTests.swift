@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Redis
+@testable import SettleRedis
 
 @Suite("Redis inbox")
 struct RedisInboxTests {

@@ -2,7 +2,7 @@ import Metrics
 import Synchronization
 import Testing
 
-@testable import Redis
+@testable import SettleRedis
 
 @Suite("Redis metrics")
 struct RedisMetricsTests {

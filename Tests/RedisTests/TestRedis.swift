@@ -1,6 +1,6 @@
 import Foundation
 import Logging
-import Redis
+import SettleRedis
 import ServiceLifecycle
 
 /// The server that the integration tests use, if there is one.

@@ -4,7 +4,7 @@ import NIOCore
 import NIOEmbedded
 import Testing
 
-@testable import ServiceKit
+@testable import SettleServiceKit
 
 @Suite("HTTP: accepting connections")
 struct AcceptPauseTests {

@@ -1,4 +1,4 @@
-import ServiceKit
+import SettleServiceKit
 import Testing
 
 @Suite("Addresses of services")

@@ -1,7 +1,7 @@
 import NIOCore
 import Testing
 
-@testable import ServiceKit
+@testable import SettleServiceKit
 
 @Suite("HTTP: a connection's limits")
 struct ConnectionStateTests {

@@ -2,9 +2,10 @@ import ArgumentParser
 import Hummingbird
 import HummingbirdTesting
 import Synchronization
+import SettleTestSupport
 import Testing
 
-@testable import ServiceKit
+@testable import SettleServiceKit
 
 @Suite("Customers")
 struct CustomersTests {

@@ -1,4 +1,5 @@
 import Foundation
+import SettleTestSupport
 import Testing
 
 /// One of the built services, with no server behind it: it answers for its health all the same.

@@ -1,7 +1,7 @@
 import Logging
 import Testing
 
-@testable import ServiceKit
+@testable import SettleServiceKit
 
 @Suite("Log: values from outside")
 struct EscapingLogHandlerTests {

@@ -1,7 +1,8 @@
-import Base
+import SettleCore
 import Hummingbird
 import HummingbirdTesting
-import ServiceKit
+import SettleServiceKit
+import SettleTestSupport
 import Testing
 
 @Suite("HTTP: what is answered")

@@ -1,7 +1,8 @@
 import Foundation
 import Hummingbird
 import HummingbirdTesting
-import ServiceKit
+import SettleServiceKit
+import SettleTestSupport
 import Testing
 
 @Suite("Health and metrics")

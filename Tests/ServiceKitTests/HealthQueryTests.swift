@@ -1,4 +1,5 @@
-import ServiceKit
+import SettleServiceKit
+import SettleTestSupport
 import Testing
 
 @Suite("Health query")

@@ -2,7 +2,7 @@ import Foundation
 import Hummingbird
 import Testing
 
-@testable import ServiceKit
+@testable import SettleServiceKit
 
 @Suite("JSON bodies")
 struct JSONBodyTests {

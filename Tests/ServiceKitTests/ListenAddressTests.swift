@@ -1,6 +1,7 @@
+import SettleTestSupport
 import Testing
 
-@testable import ServiceKit
+@testable import SettleServiceKit
 
 @Suite("Address to listen on")
 struct ListenAddressTests {

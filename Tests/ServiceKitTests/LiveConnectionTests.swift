@@ -2,8 +2,9 @@ import Foundation
 import Hummingbird
 import Logging
 import NIOCore
-import ServiceKit
+import SettleServiceKit
 import Synchronization
+import SettleTestSupport
 import Testing
 
 @Suite("HTTP: what clients do to connections", .timeLimit(.minutes(1)))

@@ -1,11 +1,12 @@
 import AsyncHTTPClient
-import Base
+import SettleCore
 import Hummingbird
 import Instrumentation
 import NIOCore
 import NIOHTTP1
-import ServiceKit
+import SettleServiceKit
 import ServiceLifecycle
+import SettleTestSupport
 import Testing
 
 @Suite("HTTP: over a socket", .timeLimit(.minutes(1)))

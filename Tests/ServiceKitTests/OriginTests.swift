@@ -1,8 +1,9 @@
 import Hummingbird
 import HummingbirdTesting
+import SettleTestSupport
 import Testing
 
-@testable import ServiceKit
+@testable import SettleServiceKit
 
 @Suite("HTTP: pages of other sites")
 struct OriginTests {

@@ -1,5 +1,5 @@
 import Metrics
-import ServiceKit
+import SettleServiceKit
 import Testing
 
 @Suite("Prometheus text")

@@ -1,9 +1,10 @@
 import HTTPTypes
 import NIOCore
 import NIOHTTP1
+import SettleTestSupport
 import Testing
 
-@testable import ServiceKit
+@testable import SettleServiceKit
 
 @Suite("HTTP: heads")
 struct RequestHeadCheckTests {

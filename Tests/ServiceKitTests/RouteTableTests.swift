@@ -1,7 +1,7 @@
 import Hummingbird
 import Testing
 
-@testable import ServiceKit
+@testable import SettleServiceKit
 
 @Suite("Route table")
 struct RouteTableTests {

@@ -1,6 +1,7 @@
+import SettleTestSupport
 import Testing
 
-@testable import ServiceKit
+@testable import SettleServiceKit
 
 @Suite("HTTP: what all connections hold together")
 struct ServerLoadTests {

@@ -1,8 +1,9 @@
 import HTTPTypes
 import Hummingbird
 import Instrumentation
-import ServiceKit
+import SettleServiceKit
 import Synchronization
+import SettleTestSupport
 import Testing
 
 @Suite("HTTP client", .timeLimit(.minutes(1)))

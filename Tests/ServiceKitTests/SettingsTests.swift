@@ -1,22 +1,22 @@
 import ArgumentParser
 import Foundation
 import Logging
+import SettleTestSupport
 import Testing
 
-@testable import ServiceKit
+@testable import SettleServiceKit
 
 @Suite("Settings")
 struct SettingsTests {
-    static let required = [
-        "DATABASE_URL": "postgresql://shop:hunter2@db/shop", "AMQP_URL": "amqp://mq", "REDIS_URL": "redis://cache",
-        "SETTLE_TOKEN": "s3cret-0123456789",
-    ]
+    static let order = PeerService("order", port: 8080)
+    static let stock = PeerService("stock", port: 8081)
+    static let points = PeerService("user-points", settings: "points", port: 8082)
 
     private static func settings(
         _ environment: [String: String] = [:], flags: [String: String?] = [:]
     ) throws(SettingsError) -> Settings {
-        let reader = SettingsReader(flags: flags, environment: required.merging(environment) { $1 })
-        return try Settings(reader, defaultPort: 8081)
+        let reader = SettingsReader(flags: flags, environment: TestService.required.merging(environment) { $1 })
+        return try Settings(reader, defaultPort: 8081, peers: [order, stock, points])
     }
 
     @Test("what is required is enough")
@@ -27,9 +27,10 @@ struct SettingsTests {
         #expect(settings.databaseURL == "postgresql://shop:hunter2@db/shop")
         #expect(settings.amqpURL == "amqp://mq")
         #expect(settings.redisURL == "redis://cache")
-        #expect(settings.orderURL.description == "http://127.0.0.1:8080")
-        #expect(settings.stockURL.description == "http://127.0.0.1:8081")
-        #expect(settings.pointsURL.description == "http://127.0.0.1:8082")
+        #expect(try settings.url(of: Self.order).description == "http://127.0.0.1:8080")
+        #expect(try settings.url(of: Self.stock).description == "http://127.0.0.1:8081")
+        #expect(try settings.url(of: Self.points).description == "http://127.0.0.1:8082")
+        #expect(throws: SettingsError.self) { try settings.url(of: PeerService("nobody", port: 1)) }
         #expect(settings.token == Tokens("s3cret-0123456789"))
         #expect(settings.logLevel == .info)
         #expect(settings.httpLimits.maxConnections == 4096)
@@ -63,7 +64,7 @@ struct SettingsTests {
         #expect(settings.httpPort == 9001)
         #expect(settings.httpHost == "0.0.0.0")
         #expect(settings.logLevel == .info)
-        #expect(settings.stockURL.description == "https://stock.example")
+        #expect(try settings.url(of: Self.stock).description == "https://stock.example")
     }
 
     @Test("what is missing is named", arguments: ["DATABASE_URL", "AMQP_URL", "REDIS_URL", "SETTLE_TOKEN"])
@@ -110,8 +111,9 @@ struct SettingsTests {
 @Suite("Tokens")
 struct TokensTests {
     private static func tokens(_ environment: [String: String]) throws -> Tokens {
-        let environment = SettingsTests.required.merging(environment) { $1 }
-        return try Settings(SettingsReader(flags: [:], environment: environment), defaultPort: 8081).token
+        let environment = TestService.required.merging(environment) { $1 }
+        let peers = [SettingsTests.order, SettingsTests.stock, SettingsTests.points]
+        return try Settings(SettingsReader(flags: [:], environment: environment), defaultPort: 8081, peers: peers).token
     }
 
     private static func sent(_ tokens: Tokens, to url: String) throws -> String {

@@ -1,7 +1,8 @@
-import Base
-import ServiceKit
+import SettleCore
+import SettleServiceKit
 import ServiceLifecycle
 import Synchronization
+import SettleTestSupport
 import Testing
 
 @Suite("Startup step", .timeLimit(.minutes(1)))

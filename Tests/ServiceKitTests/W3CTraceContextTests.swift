@@ -1,6 +1,6 @@
-import Base
+import SettleCore
 import Instrumentation
-import ServiceKit
+import SettleServiceKit
 import Testing
 
 @Suite("Trace context")

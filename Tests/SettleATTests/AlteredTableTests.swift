@@ -1,4 +1,4 @@
-import Postgres
+import SettlePostgres
 import Testing
 
 /// The tables change while a transaction is undecided: what cannot be undone is said, and nothing is undone by halves.

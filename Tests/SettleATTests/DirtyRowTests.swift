@@ -1,4 +1,4 @@
-import Postgres
+import SettlePostgres
 import Testing
 
 /// Somebody with the power to do it changed a held row past the guard.

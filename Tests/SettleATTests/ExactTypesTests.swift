@@ -1,4 +1,4 @@
-import Postgres
+import SettlePostgres
 import Testing
 
 /// Values come back as they were, to the last digit, whatever the settings of the sessions that wrote them.

@@ -1,4 +1,4 @@
-import Postgres
+import SettlePostgres
 import Testing
 
 /// Rows that refer to each other come back in an order that their foreign keys allow.

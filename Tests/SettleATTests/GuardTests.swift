@@ -1,4 +1,4 @@
-import Postgres
+import SettlePostgres
 import Testing
 
 /// Who else may write a row that an undecided transaction holds: nobody.

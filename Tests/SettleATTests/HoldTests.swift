@@ -1,4 +1,4 @@
-import Postgres
+import SettlePostgres
 import Testing
 
 /// What an undo will need is held beside the rows: nobody else takes a value that was freed, or a row that will be

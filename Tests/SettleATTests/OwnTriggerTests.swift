@@ -1,4 +1,4 @@
-import Postgres
+import SettlePostgres
 import Testing
 
 /// Tables that have triggers of their own.

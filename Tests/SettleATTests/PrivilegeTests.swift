@@ -1,4 +1,4 @@
-import Postgres
+import SettlePostgres
 import Testing
 
 /// What another role can do with the functions that run as the owner: nothing but what its own rights on the tables allow.

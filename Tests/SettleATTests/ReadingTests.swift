@@ -1,4 +1,4 @@
-import Postgres
+import SettlePostgres
 import Testing
 
 /// Reading as if undecided transactions had not happened. That it is so for every kind of change, `RestoreTests` and

@@ -1,4 +1,4 @@
-import Postgres
+import SettlePostgres
 import Testing
 
 /// What a rollback puts back, whatever SQL changed it.

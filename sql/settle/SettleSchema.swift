@@ -1,4 +1,4 @@
-public import Postgres
+public import SettlePostgres
 
 /// The tables of the common module, for a service's migrator.
 public enum SettleSchema {

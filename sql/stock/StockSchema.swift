@@ -1,4 +1,4 @@
-public import Postgres
+public import SettlePostgres
 
 /// The tables of the stock service.
 public enum StockSchema {

@@ -1,5 +1,5 @@
-import Base
-import CLibpq
+import SettleCore
+import CSettleLibpq
 import Dispatch
 
 /// Asks the server to stop what one connection does. Without it a server that is given up works on, and holds its locks,

@@ -1,4 +1,4 @@
-import CLibpq
+import CSettleLibpq
 
 /// One connection with its prepared statements: sends statements together and makes sense of the replies.
 final class Connection {

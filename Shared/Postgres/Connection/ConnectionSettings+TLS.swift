@@ -1,4 +1,4 @@
-import Base
+import SettleCore
 import Foundation
 
 /// `TLSPolicy` in libpq's parameters. Left to itself libpq would take an absent `sslmode` as "if possible", and look for

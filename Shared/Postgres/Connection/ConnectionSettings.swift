@@ -1,4 +1,4 @@
-import CLibpq
+import CSettleLibpq
 import Foundation
 
 /// The parameters a database URL names, as libpq takes them apart. Holds the password, so it prints itself without.

@@ -1,4 +1,4 @@
-import CLibpq
+import CSettleLibpq
 import Foundation
 
 /// Owns one `PGconn`, non-blocking and in pipeline mode; used by one thread only.

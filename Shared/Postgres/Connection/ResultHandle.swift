@@ -1,4 +1,4 @@
-import CLibpq
+import CSettleLibpq
 import Foundation
 
 /// Owns one `PGresult`.

@@ -1,4 +1,4 @@
-import Base
+import SettleCore
 
 /// One numbered step of a database's schema: an SQL text that is applied once and never changed afterwards.
 public struct Migration: Sendable, Equatable {

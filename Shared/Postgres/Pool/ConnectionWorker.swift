@@ -1,4 +1,4 @@
-import Base
+import SettleCore
 import Logging
 
 /// The life of one connection on its own thread: connect, do jobs, reconnect with back-off.

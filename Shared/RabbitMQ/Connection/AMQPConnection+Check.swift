@@ -1,4 +1,4 @@
-import CRabbitMQ
+import CSettleRabbitMQ
 import Foundation
 
 extension AMQPConnection {

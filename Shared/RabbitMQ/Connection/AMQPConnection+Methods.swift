@@ -1,4 +1,4 @@
-import CRabbitMQ
+import CSettleRabbitMQ
 import Foundation
 
 /// The calls that wait for the broker's answer. Frames that come in between are kept for `nextFrame`.

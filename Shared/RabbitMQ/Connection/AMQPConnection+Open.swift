@@ -1,5 +1,5 @@
-import Base
-import CRabbitMQ
+import SettleCore
+import CSettleRabbitMQ
 
 extension AMQPConnection {
     static func openSocket(

@@ -1,4 +1,4 @@
-import CRabbitMQ
+import CSettleRabbitMQ
 import Foundation
 
 /// One connection to the broker, logged in.

@@ -1,4 +1,4 @@
-import CRabbitMQ
+import CSettleRabbitMQ
 import Foundation
 
 /// Memory for the strings and tables of one call into the library; all of it goes when `reset` or the owner does.

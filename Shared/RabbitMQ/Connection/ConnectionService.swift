@@ -1,4 +1,4 @@
-import Base
+import SettleCore
 import Logging
 import ServiceLifecycle
 import Synchronization

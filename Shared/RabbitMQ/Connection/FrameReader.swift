@@ -1,4 +1,4 @@
-import CRabbitMQ
+import CSettleRabbitMQ
 
 /// Turns the library's frames into values: the one switch that every frame goes through.
 enum FrameReader {

@@ -1,4 +1,4 @@
-import Base
+import SettleCore
 
 /// One subscription on its channel.
 struct Consumption {

@@ -1,4 +1,4 @@
-import Base
+import SettleCore
 
 /// Natural batching for one subscription: what gathers while the handler runs is its next batch.
 ///

@@ -1,4 +1,4 @@
-import Base
+import SettleCore
 
 /// What made the broker close the publishing channel, and what may have.
 ///

@@ -3,14 +3,11 @@ public import ArgumentParser
 /// The flags that all services share; each wins over its environment variable.
 public struct CommonOptions: ParsableArguments {
     @Option(help: "Address to listen on (HTTP_HOST, default 127.0.0.1).") var httpHost: String?
-    @Option(help: "Port to listen on (HTTP_PORT; defaults: order 8080, stock 8081, user-points 8082).")
+    @Option(help: "Port to listen on (HTTP_PORT; each service has a default of its own).")
     var httpPort: String?
     @Option(help: "This service's PostgreSQL database (DATABASE_URL, required).") var databaseURL: String?
     @Option(help: "RabbitMQ, amqp: or amqps: (AMQP_URL, required).") var amqpURL: String?
     @Option(help: "Redis (REDIS_URL, required).") var redisURL: String?
-    @Option(help: "The order service (ORDER_URL, default http://127.0.0.1:8080).") var orderURL: String?
-    @Option(help: "The stock service (STOCK_URL, default http://127.0.0.1:8081).") var stockURL: String?
-    @Option(help: "The user-points service (POINTS_URL, default http://127.0.0.1:8082).") var pointsURL: String?
     @Option(help: "trace, debug, info, notice, warning, error or critical (LOG_LEVEL, default info).")
     var logLevel: String?
     @Option(help: "Connections open at once; beyond it 503 (HTTP_MAX_CONNECTIONS, default 4096).")
@@ -35,8 +32,8 @@ public struct CommonOptions: ParsableArguments {
     var flags: [String: String?] {
         [
             "http-host": httpHost, "http-port": httpPort, "database-url": databaseURL, "amqp-url": amqpURL,
-            "redis-url": redisURL, "order-url": orderURL, "stock-url": stockURL, "points-url": pointsURL,
-            "log-level": logLevel, "http-max-connections": httpMaxConnections, "http-body-budget": httpBodyBudget,
+            "redis-url": redisURL, "log-level": logLevel, "http-max-connections": httpMaxConnections,
+            "http-body-budget": httpBodyBudget,
             "http-idle-timeout": httpIdleTimeout, "http-head-timeout": httpHeadTimeout,
             "http-body-timeout": httpBodyTimeout, "http-write-timeout": httpWriteTimeout,
         ]

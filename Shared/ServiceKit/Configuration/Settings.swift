@@ -12,12 +12,6 @@ public struct Settings: Sendable {
     public let amqpURL: String
     /// Redis.
     public let redisURL: String
-    /// The order service.
-    public let orderURL: BaseURL
-    /// The stock service.
-    public let stockURL: BaseURL
-    /// The user-points service.
-    public let pointsURL: BaseURL
     /// What internal requests carry as their bearer token.
     public let token: Tokens
     /// The least severe level that is logged.
@@ -25,23 +19,33 @@ public struct Settings: Sendable {
     /// What the HTTP side takes on, and how long it waits.
     public let httpLimits: HTTPLimits
 
+    private let peerURLs: [PeerService: BaseURL]
+
+    /// - Parameter peers: services that this one may call.
     /// - Throws: ``SettingsError`` for the first setting that is missing or wrong.
-    public init(_ reader: SettingsReader, defaultPort: Int) throws(SettingsError) {
+    public init(
+        _ reader: SettingsReader, defaultPort: Int, peers: [PeerService] = []
+    ) throws(SettingsError) {
         httpHost = try reader.string("http-host", default: "127.0.0.1")
         httpPort = try reader.integer("http-port", default: defaultPort, in: 1...65535)
         databaseURL = try reader.string("database-url", isSecret: true)
         amqpURL = try reader.string("amqp-url", isSecret: true)
         redisURL = try reader.string("redis-url", isSecret: true)
-        orderURL = try reader.url("order-url", default: Self.loopback(8080))
-        stockURL = try reader.url("stock-url", default: Self.loopback(8081))
-        pointsURL = try reader.url("points-url", default: Self.loopback(8082))
-        token = try Tokens(
-            reader, peers: ["order-token": orderURL, "stock-token": stockURL, "points-token": pointsURL])
+        var urls: [PeerService: BaseURL] = [:]
+        for peer in peers { urls[peer] = try reader.url(peer.urlSetting, default: peer.defaultURL) }
+        peerURLs = urls
+        token = try Tokens(reader, peers: urls)
         logLevel = try Self.logLevel(reader)
         httpLimits = try HTTPLimits(reader)
     }
 
-    private static func loopback(_ port: Int) -> BaseURL? { BaseURL("http://127.0.0.1:\(port)") }
+    /// Where `peer` is.
+    ///
+    /// - Throws: ``SettingsError`` when it was not among the peers that were read.
+    public func url(of peer: PeerService) throws(SettingsError) -> BaseURL {
+        guard let url = peerURLs[peer] else { throw SettingsError(peer.urlSetting, "is not read by this service") }
+        return url
+    }
 
     private static func logLevel(_ reader: SettingsReader) throws(SettingsError) -> Logger.Level {
         let text = try reader.string("log-level", default: "info")

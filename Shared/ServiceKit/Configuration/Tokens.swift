@@ -23,9 +23,9 @@ public struct Tokens: Sendable, Equatable {
         byURL = [:]
     }
 
-    /// - Parameter peers: base URLs by the name of the setting that holds the token for what is reached there.
+    /// - Parameter peers: where each of them is.
     /// - Throws: ``SettingsError`` for a token that is missing, too short, or that no client could send.
-    init(_ reader: SettingsReader, peers: [String: BaseURL]) throws(SettingsError) {
+    init(_ reader: SettingsReader, peers: [PeerService: BaseURL]) throws(SettingsError) {
         own = try Self.checked(try reader.string(Self.ownName, isSecret: true), Self.ownName)
         var accepted = [own]
         let others = try reader.string(Self.acceptedName, default: "", isSecret: true)
@@ -37,7 +37,8 @@ public struct Tokens: Sendable, Equatable {
             throw SettingsError(Self.acceptedName, "at most \(Self.maxAccepted) tokens are expected")
         }
         var byURL: [BaseURL: String] = [:]
-        for (name, url) in peers.sorted(by: { $0.key < $1.key }) {
+        for (peer, url) in peers.sorted(by: { $0.key.name < $1.key.name }) {
+            let name = peer.tokenSetting
             let token = try reader.string(name, default: own, isSecret: true)
             if token != own { byURL[url] = try Self.checked(token, name) }
         }

@@ -1,4 +1,4 @@
-import Base
+import SettleCore
 import Hummingbird
 
 /// Lets only requests through that carry `Authorization: Bearer <token>` with one of the tokens that are accepted.

@@ -1,4 +1,4 @@
-import Base
+import SettleCore
 import Hummingbird
 import Logging
 import NIOCore

@@ -17,19 +17,20 @@ public enum ServiceMain {
     /// Runs a service until SIGTERM or SIGINT, once per process; with `--health`, asks the one that runs.
     ///
     /// - Parameters:
+    ///   - peers: services that this one may call.
     ///   - flags: the service's own flags by name, for ``SettingsReader``.
     ///   - build: puts the service together. The services it returns start in this order and stop in the reverse one:
     ///     databases first, HTTP last.
     /// - Throws: `ExitCode` 78 when a setting is missing or wrong, said in one line on standard error; 1 when a service
     ///   failed, which is logged.
     public static func run(
-        _ name: String, defaultPort: Int, options: CommonOptions, flags: [String: String?] = [:],
-        build: (Bootstrap) async throws -> [any Service]
+        _ name: String, defaultPort: Int, peers: [PeerService] = [], options: CommonOptions,
+        flags: [String: String?] = [:], build: (Bootstrap) async throws -> [any Service]
     ) async throws {
         do {
             let reader = SettingsReader(flags: options.flags.merging(flags) { $1 })
             if options.health { return try await printHealth(HealthQuery(reader, defaultPort: defaultPort)) }
-            let settings = try Settings(reader, defaultPort: defaultPort)
+            let settings = try Settings(reader, defaultPort: defaultPort, peers: peers)
             try await ListenAddress(host: settings.httpHost, port: settings.httpPort).check()
             let bootstrap = bootstrap(name, reader, settings)
             try await serve(try await build(bootstrap), logger: bootstrap.logger)

@@ -1,4 +1,4 @@
-public import Base
+public import SettleCore
 public import Logging
 public import ServiceLifecycle
 import Synchronization

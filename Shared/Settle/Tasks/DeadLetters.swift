@@ -1,7 +1,7 @@
-import Base
+import SettleCore
 public import Logging
 import Metrics
-import RabbitMQ
+import SettleRabbitMQ
 
 /// A delivery that nobody can make sense of, and why.
 public struct DeadLetter: Sendable {

@@ -1,4 +1,4 @@
-public import RabbitMQ
+public import SettleRabbitMQ
 
 /// What tasks, answers and dead letters need of a broker.
 public protocol MessagePublisher: Sendable {

@@ -1,5 +1,5 @@
 import Metrics
-import RabbitMQ
+import SettleRabbitMQ
 
 /// What an operator watches of a sender.
 struct SenderMetrics: Sendable {

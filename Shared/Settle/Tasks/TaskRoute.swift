@@ -1,4 +1,4 @@
-public import RabbitMQ
+public import SettleRabbitMQ
 
 /// Where the messages of one type of task go, and where their answers come back.
 public struct TaskRoute: Sendable, Hashable {

@@ -1,6 +1,6 @@
-import Base
+import SettleCore
 import Foundation
-import Postgres
+import SettlePostgres
 
 /// Forgets the rows of one table, keyed by XID, of transactions that ended longer ago than the retention.
 ///

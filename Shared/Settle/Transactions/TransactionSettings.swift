@@ -1,4 +1,4 @@
-public import Base
+public import SettleCore
 
 /// How patient initiators and participants of global transactions are.
 public struct TransactionSettings: Sendable, Equatable {

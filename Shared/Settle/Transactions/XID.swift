@@ -1,4 +1,4 @@
-import Base
+import SettleCore
 import Foundation
 
 /// The name of a global transaction, the same at everyone who takes part: a UUID of version 7.

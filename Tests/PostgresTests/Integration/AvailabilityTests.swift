@@ -3,7 +3,7 @@ import Logging
 import Synchronization
 import Testing
 
-@testable import Postgres
+@testable import SettlePostgres
 
 @Suite("A server that is away", .enabled(if: TestServer.isAvailable))
 struct AvailabilityTests {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Postgres
+@testable import SettlePostgres
 
 @Suite("The server's limits", .enabled(if: TestServer.isAvailable))
 struct LimitTests {

@@ -1,7 +1,7 @@
-import Base
+import SettleCore
 import Foundation
 import Logging
-import Postgres
+import SettlePostgres
 import Testing
 
 /// The server that the integration tests use, from `SETTLE_TEST_POSTGRES_URL`: a superuser's URL.

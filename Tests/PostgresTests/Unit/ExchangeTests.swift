@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Postgres
+@testable import SettlePostgres
 
 /// Three statements, of which the last is COMMIT unless a test says otherwise.
 @Suite("What became of an exchange")

@@ -2,7 +2,7 @@ import CoreMetrics
 import MetricsTestKit
 import Testing
 
-@testable import Postgres
+@testable import SettlePostgres
 
 @Suite("The job queue")
 struct JobQueueTests {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Postgres
+@testable import SettlePostgres
 
 @Suite("The cache of prepared statements")
 struct StatementCacheTests {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Postgres
+@testable import SettlePostgres
 
 @Suite("TLS as the database URL asks for it")
 struct TLSPolicyTests {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import RabbitMQ
+@testable import SettleRabbitMQ
 
 @Suite struct DeliveryAssemblerTests {
     private func assembler(maxBody: Int = 100) throws -> DeliveryAssembler {

@@ -1,7 +1,7 @@
-import Base
+import SettleCore
 import Testing
 
-@testable import RabbitMQ
+@testable import SettleRabbitMQ
 
 @Suite struct DeliveryBatcherTests {
     private let now = ContinuousClock.now

@@ -1,8 +1,8 @@
-import Base
+import SettleCore
 import Synchronization
 import Testing
 
-@testable import RabbitMQ
+@testable import SettleRabbitMQ
 
 @Suite(.enabled(if: TestServer.isThere))
 struct ShutdownTests {

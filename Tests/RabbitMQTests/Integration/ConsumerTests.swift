@@ -1,4 +1,4 @@
-import RabbitMQ
+import SettleRabbitMQ
 import Synchronization
 import Testing
 

@@ -1,5 +1,5 @@
-import Base
-import RabbitMQ
+import SettleCore
+import SettleRabbitMQ
 import Testing
 
 /// What happens when the broker is away, dies, hangs or refuses: on a broker of the suite's own, one test at a time.

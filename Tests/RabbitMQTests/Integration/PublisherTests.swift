@@ -1,5 +1,5 @@
 import Foundation
-import RabbitMQ
+import SettleRabbitMQ
 import Testing
 
 @Suite(.enabled(if: TestServer.isThere))

@@ -1,4 +1,4 @@
-import RabbitMQ
+import SettleRabbitMQ
 import Testing
 
 @Suite(.enabled(if: TestServer.isThere))

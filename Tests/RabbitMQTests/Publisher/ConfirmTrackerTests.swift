@@ -1,6 +1,6 @@
 import Testing
 
-@testable import RabbitMQ
+@testable import SettleRabbitMQ
 
 @Suite struct ConfirmTrackerTests {
     private let start = ContinuousClock.now

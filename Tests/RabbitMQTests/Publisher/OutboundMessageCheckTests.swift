@@ -1,6 +1,6 @@
 import Testing
 
-@testable import RabbitMQ
+@testable import SettleRabbitMQ
 
 @Suite struct OutboundMessageCheckTests {
     private let message = OutboundMessage(exchange: "e", routingKey: "k", messageID: "1", body: [1, 2, 3])

@@ -1,7 +1,7 @@
 import Logging
 import Testing
 
-@testable import RabbitMQ
+@testable import SettleRabbitMQ
 
 @Suite(.timeLimit(.minutes(1)))
 struct PublishInboxTests {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import RabbitMQ
+@testable import SettleRabbitMQ
 
 @Suite struct WriteStallTests {
     private let start = ContinuousClock.now

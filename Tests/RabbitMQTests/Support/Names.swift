@@ -1,5 +1,5 @@
 import Foundation
-import RabbitMQ
+import SettleRabbitMQ
 
 /// An exchange and a queue that only one test knows.
 struct Names {

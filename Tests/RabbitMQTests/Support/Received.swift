@@ -1,4 +1,4 @@
-import RabbitMQ
+import SettleRabbitMQ
 import Synchronization
 
 /// What a consumer's handler got, batch by batch, and a way to wait for it.

@@ -1,7 +1,7 @@
-import Base
+import SettleCore
 import Foundation
 import Logging
-import RabbitMQ
+import SettleRabbitMQ
 import ServiceLifecycle
 import Testing
 

@@ -1,7 +1,7 @@
-import Base
+import SettleCore
 import Foundation
 import Logging
-import Postgres
+import SettlePostgres
 import ServiceLifecycle
 import SettleSchema
 import Testing

@@ -1,5 +1,5 @@
-import Base
-import Postgres
+import SettleCore
+import SettlePostgres
 import Settle
 
 /// A receiver whose tasks lock a row each: the account that they add to.

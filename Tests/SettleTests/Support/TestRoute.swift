@@ -1,5 +1,5 @@
 import Foundation
-import RabbitMQ
+import SettleRabbitMQ
 
 @testable import Settle
 

@@ -1,8 +1,8 @@
-import Base
+import SettleCore
 import Logging
 import Testing
 
-@testable import Postgres
+@testable import SettlePostgres
 @testable import Settle
 
 @Suite("Batch isolation")

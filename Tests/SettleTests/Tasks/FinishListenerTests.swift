@@ -1,6 +1,6 @@
 import Foundation
-import Postgres
-import RabbitMQ
+import SettlePostgres
+import SettleRabbitMQ
 import Synchronization
 import Testing
 

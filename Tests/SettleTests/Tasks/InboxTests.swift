@@ -1,9 +1,9 @@
 import Foundation
-import RabbitMQ
-import Redis
+import SettleRabbitMQ
+import SettleRedis
 import Testing
 
-@testable import Postgres
+@testable import SettlePostgres
 @testable import Settle
 
 @Suite(

@@ -1,8 +1,8 @@
-import Base
+import SettleCore
 import Foundation
-import Postgres
-import RabbitMQ
-import Redis
+import SettlePostgres
+import SettleRabbitMQ
+import SettleRedis
 import Testing
 
 @testable import Settle

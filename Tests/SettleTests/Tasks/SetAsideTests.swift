@@ -1,10 +1,10 @@
-import Base
+import SettleCore
 import Foundation
-import RabbitMQ
-import Redis
+import SettleRabbitMQ
+import SettleRedis
 import Testing
 
-@testable import Postgres
+@testable import SettlePostgres
 @testable import Settle
 
 @Suite("Set aside", .serialized, .enabled(if: Testbed.postgresURL != nil), .timeLimit(.minutes(1)))

@@ -1,7 +1,7 @@
-import Base
+import SettleCore
 import Foundation
-import Postgres
-import RabbitMQ
+import SettlePostgres
+import SettleRabbitMQ
 import Testing
 
 @testable import Settle

@@ -1,4 +1,4 @@
-import RabbitMQ
+import SettleRabbitMQ
 import Testing
 
 @testable import Settle

@@ -1,6 +1,6 @@
 import Foundation
 import Logging
-import Postgres
+import SettlePostgres
 import Testing
 
 @testable import Settle

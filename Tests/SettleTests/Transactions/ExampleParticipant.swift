@@ -1,4 +1,4 @@
-import Postgres
+import SettlePostgres
 import Settle
 
 // A wallet service: money is taken out of a wallet as a part of a global transaction, in whichever mode the caller asks

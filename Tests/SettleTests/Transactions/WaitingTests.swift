@@ -1,7 +1,7 @@
 import Synchronization
 import Testing
 
-@testable import Postgres
+@testable import SettlePostgres
 @testable import Settle
 
 @Suite("Waiting for rows", .timeLimit(.minutes(1)))

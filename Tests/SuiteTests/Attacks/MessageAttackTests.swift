@@ -1,8 +1,8 @@
-import Base
+import SettleCore
 import Foundation
 import Testing
 
-@testable import RabbitMQ
+@testable import SettleRabbitMQ
 
 extension Proof {
     @Suite("Attack by the broker", .timeLimit(.minutes(3)))

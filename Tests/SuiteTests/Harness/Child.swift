@@ -1,4 +1,4 @@
-import Base
+import SettleCore
 import Foundation
 import Synchronization
 

@@ -1,5 +1,5 @@
 import Foundation
-import Postgres
+import SettlePostgres
 import Testing
 
 /// The books of all three databases, and whether they agree to the unit.

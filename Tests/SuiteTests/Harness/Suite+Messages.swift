@@ -1,5 +1,5 @@
-import RabbitMQ
-import Redis
+import SettleRabbitMQ
+import SettleRedis
 import Testing
 
 extension Suite {

@@ -1,7 +1,7 @@
 import Foundation
-import Postgres
-import RabbitMQ
-import Redis
+import SettlePostgres
+import SettleRabbitMQ
+import SettleRedis
 import ServiceLifecycle
 import Synchronization
 import Testing

@@ -1,6 +1,6 @@
 import Foundation
-import Postgres
-import Redis
+import SettlePostgres
+import SettleRedis
 import Synchronization
 
 /// What one suite stands on and shares with no other: three databases with a role each, a virtual host, a Redis

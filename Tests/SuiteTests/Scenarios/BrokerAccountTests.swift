@@ -1,5 +1,5 @@
 import Logging
-import RabbitMQ
+import SettleRabbitMQ
 import ServiceLifecycle
 import Testing
 

@@ -1,5 +1,5 @@
 import Foundation
-import Postgres
+import SettlePostgres
 import Testing
 
 extension Proof {

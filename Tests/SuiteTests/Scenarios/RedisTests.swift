@@ -1,5 +1,5 @@
-import Postgres
-import Redis
+import SettlePostgres
+import SettleRedis
 import Testing
 
 extension Proof {

@@ -1,4 +1,4 @@
-import Postgres
+import SettlePostgres
 import Testing
 
 extension Proof {

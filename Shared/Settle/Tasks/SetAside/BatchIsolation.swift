@@ -1,6 +1,6 @@
-import Base
+import SettleCore
 import Logging
-import Postgres
+import SettlePostgres
 
 /// Does a batch of messages so that none of them holds up its neighbours.
 ///

@@ -1,4 +1,4 @@
-import Postgres
+import SettlePostgres
 
 /// What a failure of a batch says about what is in it.
 enum Blame: Equatable {

@@ -1,4 +1,4 @@
-import Base
+import SettleCore
 import Synchronization
 
 /// The rows that were held a moment ago: whoever needs one is set aside without a try that would keep its neighbours

@@ -1,5 +1,5 @@
-public import Base
-public import Postgres
+public import SettleCore
+public import SettlePostgres
 
 /// Finds out which rows of a table other transactions hold, without waiting for any of them.
 public struct RowProbe: Sendable {

@@ -1,5 +1,5 @@
-import Base
-import Postgres
+import SettleCore
+import SettlePostgres
 
 // What operators do with the messages that are set aside.
 extension SetAside {

@@ -1,8 +1,8 @@
-import Base
+import SettleCore
 public import Logging
 import Metrics
-public import Postgres
-import RabbitMQ
+public import SettlePostgres
+import SettleRabbitMQ
 public import ServiceLifecycle
 import Synchronization
 

@@ -1,6 +1,6 @@
 import Foundation
-import Postgres
-import RabbitMQ
+import SettlePostgres
+import SettleRabbitMQ
 
 /// A message that is to be set aside.
 struct NewLetter: Sendable {

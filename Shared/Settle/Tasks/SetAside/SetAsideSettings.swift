@@ -1,4 +1,4 @@
-public import Base
+public import SettleCore
 
 /// How patient a receiver is with a message that it cannot handle now.
 public struct SetAsideSettings: Sendable, Equatable {

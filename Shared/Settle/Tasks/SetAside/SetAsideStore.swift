@@ -1,7 +1,7 @@
-import Base
+import SettleCore
 import Foundation
-import Postgres
-import RabbitMQ
+import SettlePostgres
+import SettleRabbitMQ
 
 /// The statements over `settle.set_aside` that receiving needs.
 struct SetAsideStore: Sendable {

@@ -1,4 +1,4 @@
-import RabbitMQ
+import SettleRabbitMQ
 
 /// The keys that messages are signed with, for each type of task; they sign the tasks and the answers to them.
 ///

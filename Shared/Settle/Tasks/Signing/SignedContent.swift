@@ -1,4 +1,4 @@
-import Base
+import SettleCore
 
 /// Whether a message asks or answers: an echo of a task must not pass for its answer.
 enum SignedKind: String, Sendable {

@@ -1,4 +1,4 @@
-import Base
+import SettleCore
 import Metrics
 
 /// The keys of one type of task.

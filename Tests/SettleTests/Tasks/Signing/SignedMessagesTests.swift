@@ -1,7 +1,7 @@
 import Foundation
-import Postgres
-import RabbitMQ
-import Redis
+import SettlePostgres
+import SettleRabbitMQ
+import SettleRedis
 import Testing
 
 @testable import Settle

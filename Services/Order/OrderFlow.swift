@@ -1,0 +1,74 @@
+import Settle
+import ShopContract
+
+/// The chain of an order's tasks, as a pure value: what comes first, what follows each answer, what undoes what.
+///
+///     message           deductstock ──finished──► addpoint ──finished──► settled
+///                            │rejected               │rejected
+///                            ▼                       ▼
+///                        cancelled               restock ──► refundpoint, if points were spent ──► cancelled
+///
+///     at, tcc, xa,      as from addpoint on: stock was taken, and points were spent, by a global transaction before the
+///     saga              order was written
+enum OrderFlow {
+    /// One task of an order.
+    enum Task: CaseIterable {
+        case deductStock, addPoint, restock, refundPoint
+
+        var route: TaskRoute {
+            switch self {
+            case .deductStock: ShopRoutes.deductStock
+            case .addPoint: ShopRoutes.addPoint
+            case .restock: ShopRoutes.restock
+            case .refundPoint: ShopRoutes.refundPoint
+            }
+        }
+
+        /// What gives back what this one has taken; nil for what takes nothing, or is given back by itself.
+        var undo: Task? {
+            switch self {
+            case .deductStock: .restock
+            case .addPoint, .restock, .refundPoint: nil
+            }
+        }
+
+        init?(taskType: String) {
+            guard let task = Self.allCases.first(where: { $0.route.taskType == taskType }) else { return nil }
+            self = task
+        }
+    }
+
+    /// What an answer has for its order.
+    enum Step: Equatable {
+        /// The next task is sent.
+        case send(Task)
+        /// All is done.
+        case settle
+        /// Nothing was taken, or all was given back.
+        case cancel(reason: String?)
+        /// What was taken goes back, and the order is cancelling.
+        case undo(with: Task, reason: String)
+        /// The stock is back: now the points that were spent, if any; else the order is cancelled.
+        case giveBackPoints
+    }
+
+    /// What is sent as soon as the order is written. The modes of a global transaction have taken the stock before.
+    static func first(in mode: OrderMode) -> Task {
+        switch mode {
+        case .message: .deductStock
+        case .global: .addPoint
+        }
+    }
+
+    /// What follows. What undoes cannot be refused for good: an answer of any kind ends it.
+    static func next(after task: Task, _ answer: TaskAnswer) -> Step {
+        switch (task, answer) {
+        case (.deductStock, .finished): .send(.addPoint)
+        case (.deductStock, .rejected(let reason)): .cancel(reason: reason)
+        case (.addPoint, .finished): .settle
+        case (.addPoint, .rejected(let reason)): .undo(with: .restock, reason: reason)
+        case (.restock, _): .giveBackPoints
+        case (.refundPoint, _): .cancel(reason: nil)
+        }
+    }
+}

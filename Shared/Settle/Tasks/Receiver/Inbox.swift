@@ -1,0 +1,234 @@
+import SettleCore
+import Foundation
+public import Logging
+public import SettleRabbitMQ
+
+/// Receives one type of task: each is applied at most once, and answered as often as it comes.
+///
+/// The order of things is what makes it safe: applied and committed, then noted in Redis and answered (with the
+/// broker's confirm), and only then acknowledged. Whatever dies in between, the message comes again and is a duplicate.
+public final class Inbox<Applier: TaskApplier>: Sendable {
+    private let route: TaskRoute
+    private let applier: Applier
+    private let publisher: any MessagePublisher
+    private let dedup: any DedupCache
+    private let setAside: SetAside
+    private let keys: MessageKeys
+    private let heldRows = HeldRows()
+    private let faults: Faults
+    private let logger: Logger
+    private let metrics: ReceiverMetrics
+
+    /// - Parameters:
+    ///   - route: which tasks, and where the answers go.
+    ///   - publisher: for the answers.
+    ///   - setAside: keeps what cannot be applied now, and what nobody can read; run by the caller.
+    ///   - keys: tasks must be signed with them, and answers are.
+    public init(
+        route: TaskRoute, applier: Applier, publisher: any MessagePublisher, dedup: RedisDedup,
+        setAside: SetAside, keys: MessageKeys = .none, faults: Faults = .none, logger: Logger
+    ) {
+        self.route = route
+        self.applier = applier
+        self.publisher = publisher
+        self.dedup = dedup
+        self.setAside = setAside
+        self.keys = keys
+        self.faults = faults
+        self.logger = logger
+        metrics = ReceiverMetrics(taskType: route.taskType)
+    }
+
+    /// A subscription to the tasks of the route.
+    public func subscription(prefetch: UInt16 = 500) -> Subscription {
+        setAside.subscription(queue: route.queue, prefetch: prefetch) { try await self.attempt($0, isRetry: $1) }
+    }
+
+    /// Returns when all that the batch stands for is applied and answered, but for what is returned; throws when the
+    /// same batch must be handled again.
+    func attempt(_ deliveries: [Delivery], isRetry: Bool) async throws -> [Leftover] {
+        var (items, leftovers) = read(deliveries)
+        for (place, record) in zip(items.indices, await dedup.take(items.map(\.key))) {
+            items[place].record = record
+            metrics.hint(record)
+        }
+        var answers: [(item: Item, answer: TaskAnswer)] = []
+        func conclude(_ outcomes: some Sequence<(Item, TaskOutcome)>) {
+            for (item, outcome) in outcomes {
+                note(outcome, of: item)
+                if let answer = outcome.answer { answers.append((item, answer)) }
+                if case .conflict(let reason) = outcome {
+                    leftovers.append(Leftover(index: item.index, fate: .dead, reason: reason))
+                }
+            }
+        }
+        var failure: (any Error)?
+        do {
+            let known = try await known(among: items)
+            conclude(items.compactMap { item in known[item.index].map { (item, $0) } })
+            for round in rounds(of: items.filter { known[$0.index] == nil }) {
+                let failures = try await isolation(isRetry: isRetry).run(round) { items in
+                    try faults.reach("inbox.beforeCommit")
+                    let outcomes = try await applier.apply(items.map(\.task))
+                    try faults.reach("inbox.committed")
+                    conclude(zip(items, outcomes))
+                }
+                leftovers += failures.map { Leftover(index: $0.item.index, fate: $0.fate, reason: $0.reason) }
+            }
+        } catch {
+            failure = error  // what was decided before it is answered all the same
+        }
+        await dedup.decided(answers.map(\.item.key))
+        try await publish(answers)
+        try faults.reach("inbox.answered")
+        // The batch comes again, and with it what is left over: put aside now, it would be put aside each time.
+        if let failure { throw failure }
+        return leftovers
+    }
+
+    /// What the database knows of those that Redis takes for duplicates, by their places in the batch: one read, and none
+    /// for a batch of new ones. The others are applied, whatever Redis said.
+    private func known(among items: [Item]) async throws -> [Int: TaskOutcome] {
+        let hinted = items.filter(\.record.saysLookFirst)
+        guard !hinted.isEmpty else { return [:] }
+        do {
+            var known: [Int: TaskOutcome] = [:]
+            for (item, outcome) in zip(hinted, try await applier.decided(hinted.map(\.task))) {
+                known[item.index] = outcome
+            }
+            return known
+        } catch  where Blame(error) != .nobody {
+            // Something in one of them, which applying them finds out and isolates.
+            logger.warning("could not look for duplicates", metadata: ["error": "\(error)"])
+            return [:]
+        }
+    }
+
+    private func isolation(isRetry: Bool) -> BatchIsolation<Item> {
+        BatchIsolation(
+            rows: { [applier] in applier.rows(of: $0.task.body).map(ByteKey.init) },
+            held: { [applier] in try await applier.held(among: $0.map(\.text)) }, memory: heldRows, isRetry: isRetry,
+            logger: logger
+        )
+    }
+
+    private func publish(_ answers: [(item: Item, answer: TaskAnswer)]) async throws {
+        guard !answers.isEmpty else { return }
+        let encoder = JSONEncoder()
+        let now = Int64(Date().timeIntervalSince1970 * 1000)
+        let outcomes = await publisher.publish(
+            try answers.map { item, answer in
+                var message = OutboundMessage(
+                    exchange: route.exchange, routingKey: route.answerRoutingKey,
+                    messageID: String(item.task.message.id),
+                    body: Array(try encoder.encode(item.task.message.answered(answer, at: now))),
+                    headers: TraceHeader.headers(item.traceParent))
+                keys.sign(&message, as: .answer, of: route.taskType)
+                return message
+            })
+        for ((item, _), outcome) in zip(answers, outcomes) where outcome != .confirmed {
+            // The task is done all the same; its sender asks again until it gives up, and shows it as parked.
+            guard outcome.isImpossible else { throw NotConfirmed() }
+            metrics.unsent()
+            logger.error(
+                "no broker takes the answer", metadata: item.metadata.merging(["outcome": "\(outcome)"]) { $1 })
+        }
+    }
+
+    private func note(_ outcome: TaskOutcome, of item: Item) {
+        metrics.outcome(outcome)
+        switch outcome {
+        case .applied where item.record == .decided:
+            metrics.hintWasWrong()
+            logger.warning("Redis knew a task as decided that the database did not; applied", metadata: item.metadata)
+        case .applied: logger.debug("task applied", metadata: item.metadata)
+        case .duplicate: logger.info("duplicate task answered again", metadata: item.metadata)
+        case .rejected(let reason), .conflict(let reason):
+            logger.info("task not applied", metadata: item.metadata.merging(["reason": "\(reason)"]) { $1 })
+        }
+    }
+}
+
+// MARK: - From deliveries to tasks
+
+extension Inbox {
+    struct Item: Sendable {
+        let delivery: Delivery
+        /// The delivery's place in its batch.
+        let index: Int
+        let task: ReceivedTask<Applier.Body>
+        /// What Redis knows it by. The content is in it, so that two tasks with one id are never taken for one.
+        let key: String
+        let businessKey: String
+        /// What Redis says of it.
+        var record = DedupRecord.unknown
+
+        var traceParent: String? { TraceHeader.checked(delivery.headers[TraceHeader.name]) }
+
+        var metadata: Logger.Metadata {
+            var metadata: Logger.Metadata = [
+                "taskId": "\(task.message.id)", "taskType": "\(task.message.taskType)",
+                "businessKey": "\(businessKey)",
+            ]
+            if let traceParent { metadata["traceparent"] = "\(traceParent)" }
+            return metadata
+        }
+    }
+
+    /// Copies of one message within the batch count as one.
+    private func read(_ deliveries: [Delivery]) -> (items: [Item], unreadable: [Leftover]) {
+        let decoder = JSONDecoder()
+        var items: [Item] = []
+        var unreadable: [Leftover] = []
+        var seen: Set<ByteKey> = []
+        for (index, delivery) in deliveries.enumerated() {
+            do {
+                let item = try item(from: delivery, index, decoder)
+                if seen.insert(ByteKey(item.key)).inserted { items.append(item) }
+            } catch let error as BadSignature {
+                unreadable.append(Leftover(index: index, fate: .dead, reason: "\(error)"))
+            } catch {
+                unreadable.append(Leftover(index: index, fate: .dead, reason: "unreadable: \(error)"))
+            }
+        }
+        return (items, unreadable)
+    }
+
+    private func item(from delivery: Delivery, _ index: Int, _ decoder: JSONDecoder) throws -> Item {
+        guard delivery.bodySize <= 1 << 20 else {
+            throw UnreadableMessage(description: "\(delivery.bodySize) bytes are more than a task may have")
+        }
+        try keys.check(delivery, as: .task, of: route.taskType)
+        let message = try decoder.decode(TaskMessage.self, from: Data(delivery.body))
+        guard message.taskType == route.taskType else {
+            throw UnreadableMessage(description: "taskType '\(message.taskType)' is not '\(route.taskType)'")
+        }
+        let body = try decoder.decode(Applier.Body.self, from: Data(message.requestBody.utf8))
+        try applier.check(body)
+        let hash = String(FNV1a.hash(message.requestBody.utf8), radix: 16)
+        return Item(
+            delivery: delivery, index: index, task: ReceivedTask(message: message, body: body),
+            key: "settle:\(route.queue):\(message.id):\(hash)", businessKey: applier.key(of: body))
+    }
+
+    /// Splits `items` so that no round has two tasks with the same key: the second finds what the first has done.
+    private func rounds(of items: [Item]) -> [[Item]] {
+        var rounds: [[Item]] = []
+        var occurrences: [ByteKey: Int] = [:]
+        for item in items {
+            let key = ByteKey(item.businessKey)
+            let round = occurrences[key, default: 0]
+            occurrences[key] = round + 1
+            if round == rounds.count { rounds.append([]) }
+            rounds[round].append(item)
+        }
+        return rounds
+    }
+}
+
+/// The 64-bit FNV-1a hash: stable across processes, which Swift's own hashing is not.
+enum FNV1a {
+    static func hash(_ bytes: some Sequence<UInt8>) -> UInt64 {
+        bytes.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    }
+}

@@ -1,0 +1,29 @@
+import SettlePostgres
+
+/// A task that was answered just now, for what follows from it.
+public struct AnsweredTask: Sendable {
+    /// The task's id.
+    public let id: Int64
+    /// What was to be done.
+    public let taskType: String
+    /// What it was about.
+    public let businessKey: String
+    /// What the receiver was told, as JSON.
+    public let requestBody: String
+    /// The receiver's word.
+    public let answer: TaskAnswer
+    /// The trace that it belongs to.
+    public let traceParent: String?
+    /// Seconds from the commit that wrote it to its archive.
+    let age: Double
+
+    init(row: PostgresRow) throws {
+        id = try row.decode(Int64.self, at: 0)
+        taskType = try row.decode(String.self, at: 1)
+        businessKey = try row.decode(String.self, at: 2)
+        requestBody = try row.decode(String.self, at: 3)
+        answer = try row.decode(String?.self, at: 4).map { .rejected(reason: $0) } ?? .finished
+        traceParent = try row.decode(String?.self, at: 5)
+        age = try row.decode(Double.self, at: 6)
+    }
+}

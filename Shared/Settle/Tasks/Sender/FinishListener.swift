@@ -1,0 +1,127 @@
+import SettleCore
+import Foundation
+public import Logging
+public import SettlePostgres
+public import SettleRabbitMQ
+
+/// What follows from answers, inside the transaction that archives their tasks.
+///
+/// It runs on the connection's thread and must not block; it may add statements and further tasks.
+public typealias AnswerHandler =
+    @Sendable (borrowing PostgresTransaction, [AnsweredTask]) throws -> Void
+
+/// Takes answers in batches and archives their tasks, with all that follows, in one transaction per batch.
+public final class FinishListener: Sendable {
+    private let scheduler: TaskScheduler
+    private let handler: AnswerHandler
+    private let setAside: SetAside
+    private let database: PostgresDatabase
+    private let probe: RowProbe?
+    private let heldRows = HeldRows()
+    private let faults: Faults
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - scheduler: the one that sends the tasks.
+    ///   - setAside: keeps answers that cannot be taken now; run by the caller.
+    ///   - database: for its transactions, the one that `task` is in; it should not wait long for a lock.
+    ///   - probe: finds out which rows of the handler's are held, by the tasks' business keys.
+    ///   - handler: called once per batch with the tasks that were answered for the first time.
+    public init(
+        scheduler: TaskScheduler, setAside: SetAside, database: PostgresDatabase, probe: RowProbe? = nil,
+        faults: Faults = .none, logger: Logger, handler: @escaping AnswerHandler
+    ) {
+        self.scheduler = scheduler
+        self.setAside = setAside
+        self.database = database
+        self.probe = probe
+        self.faults = faults
+        self.logger = logger
+        self.handler = handler
+    }
+
+    /// A subscription to the answers of `route`.
+    public func subscription(to route: TaskRoute, prefetch: UInt16 = 1000) -> Subscription {
+        setAside.subscription(queue: route.answerQueue, prefetch: prefetch) {
+            try await self.attempt($0, of: route, isRetry: $1)
+        }
+    }
+
+    /// Returns when the batch is durable, but for what is returned; throws when it must be tried again.
+    func attempt(_ deliveries: [Delivery], of route: TaskRoute, isRetry: Bool) async throws -> [Leftover] {
+        let decoder = JSONDecoder()
+        var answers: [(index: Int, answer: Answer)] = []
+        var leftovers: [Leftover] = []
+        for (index, delivery) in deliveries.enumerated() {
+            do {
+                guard !delivery.isTooLarge else {
+                    throw UnreadableMessage(description: "\(delivery.bodySize) bytes are more than an answer may have")
+                }
+                try scheduler.keys.check(delivery, as: .answer, of: route.taskType)
+                answers.append((index, try Answer(delivery.body, of: route, decoder)))
+            } catch let error as BadSignature {
+                leftovers.append(Leftover(index: index, fate: .dead, reason: "\(error)"))
+            } catch {
+                leftovers.append(Leftover(index: index, fate: .dead, reason: "not an answer: \(error)"))
+            }
+        }
+        let isolation = BatchIsolation<(index: Int, answer: Answer)>(
+            rows: { [ByteKey(String($0.answer.id))] },
+            held: { try await self.held(among: $0.compactMap { Int64($0.text) }) },
+            memory: heldRows, isRetry: isRetry, logger: logger)
+        let failures = try await isolation.run(answers) { try await self.archive($0.map(\.answer)) }
+        return leftovers + failures.map { Leftover(index: $0.item.index, fate: $0.fate, reason: $0.reason) }
+    }
+
+    /// Which tasks are held, or the rows that the handler would change for them.
+    private func held(among ids: [Int64]) async throws -> Set<ByteKey> {
+        let rows = try await database.query(
+            """
+            WITH free AS (SELECT id FROM task WHERE id = ANY($1::bigint[]) FOR UPDATE SKIP LOCKED)
+            SELECT id, business_key, id IN (SELECT id FROM free) FROM task WHERE id = ANY($1::bigint[])
+            """, [.int64s(ids)])
+        var held: Set<ByteKey> = []
+        var keys: [ByteKey: [ByteKey]] = [:]
+        for row in rows {
+            let id = ByteKey(String(try row.decode(Int64.self, at: 0)))
+            keys[ByteKey(try row.decode(String.self, at: 1)), default: []].append(id)
+            if try !row.decode(Bool.self, at: 2) { held.insert(id) }
+        }
+        for key in try await probe?.held(among: keys.keys.map(\.text)) ?? [] { held.formUnion(keys[key] ?? []) }
+        return held
+    }
+
+    private func archive(_ answers: [Answer]) async throws {
+        let rounds = answers.filter { !$0.isSurelyForeign }.rounds
+        let ids = Set(answers.map(\.id))
+        try faults.reach("finish.beforeCommit")
+        let (archived, foreign) = try await database.transaction { [scheduler, handler] transaction in
+            // A copy that waits beside its original would find the row locked by its own statement.
+            let archived = try rounds.flatMap { try scheduler.store.archive($0, in: transaction) }
+            // Those that found nothing are repeated, as a rule, and their tasks gone.
+            let open = ids.subtracting(archived.map(\.id))
+            let foreign = open.isEmpty ? [] : try scheduler.store.live(open.sorted(), in: transaction)
+            if !archived.isEmpty { try handler(transaction, archived) }
+            return (archived, foreign)
+        }
+        try faults.reach("finish.committed")
+        scheduler.answered(archived, of: answers.count, foreign: foreign)
+        for task in archived {
+            switch task.answer {
+            case .finished: logger.debug("task finished", metadata: task.metadata)
+            case .rejected(let reason):
+                logger.info("task rejected", metadata: task.metadata.merging(["reason": "\(reason)"]) { $1 })
+            }
+        }
+    }
+}
+
+extension AnsweredTask {
+    fileprivate var metadata: Logger.Metadata {
+        var metadata: Logger.Metadata = [
+            "taskId": "\(id)", "taskType": "\(taskType)", "businessKey": "\(businessKey)",
+        ]
+        if let traceParent { metadata["traceparent"] = "\(traceParent)" }
+        return metadata
+    }
+}

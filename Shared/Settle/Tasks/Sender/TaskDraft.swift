@@ -1,0 +1,62 @@
+import SettleCore
+import Foundation
+import Instrumentation
+import ServiceContextModule
+
+/// A task that is to be written with a business transaction.
+public struct TaskDraft: Sendable {
+    let route: TaskRoute
+    let businessKey: String
+    let requestBody: String
+    let traceParent: String?
+
+    /// About how many bytes it keeps while it waits to be written.
+    public var roughSize: Int { businessKey.utf8.count + requestBody.utf8.count + 64 }
+
+    /// - Parameters:
+    ///   - route: what is to be done, and where it is sent.
+    ///   - businessKey: what it is about, an order's id for instance; for people, and for looking tasks up.
+    ///   - body: what the receiver needs to know; sent as JSON.
+    ///   - traceParent: the W3C trace that it belongs to; the current one when left out.
+    public init(
+        _ route: TaskRoute, businessKey: String, body: some Encodable,
+        traceParent: String? = TraceHeader.current()
+    ) throws {
+        self.route = route
+        self.businessKey = businessKey
+        self.requestBody = String(decoding: try JSONEncoder().encode(body), as: UTF8.self)
+        self.traceParent = traceParent
+    }
+}
+
+/// The W3C `traceparent` that tasks and their messages carry, through whatever instrument the process installed.
+public enum TraceHeader {
+    /// The header's name, in HTTP and in messages.
+    public static let name = "traceparent"
+    /// Version 00 has 55; later ones may add to it.
+    private static let maxBytes = 255
+
+    /// The header of the current task's trace, if there is one.
+    public static func current() -> String? {
+        guard let context = ServiceContext.current else { return nil }
+        var carrier: [String: String] = [:]  // ours
+        InstrumentationSystem.instrument.inject(context, into: &carrier, using: DictionaryInjector())
+        return carrier[name]
+    }
+
+    /// Nil for what is no trace: it came from outside, and goes on from here.
+    static func checked(_ header: String?) -> String? {
+        guard let header, header.utf8.count <= maxBytes, TraceParent(header) != nil else { return nil }
+        return header
+    }
+
+    static func headers(_ traceParent: String?) -> [String: String] {  // ours
+        traceParent.map { [name: $0] } ?? [:]
+    }
+}
+
+private struct DictionaryInjector: Injector {
+    func inject(_ value: String, forKey key: String, into carrier: inout [String: String]) {  // ours
+        carrier[key] = value
+    }
+}

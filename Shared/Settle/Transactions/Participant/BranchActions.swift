@@ -1,0 +1,57 @@
+public import SettlePostgres
+
+/// A part of a global transaction that is plain SQL: for the modes `at` and `xa`, which can undo it by themselves.
+public protocol LocalAction: Sendable {
+    /// What is asked for.
+    associatedtype Request: Codable & Sendable
+    /// What is answered.
+    associatedtype Answer: Codable & Sendable
+
+    /// Does it, inside `transaction`. Throws `BranchRefusal` when the business says no; nothing stays then. Before it says
+    /// so because of rows of enrolled tables, it asks `PostgresTransaction.checkRefusal`.
+    func perform(_ request: Request, in transaction: borrowing PostgresTransaction) throws -> Answer
+}
+
+/// A part that is reserved first: all three are required, so a try without a cancel does not compile.
+public protocol TCCAction: Sendable {
+    /// What is asked for.
+    associatedtype Request: Codable & Sendable
+    /// What is answered.
+    associatedtype Answer: Codable & Sendable
+
+    /// Reserves. Throws `BranchRefusal` when the business says no; nothing stays then.
+    func `try`(_ request: Request, in transaction: borrowing PostgresTransaction) throws -> Answer
+    /// Turns what was reserved for `requests` into the final change. Must succeed whenever `try` has.
+    func confirm(_ requests: [Request], in transaction: borrowing PostgresTransaction) throws
+    /// Gives back what was reserved for `requests`. Must succeed whenever `try` has.
+    func cancel(_ requests: [Request], in transaction: borrowing PostgresTransaction) throws
+}
+
+/// A part that takes effect at once, with the action that undoes it: one without the other does not compile.
+public protocol SagaAction: Sendable {
+    /// What is asked for.
+    associatedtype Request: Codable & Sendable
+    /// What is answered.
+    associatedtype Answer: Codable & Sendable
+
+    /// Does it. Throws `BranchRefusal` when the business says no; nothing stays then.
+    func perform(_ request: Request, in transaction: borrowing PostgresTransaction) throws -> Answer
+    /// Undoes what was done for `requests`. Must succeed whenever `perform` has.
+    func compensate(_ requests: [Request], in transaction: borrowing PostgresTransaction) throws
+}
+
+/// The business says no.
+public struct BranchRefusal: Error, Sendable, Equatable {
+    /// For programs: `insufficient-stock`.
+    public let code: String
+    /// For people.
+    public let detail: String
+
+    /// - Parameters:
+    ///   - code: for programs.
+    ///   - detail: for people.
+    public init(code: String, detail: String) {
+        self.code = code
+        self.detail = detail
+    }
+}

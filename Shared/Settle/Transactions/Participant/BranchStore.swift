@@ -1,0 +1,114 @@
+import SettlePostgres
+
+/// The statements over `settle.branch`.
+struct BranchStore: Sendable {
+    struct Branch: Sendable {
+        let xid: XID
+        let mode: BranchMode?
+        let action: String
+        let request: String
+        let state: BranchState
+        let answer: String?
+        let errormsg: String?
+    }
+
+    static let columns = "xid, mode, action, request, state, answer, errormsg"
+
+    /// Remembers a part that was done, in the transaction that did it. Fails on the key when the transaction is known
+    /// here already: that is what makes a request that comes twice, or after its own rollback, do nothing.
+    static func insert(
+        _ context: BranchContext, action: String, request: String, answer: String, state: BranchState,
+        settings: TransactionSettings, in transaction: borrowing PostgresTransaction
+    ) {
+        // Mode at: in the same statement, whether the part has changed too many rows.
+        let (check, limit) = context.mode == .at ? ("FROM settle.at_limit($1, $10)", [settings.maxRows]) : ("", [])
+        transaction.add(
+            """
+            INSERT INTO settle.branch (xid, state, mode, action, initiator, request, answer, check_time, deadline, ended_at)
+            SELECT $1, $2, $3, $4, $5, $6, $7, now() + $8 * interval '1 millisecond',
+                   clock_timestamp() + $9 * interval '1 millisecond', CASE WHEN $2 <> 'undecided' THEN now() END \(check)
+            """,
+            [
+                .text(context.xid.rawValue), .text(state.rawValue), .text(context.mode.rawValue), .text(action),
+                .text(context.initiator), .text(request), .text(answer), .int(settings.checkAfter.milliseconds),
+                .int(context.timeLeft(standard: settings.deadline).milliseconds),
+            ] + limit.map { .int($0) })
+    }
+
+    static func find(_ xid: XID, in database: PostgresDatabase) async throws -> Branch? {
+        try await database.query("SELECT \(columns) FROM settle.branch WHERE xid = $1", [.text(xid.rawValue)])
+            .first.map(Branch.init(row:))
+    }
+
+    /// Leaves, for each of `xids` without a branch, the memory that it was rolled back.
+    ///
+    /// Where a branch is being inserted right now, this waits for it.
+    static func refuseLateBranches(_ xids: [XID], in transaction: borrowing PostgresTransaction) {
+        transaction.add(
+            """
+            INSERT INTO settle.branch (xid, state, ended_at)
+            SELECT xid, 'rolledBack', now() FROM unnest($1::text[]) AS xid ORDER BY xid ON CONFLICT DO NOTHING
+            """, [.texts(xids.map(\.rawValue))])
+    }
+
+    /// The branches of `xids`, locked in their order, so that two batches cannot deadlock.
+    static func lock(_ xids: [XID], in transaction: borrowing PostgresTransaction) throws -> [Branch] {
+        try transaction.query(
+            "SELECT \(columns) FROM settle.branch WHERE xid = ANY($1::text[]) ORDER BY xid FOR UPDATE",
+            [.texts(xids.map(\.rawValue))]
+        ).map(Branch.init(row:))
+    }
+
+    static func end(_ xids: [XID], as state: BranchState, in transaction: borrowing PostgresTransaction) {
+        guard !xids.isEmpty else { return }
+        transaction.add(
+            """
+            UPDATE settle.branch SET state = $2, ended_at = now(), errormsg = NULL
+            WHERE xid = ANY($1::text[]) AND state = 'undecided'
+            """, [.texts(xids.map(\.rawValue)), .text(state.rawValue)])
+    }
+
+    /// Keeps a branch that could not be ended for an operator to look at.
+    static func stuck(_ xid: XID, why: String, in transaction: borrowing PostgresTransaction) {
+        transaction.add(markStuck, [.text(xid.rawValue), .text(why)])
+    }
+
+    static func stuck(_ xid: XID, why: String, in database: PostgresDatabase) async throws {
+        _ = try await database.query(markStuck, [.text(xid.rawValue), .text(why)])
+    }
+
+    /// Notes `why` of a branch that should have ended a minute ago; answers whether there is such a one. Not while somebody
+    /// is just ending it.
+    static func isLate(_ xid: XID, why: String, in database: PostgresDatabase) async throws -> Bool {
+        try await database.query(
+            """
+            UPDATE settle.branch SET errormsg = $2
+            WHERE xid = (SELECT xid FROM settle.branch
+                         WHERE xid = $1 AND state = 'undecided' AND created_at < now() - interval '1 minute'
+                         FOR UPDATE SKIP LOCKED)
+            """, [.text(xid.rawValue), .text(why)]
+        ).affected > 0
+    }
+
+    private static let markStuck = """
+        UPDATE settle.branch SET errormsg = $2, check_time = now() + interval '1 minute'
+        WHERE xid = $1 AND state = 'undecided'
+        """
+}
+
+extension BranchStore.Branch {
+    fileprivate init(row: PostgresRow) throws {
+        let text = try row.decode(String.self, at: 0)
+        guard let xid = XID(rawValue: text), let state = BranchState(rawValue: try row.decode(String.self, at: 4))
+        else {
+            throw UnreadableMessage(description: "settle.branch holds an impossible row for '\(text)'")
+        }
+        self.xid = xid
+        self.state = state
+        mode = try row.decode(String?.self, at: 1).flatMap(BranchMode.init)
+        action = try row.decode(String?.self, at: 2) ?? ""
+        request = try row.decode(String?.self, at: 3) ?? ""
+        answer = try row.decode(String?.self, at: 5)
+        errormsg = try row.decode(String?.self, at: 6)
+    }
+}

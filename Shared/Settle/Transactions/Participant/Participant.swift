@@ -1,0 +1,150 @@
+public import Foundation
+public import Logging
+public import SettlePostgres
+import Synchronization
+
+/// The side of a global transaction that does a part of it, and undoes it if the initiator says so or never committed.
+///
+/// A participant does its part in one local transaction, together with a row in `settle.branch`. Its part of one global
+/// transaction is one call: what belongs together belongs into one local transaction.
+public final class Participant: Sendable {
+    private struct Key: Hashable {
+        let name: String
+        let mode: BranchMode
+    }
+
+    let database: PostgresDatabase
+    /// Ends branches on connections of its own: the first phase may wait for a row that only an end gives free.
+    let ending: PostgresDatabase
+    let prepared: PreparedTransactions
+    let settings: TransactionSettings
+    let faults: Faults
+    let logger: Logger
+    let metrics = ParticipantMetrics()
+    let waiting: RowWaiting
+    let actionsCanEnd: @Sendable () -> Bool
+    /// Prepared transactions whose end failed here; there is no row that could say so.
+    let unendedPrepared = Mutex<Set<XID>>([])
+    private let handlers: [Key: BranchHandler]
+    private let isXAPossible = Atomic(false)
+    private let obstacles: ATObstacles
+
+    /// - Parameters:
+    ///   - name: tells it from other participants whose databases are on the same server; up to 32 letters and dashes.
+    ///   - database: where the business tables and `settle.branch` are.
+    ///   - ending: the same database, on other connections; some of them work on one batch at once.
+    ///   - handlers: all that the participant can do, in all modes.
+    ///   - actionsCanEnd: false while the business tables are not yet as `handlers` need them. Branches in `tcc` and `saga`
+    ///     wait until then; those in `at` and `xa`, which hold what a migration may wait for, end without a handler.
+    public init(
+        name: String, database: PostgresDatabase, ending: PostgresDatabase, handlers: [BranchHandler],
+        settings: TransactionSettings = TransactionSettings(), faults: Faults = .none,
+        actionsCanEnd: @escaping @Sendable () -> Bool = { true }, logger: Logger
+    ) {
+        precondition((1...32).contains(name.utf8.count) && XID(rawValue: name) != nil, "a name of letters and dashes")
+        self.database = database
+        self.ending = ending
+        self.settings = settings
+        self.faults = faults
+        self.actionsCanEnd = actionsCanEnd
+        self.logger = logger
+        waiting = RowWaiting(timeout: settings.lockTimeout)
+        prepared = PreparedTransactions(database: ending, participant: name)
+        obstacles = ATObstacles(database: ending, logger: logger)
+        self.handlers = Dictionary(
+            handlers.map { (Key(name: $0.name, mode: $0.mode), $0) }, uniquingKeysWith: { $1 })
+    }
+
+    /// Does the action called `name` under the global transaction of `context`; returns its answer as JSON.
+    ///
+    /// The same request again gets the same answer and does nothing.
+    /// - Throws: `BranchRefusal` when the business says no, `BranchError`, or what the database throws. In all cases but
+    ///   a lost connection nothing was done, and then the rollback that follows undoes it.
+    public func perform(_ name: String, request: Data, context: BranchContext) async throws -> Data {
+        guard let handler = handlers[Key(name: name, mode: context.mode)] else {
+            throw BranchError.unsupportedMode(context.mode)
+        }
+        if context.mode == .xa { guard try await isXASupported() else { throw BranchError.xaImpossible } }
+        if context.mode == .at { guard try await isATSafe() else { throw BranchError.atImpossible } }
+        let branch = FirstPhase(
+            handler: handler, request: String(decoding: request, as: UTF8.self), context: context,
+            prepared: prepared, settings: settings, faults: faults)
+        do {
+            let answer = try await waiting.untilFree(context) { lockWait in
+                try await branch.perform(in: database, lockWait: lockWait)
+            }
+            metrics.event(.performed)
+            logger.debug("branch performed", metadata: metadata(context, name))
+            return Data(answer.utf8)
+        } catch {
+            // It may have failed because it was done before: then that is the answer.
+            if let answer = try await answerBefore(branch, error) {
+                metrics.event(.repeated)
+                return Data(answer.utf8)
+            }
+            metrics.event(error is RowHeld ? .locked : .refused)
+            switch error {
+            case is RowHeld: throw BranchError.locked
+            case let error as PostgresError where error.isPrepareImpossible:
+                isXAPossible.store(false, ordering: .relaxed)
+                throw BranchError.xaImpossible
+            case let error as PostgresError where error.sqlState == "ST009":
+                throw BranchError.tooManyRows(limit: settings.maxRows)
+            case let error as PostgresError where error.sqlState == "ST004":
+                logger.error(
+                    "an action in mode 'at' writes a table that is not enrolled: enroll it, or exempt it",
+                    metadata: metadata(context, name).merging(["tables": "\(error.detail ?? "")"]) { $1 })
+                throw error
+            default: throw error
+            }
+        }
+    }
+
+    /// Whether mode `xa` can work: the server may have `max_prepared_transactions = 0`. Asked until it can.
+    public func isXASupported() async throws -> Bool {
+        if isXAPossible.load(ordering: .relaxed) { return true }
+        let isPossible = try await prepared.isPossible()
+        isXAPossible.store(isPossible, ordering: .relaxed)
+        return isPossible
+    }
+
+    /// Whether mode `at` could undo what it does to the enrolled tables as they are now. Asked, at most every five
+    /// seconds, until it can; each time the log names what is in the way.
+    public func isATSafe() async throws -> Bool { try await obstacles.areNone() }
+
+    /// Whether any action can be done in `mode`.
+    public func offers(_ mode: BranchMode) -> Bool { handlers.keys.contains { $0.mode == mode } }
+
+    /// The answer that was given before, if the branch exists; throws when its transaction is over.
+    private func answerBefore(_ branch: FirstPhase, _ error: any Error) async throws -> String? {
+        let before = try await BranchStore.find(branch.context.xid, in: database)
+        switch (before?.state).onRequest {
+        case .perform: break
+        case .refuse: throw BranchError.transactionIsOver
+        case .answerAgain:
+            guard let before, before.mode == branch.context.mode, before.action == branch.handler.name,
+                try branch.handler.isSame(before.request, branch.request)
+            else { throw BranchError.otherRequest }
+            return before.answer
+        }
+        guard branch.context.mode == .xa, try await !prepared.find([branch.context.xid]).isEmpty else { return nil }
+        // This very request has prepared it, and only the word of it was lost.
+        if (error as? PostgresError)?.kind == .commitUnknown, let answer = branch.answer { return answer }
+        throw BranchError.prepared
+    }
+
+    func metadata(_ context: BranchContext, _ name: String) -> Logger.Metadata {
+        ["xid": "\(context.xid)", "mode": "\(context.mode.rawValue)", "action": "\(name)"]
+    }
+
+    func handler(_ branch: BranchStore.Branch) -> BranchHandler? {
+        branch.mode.flatMap { handlers[Key(name: branch.action, mode: $0)] }
+    }
+}
+
+extension PostgresError {
+    /// PREPARE TRANSACTION is switched off (`max_prepared_transactions`): object not in prerequisite state.
+    fileprivate var isPrepareImpossible: Bool {
+        sqlState == "55000" && statement?.hasPrefix("PREPARE TRANSACTION") == true
+    }
+}

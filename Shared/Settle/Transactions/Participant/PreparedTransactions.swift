@@ -1,0 +1,77 @@
+import SettlePostgres
+
+/// The transactions that mode `xa` has prepared in PostgreSQL and not ended yet.
+///
+/// A prepared transaction is invisible but for its name, so the name says all that recovery needs:
+/// `settle:` + XID + `:` + participant + `.` + seconds until the deadline + `:` + initiator. The participant is in it
+/// because names are unique in the whole server: two participants may have their databases on one.
+struct PreparedTransactions: Sendable {
+    struct Prepared: Sendable {
+        let gid: String
+        let xid: XID
+        /// Its name; its base URL in what an earlier version has prepared.
+        let initiator: String
+        /// How long it has been prepared.
+        let age: Duration
+        /// What was left of the transaction's time then; nil if its name does not say.
+        let timeLeft: Duration?
+    }
+
+    /// In base 36, so that they have at most three digits.
+    private static let mostSeconds = 36 * 36 * 36 - 1
+
+    let database: PostgresDatabase
+    let participant: String
+
+    func gid(_ context: BranchContext, timeLeft: Duration) -> String {
+        let seconds = min((timeLeft.milliseconds + 999) / 1000, Self.mostSeconds)
+        return "settle:\(context.xid):\(participant).\(String(seconds, radix: 36)):\(context.initiator)"
+    }
+
+    /// Those of `xids` that are prepared.
+    func find(_ xids: [XID]) async throws -> [Prepared] {
+        try await query("split_part(gid, ':', 2) = ANY($1::text[])", [.texts(xids.map(\.rawValue))])
+    }
+
+    /// Those that have waited for at least `age`, oldest first. There are at most `max_prepared_transactions`.
+    func waiting(longerThan age: Duration) async throws -> [Prepared] {
+        try await query(
+            "prepared < now() - $1 * interval '1 millisecond' ORDER BY prepared", [.int(age.milliseconds)])
+    }
+
+    /// Ends one; false when it was gone already, as another replica, or an earlier try, was faster.
+    func end(_ prepared: Prepared, commit: Bool) async throws -> Bool {
+        do {
+            // The statement takes no parameters; the name is quoted as the SQL standard says.
+            let name = prepared.gid.replacing("'", with: "''")
+            _ = try await database.query("\(commit ? "COMMIT" : "ROLLBACK") PREPARED '\(name)'")
+            return true
+        } catch let error as PostgresError where error.sqlState == "42704" {
+            return false
+        }
+    }
+
+    /// Whether the server allows them at all (`max_prepared_transactions`).
+    func isPossible() async throws -> Bool {
+        let rows = try await database.query("SELECT current_setting('max_prepared_transactions')::int > 0")
+        return try rows.first?.decode(Bool.self, at: 0) ?? false
+    }
+
+    private func query(_ condition: String, _ parameters: [PostgresValue]) async throws -> [Prepared] {
+        try await database.query(
+            """
+            SELECT gid, (extract(epoch FROM clock_timestamp() - prepared) * 1000)::bigint FROM pg_prepared_xacts
+            WHERE database = current_database() AND gid LIKE 'settle:%' AND \(condition)
+            """, parameters
+        ).compactMap { row in
+            let gid = try row.decode(String.self, at: 0)
+            let parts = gid.split(separator: ":", maxSplits: 3).map(String.init)
+            guard parts.count == 4, let xid = XID(rawValue: parts[1]) else { return nil }
+            let name = parts[2].split(separator: ".")
+            let seconds = name.count == 2 ? Int(name[1], radix: 36) : nil
+            return Prepared(
+                gid: gid, xid: xid, initiator: parts[3], age: .milliseconds(try row.decode(Int.self, at: 1)),
+                timeLeft: seconds.map { .seconds($0) })
+        }
+    }
+}

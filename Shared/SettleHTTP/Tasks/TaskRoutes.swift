@@ -1,0 +1,53 @@
+public import Hummingbird
+public import SettleServiceKit
+public import Settle
+
+/// A sender's tasks, for operators; internal.
+public struct TaskRoutes: Sendable {
+    struct Counts: Encodable {
+        let pending: Int
+        let parked: Int
+    }
+
+    struct Tasks: Encodable {
+        let tasks: [TaskRecord]
+        let counts: Counts
+    }
+
+    struct Which: Decodable {
+        let taskType: String?
+    }
+
+    struct Retried: Encodable {
+        let retried: Int
+    }
+
+    private let scheduler: TaskScheduler
+
+    /// The routes of the tasks that `scheduler` sends.
+    public init(_ scheduler: TaskScheduler) { self.scheduler = scheduler }
+
+    /// Adds `GET /tasks`, `POST /tasks/{id}/retry` and `POST /tasks/retry`.
+    public func add(to guarded: ServiceRoutes) {
+        guarded.get("tasks") { request, _ in
+            let limit = try request.queryInteger("limit", in: 1...200, default: 50)
+            let status = try request.queryChoice("status", of: TaskStatus.allCases.map(\.rawValue))
+            let backlog = try await scheduler.store.backlog()
+            return try Response.json(
+                Tasks(
+                    tasks: try await scheduler.store.tasks(status: status.flatMap(TaskStatus.init), limit: limit),
+                    counts: Counts(pending: backlog.pending, parked: backlog.parked)))
+        }
+        guarded.post("tasks/:id/retry") { _, context in
+            guard try await scheduler.retry(try context.pathInteger("id")) else {
+                throw Problem.notFound("there is no live task with this id")
+            }
+            return Response.empty(.accepted)
+        }
+        guarded.post("tasks/retry") { request, context in
+            let which = try await optionalJSON(Which.self, from: request, context: context)
+            return try Response.json(
+                Retried(retried: try await scheduler.retryParked(of: which?.taskType)), status: .accepted)
+        }
+    }
+}

@@ -1,0 +1,90 @@
+public import SettleServiceKit
+public import Settle
+
+/// Participants and initiators reached by HTTP: those of a directory, and nobody else. The token goes nowhere else.
+public struct HTTPTransactionPeers: ParticipantPeers, InitiatorPeers {
+    /// A peer that the directory does not have.
+    public struct Unknown: Error, CustomStringConvertible {
+        /// What it was called.
+        public let peer: String
+        /// For an operator.
+        public var description: String { "configuration does not know '\(peer)'" }
+    }
+
+    private let directory: ServiceDirectory
+    private let outbound: OutboundHTTP
+    private let token: Tokens
+    private let timeout: Duration
+
+    /// - Parameter timeout: of one call.
+    public init(
+        _ directory: ServiceDirectory, over outbound: OutboundHTTP, token: Tokens, timeout: Duration = .seconds(5)
+    ) {
+        self.directory = directory
+        self.outbound = outbound
+        self.token = token
+        self.timeout = timeout
+    }
+
+    /// `POST /transactions/commit` or `/transactions/rollback` at the participant.
+    public func end(
+        _ xids: [XID], commit: Bool, at participant: String
+    ) async throws -> [XID: BranchOutcome] {
+        let answer: Outcomes<BranchOutcome> = try await client(participant).post(
+            "/transactions/\(commit ? "commit" : "rollback")", XIDs(xids))
+        return answer.byXID
+    }
+
+    /// `POST /transactions/outcomes` at the initiator.
+    public func decisions(on xids: [XID], onlyRead: Bool, at initiator: String) async throws -> [XID: Decision] {
+        let answer: Outcomes<Decision> = try await client(initiator).post(
+            "/transactions/outcomes", XIDs(xids, onlyRead: onlyRead))
+        return answer.byXID
+    }
+
+    /// As the directory says.
+    public func name(of peer: String) -> String? { directory.name(of: peer) }
+
+    private func client(_ peer: String) throws(Unknown) -> ServiceClient {
+        guard let name = directory.name(of: peer), let baseURL = directory.url(of: name) else {
+            throw Unknown(peer: peer)
+        }
+        return ServiceClient(
+            name, baseURL: baseURL.description, token: token.sent(to: baseURL), over: outbound, timeout: timeout)
+    }
+}
+
+/// `{"xids": […]}`, and in a question that must not end what may still be decided `"onlyRead": true`.
+struct XIDs: Codable, Sendable {
+    let xids: [String]
+    let onlyRead: Bool?
+
+    init(_ xids: [XID], onlyRead: Bool = false) {
+        self.xids = xids.map(\.rawValue)
+        self.onlyRead = onlyRead ? true : nil
+    }
+
+    /// Throws the problem that says what is wrong with them.
+    func checked() throws -> [XID] {
+        try Check.range("xids", xids.count, in: 0...1000)
+        return try xids.enumerated().map { index, text in
+            guard let xid = XID(rawValue: text) else { throw Problem.unprocessable("xids[\(index)] is not an XID") }
+            return xid
+        }
+    }
+}
+
+/// `{"outcomes": {"<xid>": …}}`
+struct Outcomes<Value: Codable & Sendable>: Codable, Sendable {
+    let outcomes: [String: Value]
+
+    init(_ byXID: [XID: Value]) {
+        outcomes = Dictionary(byXID.map { ($0.key.rawValue, $0.value) }, uniquingKeysWith: { $1 })
+    }
+
+    var byXID: [XID: Value] {
+        outcomes.reduce(into: [:]) { byXID, entry in
+            if let xid = XID(rawValue: entry.key) { byXID[xid] = entry.value }
+        }
+    }
+}

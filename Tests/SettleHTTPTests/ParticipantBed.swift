@@ -1,0 +1,160 @@
+import Foundation
+import Hummingbird
+import SettlePostgres
+import SettleHTTP
+import SettleServiceKit
+import ServiceLifecycle
+import Settle
+import SettleSchema
+import Synchronization
+import SettleTestSupport
+import Testing
+
+/// A participant as a service's main puts it together, over a real database, and an initiator that says what it is told to.
+struct ParticipantBed {
+    static let order = PeerService("order", port: 8080)
+    static let serverURL = ProcessInfo.processInfo.environment["SETTLE_TEST_POSTGRES_URL"]
+
+    /// What the initiator says.
+    final class Initiator: Sendable {
+        private let word = Mutex(Decision.undecided)
+        private let questions = Atomic(0)
+
+        var asked: Int { questions.load(ordering: .relaxed) }
+        func say(_ decision: Decision) { word.withLock { $0 = decision } }
+
+        @Sendable
+        func addRoutes(_ routes: ServiceRoutes) {
+            routes.post("transactions/outcomes") { request, context in
+                struct Question: Decodable { let xids: [String] }
+                let xids = try await requireJSON(Question.self, from: request, context: context).xids
+                self.questions.add(1, ordering: .relaxed)
+                let decision = self.word.withLock { $0 }
+                return try Response.json(
+                    ["outcomes": Dictionary(xids.map { ($0, decision) }, uniquingKeysWith: { first, _ in first })])
+            }
+        }
+    }
+
+    let databaseURL: String
+    let initiator: Initiator
+    let initiatorURL: String
+    let outbound: OutboundHTTP
+
+    /// With a database of its own, and an initiator that listens.
+    static func with(_ body: (ParticipantBed) async throws -> Void) async throws {
+        let server = try #require(serverURL)
+        let initiator = Initiator()
+        try await LiveService.run(more: initiator.addRoutes) { url, outbound, _ in
+            let name = "test_" + UUID().uuidString.lowercased().replacing("-", with: "")
+            var parts = try #require(URLComponents(string: server))
+            let admin = try connect(server)
+            try await running([admin]) {
+                _ = try await admin.query("CREATE DATABASE \(name)")
+                parts.path = "/" + name
+                let bed = ParticipantBed(
+                    databaseURL: try #require(parts.string), initiator: initiator, initiatorURL: url, outbound: outbound
+                )
+                let result: Result<Void, any Error>
+                do { result = .success(try await body(bed)) } catch { result = .failure(error) }
+                try await bed.dropPrepared()
+                _ = try await admin.query("DROP DATABASE \(name) WITH (FORCE)")
+                try result.get()
+            }
+        }
+    }
+
+    static func connect(_ url: String) throws -> PostgresDatabase {
+        var configuration = try PostgresConfiguration(url: url)
+        configuration.connections = 1
+        return PostgresDatabase(configuration, logger: TestService.quiet)
+    }
+
+    /// Beside `body`.
+    static func running<R: Sendable>(_ services: [any Service], _ body: () async throws -> R) async throws -> R {
+        let group = ServiceGroup(services: services, logger: TestService.quiet)
+        return try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            let result: Result<R, any Error>
+            do { result = .success(try await body()) } catch { result = .failure(error) }
+            await group.triggerGracefulShutdown()
+            try await tasks.waitForAll()
+            return try result.get()
+        }
+    }
+
+    /// The service, of one version; `body` begins at once.
+    func service<R: Sendable>(
+        library: [(set: String, migrations: [Migration])] = [
+            ("settle-transactions", SettleSchema.transactions), ("settle-at", SettleSchema.at),
+        ], migrations: [Migration], _ body: (Infrastructure, Participation, HTTPService) async throws -> R
+    ) async throws -> R where R: Sendable {
+        let reader = SettingsReader(
+            environment: TestService.required.merging([
+                "DATABASE_URL": databaseURL, "ORDER_URL": initiatorURL, "TRANSACTION_CHECK_AFTER": "10ms",
+                "SETTLE_TOKEN": TestService.token,
+            ]) { $1 })
+        let boot = Bootstrap(
+            name: "wallets", settings: try Settings(reader, defaultPort: 0, peers: [Self.order]), reader: reader,
+            logger: TestService.quiet, metrics: PrometheusMetrics())
+        let infrastructure = try Infrastructure(boot, library: library, migrations: [("wallets", migrations)])
+        let participation = try Participation(
+            boot, infrastructure, handlers: [.at("take", Take()), .xa("take", Take())], initiators: [Self.order],
+            faults: .none, over: outbound)
+        let http = HTTPService(
+            boot, checks: infrastructure.checks, problems: [.branches, .postgres], middlewares: [BranchMiddleware()],
+            isOpen: infrastructure.isOpen
+        ) { _, guarded in
+            ParticipantRoutes(participation).add(actions: ["take"], to: guarded)
+        }
+        return try await Self.running(infrastructure.services + participation.services) {
+            try await body(infrastructure, participation, http)
+        }
+    }
+
+    /// What `sql` finds, one text a row.
+    func texts(_ sql: String) async throws -> [String] {
+        let database = try Self.connect(databaseURL)
+        return try await Self.running([database]) {
+            try await database.query(sql).map { try $0.decode(String.self, at: 0) }
+        }
+    }
+
+    /// They would keep the database from being dropped, and only from inside can they be ended.
+    private func dropPrepared() async throws {
+        for gid in try await texts("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()") {
+            _ = try await texts("ROLLBACK PREPARED '\(gid)'")
+        }
+    }
+
+    /// Asks again and again, at most thirty seconds long, until the condition holds.
+    static func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
+        let deadline = ContinuousClock.now + .seconds(30)
+        while try await !condition() {
+            guard ContinuousClock.now < deadline else {
+                Issue.record("never came true: \(what)")
+                return
+            }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+    }
+}
+
+/// Takes ten from a wallet.
+struct Take: LocalAction {
+    struct Request: Codable, Sendable { let wallet: String }
+    struct Answer: Codable, Sendable {}
+
+    func perform(_ request: Request, in transaction: borrowing PostgresTransaction) throws -> Answer {
+        transaction.add("UPDATE wallet SET balance = balance - 10 WHERE name = $1", [.text(request.wallet)])
+        return Answer()
+    }
+
+    static let schema = Migration(
+        name: "wallet_0001",
+        sql: """
+            CREATE TABLE wallet (name text PRIMARY KEY, balance bigint NOT NULL);
+            INSERT INTO wallet VALUES ('ann', 100), ('bob', 100);
+            SELECT settle.enroll('wallet');
+            """)
+}

@@ -1,0 +1,70 @@
+import Settle
+import ShopContract
+import Testing
+
+@testable import ShopOrder
+
+@Suite("The flow of an order")
+struct OrderFlowTests {
+    /// The tasks of an order whose tasks are answered as `answer` says, and how it ends.
+    private func run(_ mode: OrderMode, answer: (OrderFlow.Task) -> TaskAnswer) -> (sent: [OrderFlow.Task], end: String)
+    {
+        var sent = [OrderFlow.first(in: mode)]
+        while sent.count < 10 {
+            guard let task = sent.last else { break }
+            switch OrderFlow.next(after: task, answer(task)) {
+            case .send(let next), .undo(let next, _): sent.append(next)
+            case .giveBackPoints: sent.append(.refundPoint)
+            case .settle: return (sent, "settled")
+            case .cancel: return (sent, "cancelled")
+            }
+        }
+        return (sent, "without end")
+    }
+
+    private static let modes: [OrderMode] = [
+        .message, .global(stock: .at, points: .at), .global(stock: .saga, points: .xa),
+    ]
+
+    @Test("all finished: the order is settled, and nothing is undone", arguments: modes)
+    func finished(mode: OrderMode) {
+        let (sent, end) = run(mode) { _ in .finished }
+        #expect(end == "settled")
+        #expect(sent == (mode == .message ? [.deductStock, .addPoint] : [.addPoint]))
+    }
+
+    @Test("without stock the order is cancelled, and nothing is undone: nothing was taken")
+    func noStock() {
+        let (sent, end) = run(.message) { $0 == .deductStock ? .rejected(reason: "none") : .finished }
+        #expect(sent == [.deductStock])
+        #expect(end == "cancelled")
+    }
+
+    @Test("without points what was taken goes back, in every mode", arguments: modes)
+    func noPoints(mode: OrderMode) {
+        let (sent, end) = run(mode) { $0 == .addPoint ? .rejected(reason: "unknown") : .finished }
+        #expect(sent.suffix(3) == [.addPoint, .restock, .refundPoint])
+        #expect(end == "cancelled")
+    }
+
+    @Test(
+        "whatever is answered, each order ends, and what was taken is given back unless it is settled", arguments: modes
+    )
+    func ends(mode: OrderMode) {
+        for pattern in 0..<16 {
+            let refused = OrderFlow.Task.allCases.enumerated().filter { pattern >> $0.offset & 1 == 1 }.map(\.element)
+            let (sent, end) = run(mode) { refused.contains($0) ? .rejected(reason: "no") : .finished }
+            #expect(end != "without end", "\(refused)")
+            let took = mode != .message || !refused.contains(.deductStock)
+            #expect((end == "settled") != sent.contains(.restock) || !took, "\(refused)")
+        }
+    }
+
+    @Test("each type of task of the shop is one of the flow, and what takes has what undoes it")
+    func routes() {
+        #expect(Set(OrderFlow.Task.allCases.map(\.route)) == Set(ShopRoutes.all))
+        for task in OrderFlow.Task.allCases { #expect(OrderFlow.Task(taskType: task.route.taskType) == task) }
+        #expect(OrderFlow.Task(taskType: "another") == nil)
+        #expect(OrderFlow.Task.deductStock.undo == .restock)
+    }
+}
