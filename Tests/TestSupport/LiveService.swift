@@ -3,7 +3,6 @@ import Hummingbird
 package import Logging
 package import SettleServiceKit
 package import ServiceLifecycle
-import Testing
 
 /// Runs a service on a port of its own and a client beside it, as a service's main would.
 package enum LiveService {
