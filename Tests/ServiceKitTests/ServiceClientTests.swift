@@ -15,7 +15,7 @@ struct ServiceClientTests {
             let sent = TestService.Body(name: "a", count: 7)
             let posted = try await client.post("/things", sent, as: TestService.Body.self)
             #expect(posted == sent)
-            let path = "/things/" + ServiceClient.segment("a/b é?")
+            let path = "/things/a%2Fb%20%C3%A9%3F"
             let got = try await client.get(path, as: TestService.Body.self)
             #expect(got.name == "a/b é?")
         }

@@ -195,13 +195,12 @@ struct SettingsFileTests {
 struct SettingsReaderTests {
     private let reader = SettingsReader(
         flags: ["task-lease": "250ms"],
-        environment: ["MAX_ATTEMPTS": "7", "DRY_RUN": "Yes", "TASK_LEASE": "9h", "BAD": "5 s"])
+        environment: ["MAX_ATTEMPTS": "7", "TASK_LEASE": "9h", "BAD": "5 s"])
 
     @Test("each kind")
     func kinds() throws {
         #expect(try reader.duration("task-lease") == .milliseconds(250))
         #expect(try reader.integer("max-attempts") == 7)
-        #expect(try reader.boolean("dry-run"))
         #expect(try reader.string("bad") == "5 s")
         #expect(reader.optionalString("nothing") == nil)
     }
@@ -210,14 +209,12 @@ struct SettingsReaderTests {
     func defaults() throws {
         #expect(try reader.duration("other", default: .seconds(5)) == .seconds(5))
         #expect(try reader.integer("other", default: 3) == 3)
-        #expect(try reader.boolean("other", default: false) == false)
         #expect(throws: SettingsError("OTHER", "is required and not set")) { try reader.string("other") }
     }
 
     @Test("wrong ones say what is expected")
     func wrong() {
         #expect(throws: SettingsError.self) { try reader.duration("bad") }
-        #expect(throws: SettingsError.self) { try reader.boolean("bad") }
         let range = #expect(throws: SettingsError.self) { try reader.integer("max-attempts", in: 1...5) }
         #expect(range?.description == "MAX_ATTEMPTS (--max-attempts): a whole number from 1 to 5 is expected")
         let long = #expect(throws: SettingsError.self) {

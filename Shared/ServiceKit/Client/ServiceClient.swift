@@ -29,14 +29,6 @@ public struct ServiceClient: Sendable {
         self.headers = headers
     }
 
-    /// A value as one part of a path, percent-encoded.
-    public static func segment(_ value: String) -> String {
-        // Unreserved characters of RFC 3986; everything else is encoded, slashes too.
-        let allowed = CharacterSet(charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-        // Cannot be nil: a Swift string is valid Unicode.
-        return value.addingPercentEncoding(withAllowedCharacters: allowed) ?? ""
-    }
-
     /// Asks for a document.
     public func get<Answer: Decodable>(
         _ path: String, headers: [String: String] = [:], timeout: Duration? = nil, as: Answer.Type = Answer.self
@@ -50,14 +42,6 @@ public struct ServiceClient: Sendable {
         as: Answer.Type = Answer.self
     ) async throws(ServiceClientError) -> Answer {
         try decode(try await send(.post, path, json: try encode(body), headers: headers, timeout: timeout))
-    }
-
-    /// Sends a document with PUT and reads the answer.
-    public func put<Answer: Decodable>(
-        _ path: String, _ body: some Encodable, headers: [String: String] = [:], timeout: Duration? = nil,
-        as: Answer.Type = Answer.self
-    ) async throws(ServiceClientError) -> Answer {
-        try decode(try await send(.put, path, json: try encode(body), headers: headers, timeout: timeout))
     }
 
     /// One call; an answer of any status is returned.

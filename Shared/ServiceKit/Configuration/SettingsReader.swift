@@ -61,17 +61,6 @@ public struct SettingsReader: Sendable {
         }
     }
 
-    /// `true` or `false`, also as `yes`/`no`, `on`/`off` or `1`/`0`.
-    public func boolean(_ name: String, default: Bool? = nil) throws(SettingsError) -> Bool {
-        try parsed(name, default: `default`, expectation: "true or false is expected") { text in
-            switch text.lowercased() {
-            case "true", "yes", "on", "1": true
-            case "false", "no", "off", "0": false
-            default: nil
-            }
-        }
-    }
-
     /// The address of a service, by one of `schemes`.
     public func url(
         _ name: String, default: BaseURL? = nil, schemes: [String] = ["http", "https"]
