@@ -197,13 +197,24 @@ final class PhaseTwo: Sendable {
         Task { [self] in
             await withTaskGroup { group in
                 for participant in participants {
-                    // The batch reports its own failures and never throws.
-                    group.addTask { try? await self.rollbacks(at: participant).submit(transaction.xid) }
+                    group.addTask { await self.rollBack(transaction.xid, at: participant) }
                 }
             }
             ended.call()
         }
         await ended.wait(atMost: settings.rollbackWait)
+    }
+
+    /// The batch reports its own failures; there may be too many that wait for one.
+    private func rollBack(_ xid: XID, at participant: String) async {
+        do {
+            try await rollbacks(at: participant).submit(xid)
+        } catch {
+            logger.warning(
+                "a participant could not be told to roll back; it will ask",
+                metadata: ["participant": "\(participant)", "xid": "\(xid)", "error": "\(error)"])
+            await store.noteAborted([xid], logger)
+        }
     }
 
     private func rollbacks(at participant: String) -> Batcher<XID, Void> {
