@@ -111,18 +111,22 @@ final class ConnectionWorker {
     /// up, by an error that moves the job, or else a new one.
     private func replace() throws(PostgresError) {
         close()
-        do throws(PostgresError) {
-            guard tries.moves >= Self.maxMoves || !queue.isUp else {
-                throw PostgresError(.unavailable, "the connection was lost while idle")
+        var error = PostgresError(.unavailable, "the connection was lost while idle")
+        // Others that are up now may be lost before the job comes to them; then it waits for the first that is up again.
+        error.isWorthMoving = canMove
+        if !error.isWorthMoving {
+            do throws(PostgresError) {
+                return try open()
+            } catch let failure {
+                error = failure
+                error.isWorthMoving = canMove
             }
-            try open()
-        } catch {
-            var error = error
-            error.isWorthMoving = tries.moves < Self.maxMoves && queue.isUp
-            tries.moves += 1
-            throw error
         }
+        tries.moves += 1
+        throw error
     }
+
+    private var canMove: Bool { tries.moves < Self.maxMoves && queue.isUp }
 
     /// Opens the connection anew, for the memory that the old one keeps. The queue does not see it away meanwhile.
     private func renew() {
