@@ -90,7 +90,10 @@ final class ConnectionWorker {
             switch queue.next(within: Self.idleCheckSeconds) {
             case .job(let job):
                 connection.isPatient = false
-                if let error = job.run(on: self) { queue.giveBack(job, error) }
+                if job.run(on: self) != nil, !queue.giveBack(job) {
+                    // The others were lost just now, too: this one connects anew for it.
+                    if let error = job.run(on: self), !queue.giveBack(job) { job.fail(error) }
+                }
                 // A BEGIN sent as an ordinary statement must not catch the next job.
                 rollBack()
                 connection.tidy()

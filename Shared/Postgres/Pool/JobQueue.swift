@@ -83,16 +83,15 @@ final class JobQueue: @unchecked Sendable {
         }
     }
 
-    /// Takes back a job that one connection could not do; refuses it when there is no other, with `error`.
-    func giveBack(_ job: any AnyJob, _ error: PostgresError) {
-        let isTaken = locked {
+    /// Takes back a job that one connection could not do; false when there is no other.
+    func giveBack(_ job: any AnyJob) -> Bool {
+        locked {
             guard open > 0 else { return false }
             jobs.prepend(job)
             bytes += job.bytes
             condition.signal()
             return true
         }
-        if !isTaken { job.fail(error) }
     }
 
     /// Takes out a job whose task was cancelled.
