@@ -78,8 +78,8 @@ private struct InsertOrders: Sendable {
                 return .success(.written)
             } catch let error as PostgresError {
                 if error.kind == .commitUnknown { unknown = unknown ?? error }
-                // Keys are looked at in the order in which they were created, so an order never meets its own second one.
                 if let declared = DeclaredAborted(error) { return .failure(declared) }
+                // Keys are looked at in the order in which they were created, so an order never meets its own second one.
                 switch error.constraint {
                 case "orders_pkey" where unknown != nil: return .success(.written)
                 case "orders_idempotency_key": return .success(.keyTaken)

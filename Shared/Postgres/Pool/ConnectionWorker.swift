@@ -115,7 +115,7 @@ final class ConnectionWorker {
     private func replace() throws(PostgresError) {
         close()
         var error = PostgresError(.unavailable, "the connection was lost while idle")
-        // Others that are up now may be lost before the job comes to them; then it waits for the first that is up again.
+        // Others that are up now may be lost before the job comes to them: then `serve` has this one connect anew for it.
         error.isWorthMoving = canMove
         if !error.isWorthMoving {
             do throws(PostgresError) {
