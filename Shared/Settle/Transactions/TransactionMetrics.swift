@@ -41,8 +41,8 @@ struct ParticipantMetrics: Sendable {
         }
     }
 
-    func ended(_ count: Int, commit: Bool) {
-        (commit ? committed : rolledBack).increment(by: count)
+    func ended(_ count: Int, verdict: Verdict) {
+        (verdict == .commit ? committed : rolledBack).increment(by: count)
     }
 
     func checkedBack(_ count: Int) { checkBacks.increment(by: count) }

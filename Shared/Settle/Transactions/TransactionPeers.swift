@@ -13,7 +13,7 @@ extension NamedPeers {
 /// How an initiator reaches participants; HTTP enters here.
 public protocol ParticipantPeers: NamedPeers {
     /// Tells the participant of that name what was decided; returns what became of each branch.
-    func end(_ xids: [XID], commit: Bool, at participant: String) async throws -> [XID: BranchOutcome]
+    func end(_ xids: [XID], verdict: Verdict, at participant: String) async throws -> [XID: BranchOutcome]
 }
 
 /// How a participant reaches initiators; HTTP enters here.

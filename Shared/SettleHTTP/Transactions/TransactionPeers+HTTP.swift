@@ -28,10 +28,10 @@ public struct HTTPTransactionPeers: ParticipantPeers, InitiatorPeers {
 
     /// `POST /transactions/commit` or `/transactions/rollback` at the participant.
     public func end(
-        _ xids: [XID], commit: Bool, at participant: String
+        _ xids: [XID], verdict: Verdict, at participant: String
     ) async throws -> [XID: BranchOutcome] {
         let answer: Outcomes<BranchOutcome> = try await client(participant).post(
-            "/transactions/\(commit ? "commit" : "rollback")", XIDs(xids))
+            "/transactions/\(verdict == .commit ? "commit" : "rollback")", XIDs(xids))
         return answer.byXID
     }
 

@@ -29,7 +29,7 @@ struct ModelTests {
             switch self {
             case .rollbackForgets:
                 rules.onDecision = { state, commit in
-                    let ending = state.onDecision(commit: commit)
+                    let ending = state.onDecision(commit ? .commit : .rollback)
                     return ending.state == .rolledBack
                         ? .init(state: nil, acts: ending.acts, outcome: .rolledBack) : ending
                 }
@@ -37,7 +37,7 @@ struct ModelTests {
             case .repeatedRequestsAreDone: rules.onRequest = { $0 == .undecided ? .perform : $0.onRequest }
             case .endingTwiceActsTwice:
                 rules.onDecision = { state, commit in
-                    let ending = state.onDecision(commit: commit)
+                    let ending = state.onDecision(commit ? .commit : .rollback)
                     return .init(state: ending.state, acts: true, outcome: ending.outcome)
                 }
             case .laterDecisionWins:

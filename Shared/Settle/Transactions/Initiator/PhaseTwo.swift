@@ -156,7 +156,7 @@ final class PhaseTwo: Sendable {
     private func commit(_ xids: [XID], at participant: String) async -> Set<XID> {
         do {
             try faults.reach("initiator.beforeCommitRequest")
-            let outcomes = try await peers.end(xids, commit: true, at: participant)
+            let outcomes = try await peers.end(xids, verdict: .commit, at: participant)
             for (xid, outcome) in outcomes where outcome == .rolledBack {
                 logger.critical(
                     "a participant rolled back what was committed",
@@ -223,7 +223,7 @@ final class PhaseTwo: Sendable {
             let batcher = Batcher<XID, Void>(limit: settings.batchSize, lanes: 4) { [store, peers, logger] xids in
                 var left = xids
                 do {
-                    let outcomes = try await peers.end(xids, commit: false, at: participant)
+                    let outcomes = try await peers.end(xids, verdict: .rollback, at: participant)
                     left = xids.filter { outcomes[$0] == nil }
                     for (xid, outcome) in outcomes where outcome == .committed {
                         logger.critical(

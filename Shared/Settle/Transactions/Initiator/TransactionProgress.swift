@@ -45,10 +45,10 @@ extension Decision {
     }
 
     /// What a participant does that has asked; nil: it waits and asks again.
-    var commits: Bool? {
+    var verdict: Verdict? {
         switch self {
-        case .commit: true
-        case .abort: false
+        case .commit: .commit
+        case .abort: .rollback
         case .undecided: nil
         }
     }

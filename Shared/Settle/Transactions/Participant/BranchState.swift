@@ -46,12 +46,12 @@ extension BranchState? {
     /// A decision never changes: against one that was carried out already, the later word is refused. A rollback that
     /// finds nothing is remembered, so that a request that it has overtaken is refused; a commit that finds nothing
     /// concerns a branch that ended long ago, since nobody commits before every part is done.
-    func onDecision(commit: Bool) -> Ending {
-        switch (self, commit) {
-        case (nil, true): Ending(state: nil, acts: false, outcome: .committed)
-        case (nil, false): Ending(state: .rolledBack, acts: false, outcome: .rolledBack)
-        case (.undecided, true): Ending(state: .committed, acts: true, outcome: .committed)
-        case (.undecided, false): Ending(state: .rolledBack, acts: true, outcome: .rolledBack)
+    func onDecision(_ verdict: Verdict) -> Ending {
+        switch (self, verdict) {
+        case (nil, .commit): Ending(state: nil, acts: false, outcome: .committed)
+        case (nil, .rollback): Ending(state: .rolledBack, acts: false, outcome: .rolledBack)
+        case (.undecided, .commit): Ending(state: .committed, acts: true, outcome: .committed)
+        case (.undecided, .rollback): Ending(state: .rolledBack, acts: true, outcome: .rolledBack)
         case (.committed, _): Ending(state: .committed, acts: false, outcome: .committed)
         case (.rolledBack, _): Ending(state: .rolledBack, acts: false, outcome: .rolledBack)
         }

@@ -68,12 +68,12 @@ public final class CheckBack: Service {
                 for prepared in its { due.add(prepared.xid, isOverdue: settings.timeLeft(of: prepared) <= .zero) }
                 let decisions = try await decisions(on: due, at: name)
                 for prepared in its {
-                    guard let commit = decisions[prepared.xid]?.commits,
-                        try await participant.prepared.end(prepared, commit: commit)
+                    guard let verdict = decisions[prepared.xid]?.verdict,
+                        try await participant.prepared.end(prepared, verdict: verdict)
                     else { continue }
                     logger.info(
                         "a prepared transaction that a migration waits for was ended by check-back",
-                        metadata: ["xid": "\(prepared.xid)", "decision": commit ? "commit" : "abort"])
+                        metadata: ["xid": "\(prepared.xid)", "decision": "\(verdict)"])
                 }
             }
         } catch {
@@ -130,8 +130,8 @@ public final class CheckBack: Service {
         do {
             let decisions = try await decisions(on: due, at: initiator)
             initiators.withLock { $0.answered(initiator) }
-            await end(xids.filter { decisions[$0]?.commits == true }, commit: true)
-            await end(xids.filter { decisions[$0]?.commits == false }, commit: false)
+            await end(xids.filter { decisions[$0]?.verdict == .commit }, verdict: .commit)
+            await end(xids.filter { decisions[$0]?.verdict == .rollback }, verdict: .rollback)
             // There may be more than one question holds.
             if xids.count >= settings.batchSize { signal.offer(()) }
         } catch {
@@ -154,14 +154,14 @@ public final class CheckBack: Service {
         return decisions
     }
 
-    private func end(_ xids: [XID], commit: Bool) async {
+    private func end(_ xids: [XID], verdict: Verdict) async {
         guard !xids.isEmpty else { return }
         do {
-            let outcomes = try await commit ? participant.commit(xids) : participant.rollBack(xids)
+            let outcomes = try await SecondPhase(participant: participant, verdict: verdict).end(xids)
             logger.info(
                 "branches ended by check-back",
                 metadata: [
-                    "xid": "\(xids[0])", "branches": "\(outcomes.count)", "decision": commit ? "commit" : "abort",
+                    "xid": "\(xids[0])", "branches": "\(outcomes.count)", "decision": "\(verdict)",
                 ])
         } catch {
             logger.warning(

@@ -40,11 +40,11 @@ struct PreparedTransactions: Sendable {
     }
 
     /// Ends one; false when it was gone already, as another replica, or an earlier try, was faster.
-    func end(_ prepared: Prepared, commit: Bool) async throws -> Bool {
+    func end(_ prepared: Prepared, verdict: Verdict) async throws -> Bool {
         do {
             // The statement takes no parameters; the name is quoted as the SQL standard says.
             let name = prepared.gid.replacing("'", with: "''")
-            _ = try await database.query("\(commit ? "COMMIT" : "ROLLBACK") PREPARED '\(name)'")
+            _ = try await database.query("\(verdict == .commit ? "COMMIT" : "ROLLBACK") PREPARED '\(name)'")
             return true
         } catch let error as PostgresError where error.sqlState == "42704" {
             return false

@@ -62,7 +62,7 @@ struct TransactionBed {
                 for row in left {
                     guard let xid = XID(rawValue: try row.decode(String.self, at: 0)) else { continue }
                     for prepared in try await participant.prepared.find([xid]) {
-                        _ = try await participant.prepared.end(prepared, commit: false)
+                        _ = try await participant.prepared.end(prepared, verdict: .rollback)
                     }
                 }
                 try result.get()

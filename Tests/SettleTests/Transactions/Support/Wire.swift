@@ -10,7 +10,7 @@ final class Wire: ParticipantPeers, InitiatorPeers {
     struct Message: Equatable, Sendable {
         let to: String
         let xids: [XID]
-        let commit: Bool?
+        let verdict: Verdict?
         var onlyRead = false
     }
 
@@ -47,14 +47,14 @@ final class Wire: ParticipantPeers, InitiatorPeers {
 
     func name(of peer: String) -> String? { state.withLock { $0.strangers.contains(peer) ? nil : peer } }
 
-    func end(_ xids: [XID], commit: Bool, at url: String) async throws -> [XID: BranchOutcome] {
-        try await send(Message(to: url, xids: xids, commit: commit))
+    func end(_ xids: [XID], verdict: Verdict, at url: String) async throws -> [XID: BranchOutcome] {
+        try await send(Message(to: url, xids: xids, verdict: verdict))
         guard let participant = state.withLock({ $0.participants[url] }) else { throw Cut() }
-        return try await commit ? participant.commit(xids) : participant.rollBack(xids)
+        return try await verdict == .commit ? participant.commit(xids) : participant.rollBack(xids)
     }
 
     func decisions(on xids: [XID], onlyRead: Bool, at url: String) async throws -> [XID: Decision] {
-        try await send(Message(to: url, xids: xids, commit: nil, onlyRead: onlyRead))
+        try await send(Message(to: url, xids: xids, verdict: nil, onlyRead: onlyRead))
         guard let initiator = state.withLock({ $0.initiators[url] }) else { throw Cut() }
         return try await initiator.decisions(on: xids, onlyRead: onlyRead)
     }

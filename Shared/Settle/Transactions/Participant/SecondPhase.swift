@@ -4,60 +4,67 @@ import Logging
 import SettlePostgres
 import Synchronization
 
-/// Phase 2 at the participant: idempotent, in batches, and whoever asks for it is right: the initiator, or a check-back.
 extension Participant {
     /// Makes what was done under `xids` final; unknown ones are taken for long ended.
     ///
     /// Missing from the result: what could not be ended now. It is to be asked for again.
     public func commit(_ xids: [XID]) async throws -> [XID: BranchOutcome] {
-        try await end(xids, commit: true)
+        try await SecondPhase(participant: self, verdict: .commit).end(xids)
     }
 
     /// Undoes what was done under `xids`; unknown ones are remembered, so that they cannot begin any more.
     ///
     /// Missing from the result: what could not be undone. It waits for an operator, and is tried again.
     public func rollBack(_ xids: [XID]) async throws -> [XID: BranchOutcome] {
-        try await end(xids, commit: false)
+        try await SecondPhase(participant: self, verdict: .rollback).end(xids)
     }
+}
 
-    private func end(_ xids: [XID], commit: Bool) async throws -> [XID: BranchOutcome] {
+/// The second phase at a participant: idempotent, in batches, and whoever asks for it is right: the initiator, or a
+/// check-back.
+struct SecondPhase: Sendable {
+    let participant: Participant
+    let verdict: Verdict
+
+    func end(_ xids: [XID]) async throws -> [XID: BranchOutcome] {
         guard !xids.isEmpty else { return [:] }
         let ended = try await isolating(xids) { xids in
             // First the prepared ones: once they are gone, their branch rows are visible, or never were.
-            let left = try await self.endPrepared(xids, commit: commit)
-            return try await self.endVisible(xids.filter { !left.contains($0) }, commit: commit)
+            let left = try await self.endPrepared(xids)
+            return try await self.endVisible(xids.filter { !left.contains($0) })
         }
-        waiting.ended(ended.keys)
-        try faults.reach(commit ? "branch.ended.commit" : "branch.ended.rollback")
+        participant.waiting.ended(ended.keys)
+        try participant.faults.reach(verdict == .commit ? "branch.ended.commit" : "branch.ended.rollback")
         return ended
     }
 
     /// Ends the prepared transactions of `xids`, some at once: each is a commit of its own that reaches the disk, and
     /// PostgreSQL writes those together that come together. Returns those that could not be ended.
-    private func endPrepared(_ xids: [XID], commit: Bool) async throws -> Set<XID> {
-        let waiting = try await prepared.find(xids)
+    private func endPrepared(_ xids: [XID]) async throws -> Set<XID> {
+        let waiting = try await participant.prepared.find(xids)
         return try await withThrowingTaskGroup(of: XID?.self) { group in
             var left: Set<XID> = []
             for (index, prepared) in waiting.enumerated() {
-                try faults.reach(commit ? "branch.beforeCommitPrepared" : "branch.beforeRollbackPrepared")
+                try participant.faults.reach(
+                    verdict == .commit ? "branch.beforeCommitPrepared" : "branch.beforeRollbackPrepared")
                 if index >= 4, let unended = try await group.next() ?? nil { left.insert(unended) }
-                group.addTask { try await self.endPrepared(prepared, commit: commit) ? nil : prepared.xid }
+                group.addTask { try await self.endPrepared(prepared) ? nil : prepared.xid }
             }
             for try await unended in group { if let unended { left.insert(unended) } }
             return left
         }
     }
 
-    private func endPrepared(_ prepared: PreparedTransactions.Prepared, commit: Bool) async throws -> Bool {
+    private func endPrepared(_ prepared: PreparedTransactions.Prepared) async throws -> Bool {
         do {
-            if try await self.prepared.end(prepared, commit: commit) { metrics.ended(1, commit: commit) }
-            unendedPrepared.withLock { _ = $0.remove(prepared.xid) }
+            if try await participant.prepared.end(prepared, verdict: verdict) { participant.metrics.ended(1, verdict: verdict) }
+            participant.unendedPrepared.withLock { _ = $0.remove(prepared.xid) }
             return true
         } catch let error as PostgresError where error.kind == .server && !error.isUnavailable {
-            logger.error(
+            participant.logger.error(
                 "a prepared transaction could not be ended; it is tried again",
                 metadata: ["xid": "\(prepared.xid)", "error": "\(error)"])
-            unendedPrepared.withLock { _ = $0.insert(prepared.xid) }
+            participant.unendedPrepared.withLock { _ = $0.insert(prepared.xid) }
             return false
         }
     }
@@ -74,7 +81,7 @@ extension Participant {
             do {
                 return try await end(xids)
             } catch {
-                switch Obstacle(error, after: .now - begin, limit: settings.endTimeout) {
+                switch Obstacle(error, after: .now - begin, limit: participant.settings.endTimeout) {
                 case .outage: throw error
                 case .rowHeld: try await Task.sleep(for: backoff.delay(attempt: attempt))
                 case .branch: break tries
@@ -89,7 +96,7 @@ extension Participant {
             do {
                 outcomes.merge(try await end([xid])) { $1 }
             } catch {
-                let obstacle = Obstacle(error, after: .now - begin, limit: settings.endTimeout)
+                let obstacle = Obstacle(error, after: .now - begin, limit: participant.settings.endTimeout)
                 if obstacle == .outage { throw error }
                 try await report(xid, obstacle, error)
             }
@@ -101,59 +108,61 @@ extension Participant {
     private func report(_ xid: XID, _ obstacle: Obstacle, _ error: any Error) async throws {
         var isError = true
         if obstacle == .rowHeld {
-            isError = try await BranchStore.isLate(xid, why: "another transaction holds what it needs", in: ending)
+            isError = try await BranchStore.isLate(
+                xid, why: "another transaction holds what it needs", in: participant.ending)
         } else {
-            try await BranchStore.stuck(xid, why: "it could not be ended; the log says why", in: ending)
+            try await BranchStore.stuck(xid, why: "it could not be ended; the log says why", in: participant.ending)
         }
-        logger.log(
+        participant.logger.log(
             level: isError ? .error : .info, "a branch could not be ended; it is tried again",
             metadata: ["xid": "\(xid)", "error": "\(error)"])
     }
 
-    private func endVisible(_ xids: [XID], commit: Bool) async throws -> [XID: BranchOutcome] {
+    private func endVisible(_ xids: [XID]) async throws -> [XID: BranchOutcome] {
         guard !xids.isEmpty else { return [:] }
-        let (branches, stuck, waiting) = try await ending.transaction { [self] transaction in
+        let (branches, stuck, waiting) = try await participant.ending.transaction { [self] transaction in
             // What is in the way may be a transaction that was prepared just now, and then waiting is in vain: looked for
             // again, it is found among the prepared ones.
             // The undo of many rows takes its time, whatever limit the connection has for others.
             transaction.add(
                 "SELECT set_config('lock_timeout', '250ms', true), set_config('statement_timeout', $1, true)",
-                [.text("\(settings.endTimeout.milliseconds)ms")])
-            if !commit { BranchStore.refuseLateBranches(xids, in: transaction) }
+                [.text("\(participant.settings.endTimeout.milliseconds)ms")])
+            if verdict == .rollback { BranchStore.refuseLateBranches(xids, in: transaction) }
             let branches = try BranchStore.lock(xids, in: transaction)
-            let due = branches.filter { Optional($0.state).onDecision(commit: commit).acts }
-            let waiting = actionsCanEnd() ? [] : due.filter { $0.mode == .tcc || $0.mode == .saga }.map(\.xid)
+            let due = branches.filter { Optional($0.state).onDecision(verdict).acts }
+            let waiting =
+                participant.actionsCanEnd() ? [] : due.filter { $0.mode == .tcc || $0.mode == .saga }.map(\.xid)
             let open = due.filter { !waiting.contains($0.xid) }
             let stuck = try leaveUnknownActions(of: open, in: transaction)
-                .union(commit ? [] : undoPlainChanges(of: open, in: transaction))
+                .union(verdict == .commit ? [] : undoPlainChanges(of: open, in: transaction))
             let ended = open.filter { !stuck.contains($0.xid) }
-            if commit { dropUndo(of: ended, in: transaction) }
+            if verdict == .commit { dropUndo(of: ended, in: transaction) }
             for (handler, requests) in grouped(ended) {
-                try (commit ? handler.commit : handler.rollback)?(requests, transaction)
+                try (verdict == .commit ? handler.commit : handler.rollback)?(requests, transaction)
             }
-            BranchStore.end(ended.map(\.xid), as: commit ? .committed : .rolledBack, in: transaction)
-            try faults.reach(commit ? "branch.duringCommit" : "branch.duringRollback")
+            BranchStore.end(ended.map(\.xid), as: verdict == .commit ? .committed : .rolledBack, in: transaction)
+            try participant.faults.reach(verdict == .commit ? "branch.duringCommit" : "branch.duringRollback")
             return (branches, stuck, Set(waiting))
         }
         return outcomes(
-            of: xids.filter { !waiting.contains($0) }, branches: branches, stuck: stuck, commit: commit)
+            of: xids.filter { !waiting.contains($0) }, branches: branches, stuck: stuck)
     }
 
     private func outcomes(
-        of xids: [XID], branches: [BranchStore.Branch], stuck: Set<XID>, commit: Bool
+        of xids: [XID], branches: [BranchStore.Branch], stuck: Set<XID>
     ) -> [XID: BranchOutcome] {
         let states = Dictionary(branches.map { ($0.xid, $0.state) }, uniquingKeysWith: { $1 })
         var outcomes: [XID: BranchOutcome] = [:]
         var acted = 0
         for xid in xids where !stuck.contains(xid) {
-            let ending = states[xid].onDecision(commit: commit)
+            let ending = states[xid].onDecision(verdict)
             outcomes[xid] = ending.outcome
             if ending.acts { acted += 1 }
-            if commit, states[xid] == nil { noteUnknown(xid) }
+            if verdict == .commit, states[xid] == nil { noteUnknown(xid) }
         }
-        metrics.ended(acted, commit: commit)
+        participant.metrics.ended(acted, verdict: verdict)
         for xid in stuck {
-            logger.error("a branch cannot be ended; an operator must decide", metadata: ["xid": "\(xid)"])
+            participant.logger.error("a branch cannot be ended; an operator must decide", metadata: ["xid": "\(xid)"])
         }
         return outcomes
     }
@@ -161,9 +170,10 @@ extension Participant {
     /// Nobody commits before every part is done, and a part is remembered for the time of retention: its branch was lost,
     /// in a failover perhaps. The answer stays what it is for one that ended long ago.
     private func noteUnknown(_ xid: XID) {
-        if let age = xid.createdAt?.timeIntervalSinceNow, .seconds(-age) > settings.retention { return }
-        metrics.committedUnknown()
-        logger.error("told to commit what no branch here knows: a branch may be lost", metadata: ["xid": "\(xid)"])
+        if let age = xid.createdAt?.timeIntervalSinceNow, .seconds(-age) > participant.settings.retention { return }
+        participant.metrics.committedUnknown()
+        participant.logger.error(
+            "told to commit what no branch here knows: a branch may be lost", metadata: ["xid": "\(xid)"])
     }
 
     private func dropUndo(of branches: [BranchStore.Branch], in transaction: borrowing PostgresTransaction) {
@@ -190,7 +200,8 @@ extension Participant {
         of branches: [BranchStore.Branch], in transaction: borrowing PostgresTransaction
     ) -> Set<XID> {
         var stuck: Set<XID> = []
-        for branch in branches where handler(branch) == nil && (branch.mode == .tcc || branch.mode == .saga) {
+        for branch in branches where participant.handler(branch) == nil && (branch.mode == .tcc || branch.mode == .saga)
+        {
             BranchStore.stuck(branch.xid, why: "its action is not known any more", in: transaction)
             stuck.insert(branch.xid)
         }
@@ -200,7 +211,7 @@ extension Participant {
     /// In a fixed order, so that two batches change the same rows in the same order.
     private func grouped(_ branches: [BranchStore.Branch]) -> [(handler: BranchHandler, requests: [String])] {
         Dictionary(grouping: branches) { "\($0.action) \($0.mode?.rawValue ?? "")" }.sorted { $0.key < $1.key }  // ours
-            .compactMap { _, group in handler(group[0]).map { ($0, group.map(\.request)) } }
+            .compactMap { _, group in participant.handler(group[0]).map { ($0, group.map(\.request)) } }
     }
 }
 
