@@ -17,6 +17,7 @@ let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metri
 let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -36,6 +37,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.0.0"),
         .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.3.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
@@ -56,11 +58,12 @@ let package = Package(
         // What the modules above it share: threads that may block, back-off, batching, waiting.
         .target(name: "SettleCore", path: "Shared/Base", swiftSettings: strict),
         .target(
-            name: "SettlePostgres", dependencies: ["SettleCore", "CSettleLibpq", logging, metrics, lifecycle],
+            name: "SettlePostgres", dependencies: ["SettleCore", "CSettleLibpq", deque, logging, metrics, lifecycle],
             path: "Shared/Postgres",
             swiftSettings: strict),
         .target(
-            name: "SettleRabbitMQ", dependencies: ["SettleCore", "CSettleRabbitMQ", logging, metrics, lifecycle],
+            name: "SettleRabbitMQ",
+            dependencies: ["SettleCore", "CSettleRabbitMQ", deque, logging, metrics, lifecycle],
             path: "Shared/RabbitMQ", swiftSettings: strict),
         .target(
             name: "SettleRedis", dependencies: ["SettleCore", "CSettleHiredis", logging, metrics, lifecycle],

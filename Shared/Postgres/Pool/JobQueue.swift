@@ -1,3 +1,4 @@
+import DequeModule
 import Foundation
 import Metrics
 import Synchronization
@@ -32,7 +33,7 @@ final class JobQueue: @unchecked Sendable {
     private let openGauge: Gauge
 
     private let condition = NSCondition()
-    private var jobs = FIFO<any AnyJob>() {
+    private var jobs = Deque<any AnyJob>() {
         didSet { waitingGauge.record(jobs.count) }
     }
     /// Of the jobs that wait.
@@ -97,7 +98,10 @@ final class JobQueue: @unchecked Sendable {
     /// Takes out a job whose task was cancelled.
     func remove(_ job: any AnyJob) {
         locked {
-            if jobs.remove(where: { $0 === job }) { bytes -= job.bytes }
+            if let index = jobs.firstIndex(where: { $0 === job }) {
+                jobs.remove(at: index)
+                bytes -= job.bytes
+            }
         }
     }
 
@@ -208,7 +212,8 @@ final class JobQueue: @unchecked Sendable {
     /// With the lock held.
     private func removeAll() -> [any AnyJob] {
         bytes = 0
-        return jobs.removeAll()
+        defer { jobs = [] }
+        return Array(jobs)
     }
 
     private func locked<R>(_ body: () -> R) -> R {

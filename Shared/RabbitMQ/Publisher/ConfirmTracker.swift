@@ -1,3 +1,5 @@
+import DequeModule
+
 /// Which published messages still wait for their confirm, and what each answer settles.
 ///
 /// Tags count from 1 per channel, as the broker counts them ("Consumer Acknowledgements and Publisher Confirms" in
@@ -14,7 +16,7 @@ struct ConfirmTracker<Token> {
     }
 
     /// In the order of tags; the first is not settled.
-    private var entries = FIFO<Entry>()
+    private var entries = Deque<Entry>()
     /// The tag of the first entry.
     private var firstTag: UInt64 = 1
 

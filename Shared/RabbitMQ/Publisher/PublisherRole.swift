@@ -1,3 +1,4 @@
+import DequeModule
 import Logging
 
 /// Publishing on one connection: what came in goes out, at most a window of it unconfirmed.
@@ -19,7 +20,7 @@ final class PublisherRole: ConnectionRole {
 
     private var tracker = ConfirmTracker<Token>()
     /// Fetched from the inbox and not sent in full; the first is in progress.
-    private var queue = FIFO<PublishBatch>()
+    private var queue = Deque<PublishBatch>()
     private var isBlocked = false
     private var quarantine = Quarantine()
     /// On its way with nothing beside it, since it may close the channel.

@@ -133,26 +133,4 @@ struct JobQueueTests {
         queue.expire()
         guard case .idle = queue.next(within: 0) else { return #expect(Bool(false), "not expired") }
     }
-
-    @Test("the queue of elements: any order of additions and removals")
-    func fifo() {
-        var fifo = FIFO<Int>()
-        var expected: [Int] = []
-        for step in 0..<1_000 {
-            if step % 3 == 2 {
-                #expect(fifo.popFirst() == (expected.isEmpty ? nil : expected.removeFirst()))
-            } else {
-                fifo.append(step)
-                expected.append(step)
-            }
-            if step % 50 == 49 {
-                #expect(fifo.remove { $0 == expected[expected.count / 2] } && !fifo.remove { $0 < 0 })
-                expected.remove(at: expected.count / 2)
-                fifo.prepend(step)
-                expected.insert(step, at: 0)
-            }
-            #expect(fifo.count == expected.count && fifo.first == expected.first)
-        }
-        #expect(fifo.removeAll() == expected && fifo.isEmpty)
-    }
 }

@@ -57,7 +57,9 @@ struct SecondPhase: Sendable {
 
     private func endPrepared(_ prepared: PreparedTransactions.Prepared) async throws -> Bool {
         do {
-            if try await participant.prepared.end(prepared, verdict: verdict) { participant.metrics.ended(1, verdict: verdict) }
+            if try await participant.prepared.end(prepared, verdict: verdict) {
+                participant.metrics.ended(1, verdict: verdict)
+            }
             participant.unendedPrepared.withLock { _ = $0.remove(prepared.xid) }
             return true
         } catch let error as PostgresError where error.kind == .server && !error.isUnavailable {
