@@ -38,7 +38,7 @@ struct OrderCommand: AsyncParsableCommand {
             let database = infrastructure.database
             let messaging = try Messaging(
                 boot, infrastructure, routes: ShopRoutes.all, deadLetters: ShopRoutes.deadLetters,
-                faultPoints: ["order.branchesDone", "order.beforeCommit", "order.committed"])
+                failpoints: ["order.branchesDone", "order.beforeCommit", "order.committed"])
             let scheduler = TaskScheduler(
                 settings: try TaskOptions.settings(boot), database: database, publisher: messaging.publisher,
                 keys: messaging.keys, logger: boot.logger)
@@ -46,7 +46,7 @@ struct OrderCommand: AsyncParsableCommand {
             let listener = FinishListener(
                 scheduler: scheduler, setAside: messaging.setAside, database: messaging.database,
                 probe: RowProbe(messaging.database, table: "orders", key: "id", type: "uuid"),
-                faults: messaging.faults, logger: boot.logger, handler: settlement.follow)
+                failpoints: messaging.failpoints, logger: boot.logger, handler: settlement.follow)
             let consumer = messaging.consumer(ShopRoutes.all.map { listener.subscription(to: $0) })
             // As many as may wait at once for a row that all want: who wants another must not queue behind them.
             var connections = OutboundHTTP.Options()
@@ -59,7 +59,7 @@ struct OrderCommand: AsyncParsableCommand {
             let initiator = TransactionInitiator(
                 name: boot.name, selfURL: try boot.initiatorURL(ShopServices.order), database: database,
                 participants: HTTPTransactionPeers(participants, over: phase2, token: boot.settings.token),
-                settings: try TransactionOptions.settings(boot), faults: messaging.faults, logger: boot.logger)
+                settings: try TransactionOptions.settings(boot), failpoints: messaging.failpoints, logger: boot.logger)
             let store = OrderStore(database: database, tasks: scheduler.store)
             let writes = WriteHealth()
             let points = PointsClient(try boot.client(ShopServices.userPoints, over: http))
@@ -70,8 +70,8 @@ struct OrderCommand: AsyncParsableCommand {
                 stock: StockClient(try boot.client(ShopServices.stock, over: http)), points: points,
                 initiator: initiator, store: store,
                 writer: OrderWriter(
-                    database: database, outbox: scheduler.outbox, initiator: initiator, faults: messaging.faults),
-                writes: writes, faults: messaging.faults, logger: boot.logger)
+                    database: database, outbox: scheduler.outbox, initiator: initiator, failpoints: messaging.failpoints),
+                writes: writes, failpoints: messaging.failpoints, logger: boot.logger)
             let server = HTTPService(
                 boot,
                 checks: infrastructure.checks + [

@@ -16,8 +16,8 @@ struct OrderWriter: Sendable {
 
     private let batches: Batcher<Entry, Result<Written, any Error>>
 
-    init(database: PostgresDatabase, outbox: Outbox, initiator: TransactionInitiator, faults: Faults) {
-        let insert = InsertOrders(database: database, outbox: outbox, initiator: initiator, faults: faults)
+    init(database: PostgresDatabase, outbox: Outbox, initiator: TransactionInitiator, failpoints: Failpoints) {
+        let insert = InsertOrders(database: database, outbox: outbox, initiator: initiator, failpoints: failpoints)
         batches = Batcher(
             limit: 64, lanes: 4, maxWaiting: Self.maxWaiting, maxBytes: Self.maxBytes,
             size: { $0.order.roughSize + $0.task.roughSize }
@@ -43,7 +43,7 @@ private struct InsertOrders: Sendable {
     let database: PostgresDatabase
     let outbox: Outbox
     let initiator: TransactionInitiator
-    let faults: Faults
+    let failpoints: Failpoints
 
     /// Orders that cannot be written together are written alone: a key that is taken fails nobody else's order.
     func callAsFunction(_ orders: [OrderWriter.Entry]) async -> [Result<OrderWriter.Written, any Error>] {
@@ -101,9 +101,9 @@ private struct InsertOrders: Sendable {
 
     private func insert(_ entries: [OrderWriter.Entry]) async throws {
         let orders = entries.map(\.order)
-        try faults.reach("order.beforeCommit")
+        try failpoints.reach("order.beforeCommit")
         let bytes = entries.reduce(0) { $0 + $1.order.roughSize + $1.task.roughSize }
-        try await database.transaction(bytes: bytes) { [outbox, initiator, faults] transaction in
+        try await database.transaction(bytes: bytes) { [outbox, initiator, failpoints] transaction in
             transaction.add(
                 """
                 INSERT INTO orders (id, user_name, total, spend_points, pay_money, point, mode, xid,
@@ -132,7 +132,7 @@ private struct InsertOrders: Sendable {
                     .int64s(lines.map(\.1.unitPrice)),
                 ])
             // Before the tasks are handed over: a process that dies here has published nothing.
-            transaction.afterCommit { _ in faults.reachCommitted("order.committed") }
+            transaction.afterCommit { _ in failpoints.reachCommitted("order.committed") }
             outbox.add(entries.map(\.task), in: transaction)
             try initiator.decide(orders.compactMap(\.transaction), in: transaction)
         }

@@ -18,7 +18,7 @@ struct PlaceOrder: Sendable {
     let store: OrderStore
     let writer: OrderWriter
     let writes: WriteHealth
-    let faults: Faults
+    let failpoints: Failpoints
     let logger: Logger
 
     /// - Parameter request: checked; whoever asks may order for its user.
@@ -69,7 +69,7 @@ struct PlaceOrder: Sendable {
                 }
                 let order = try NewOrder(
                     request, id: id, prices: prices, idempotencyKey: key, transaction: transaction)
-                try faults.reach("order.branchesDone")
+                try failpoints.reach("order.branchesDone")
                 attempted = order
                 return (order, try await write(order))
             }

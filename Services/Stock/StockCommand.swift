@@ -46,7 +46,7 @@ struct StockCommand: AsyncParsableCommand {
             let http = OutboundHTTP(logger: boot.logger)
             let participation = try Participation(
                 boot, infrastructure, handlers: Deduct.handlers, initiators: [ShopServices.order],
-                faults: messaging.faults,
+                failpoints: messaging.failpoints,
                 over: http)
             let server = HTTPService(
                 boot, checks: infrastructure.checks + [messaging.check(consumer)] + participation.checks,

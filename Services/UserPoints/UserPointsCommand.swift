@@ -48,7 +48,7 @@ struct UserPointsCommand: AsyncParsableCommand {
             let http = OutboundHTTP(logger: boot.logger)
             let participation = try Participation(
                 boot, infrastructure, handlers: Spend.handlers, initiators: [ShopServices.order],
-                faults: messaging.faults,
+                failpoints: messaging.failpoints,
                 over: http)
             let tokens = CustomerTokens(database: database)
             let areCustomersToldApart = try CustomerOptions.areToldApart(boot.reader)

@@ -100,7 +100,7 @@ struct ParticipantBed {
         let infrastructure = try Infrastructure(boot, library: library, migrations: [("wallets", migrations)])
         let participation = try Participation(
             boot, infrastructure, handlers: [.at("take", Take()), .xa("take", Take())], initiators: [Self.order],
-            faults: .none, over: outbound)
+            failpoints: .none, over: outbound)
         let http = HTTPService(
             boot, checks: infrastructure.checks, problems: [.branches, .postgres], middlewares: [BranchMiddleware()],
             isOpen: infrastructure.isOpen

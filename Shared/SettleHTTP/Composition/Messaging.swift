@@ -59,7 +59,7 @@ public struct Messaging: Sendable {
     /// Sign what is sent and received; none unless MESSAGE_KEYS is set.
     public let keys: MessageKeys
     /// Crashes on demand; none unless SETTLE_FAULTS is set.
-    public let faults: Faults
+    public let failpoints: Failpoints
 
     private let boot: Bootstrap
     private let infrastructure: Infrastructure
@@ -68,10 +68,10 @@ public struct Messaging: Sendable {
 
     /// - Parameters:
     ///   - routes: all that the service sends or receives.
-    ///   - faultPoints: where the service's own code may crash on demand, beside the points of Settle.
+    ///   - failpoints: where the service's own code may crash on demand, beside the points of Settle.
     public init(
         _ boot: Bootstrap, _ infrastructure: Infrastructure, routes: [TaskRoute], deadLetters: DeadLetterRoute,
-        faultPoints: Set<String> = []
+        failpoints: Set<String> = []
     ) throws {
         self.boot = boot
         self.infrastructure = infrastructure
@@ -98,9 +98,9 @@ public struct Messaging: Sendable {
         keys = try boot.setting("MESSAGE_KEYS") {
             try MessageKeys(try boot.reader.string("message-keys", default: "", isSecret: true), for: routes)
         }
-        faults = try boot.setting("SETTLE_FAULTS") {
+        self.failpoints = try boot.setting("SETTLE_FAULTS") {
             try ProcessInfo.processInfo.environment["SETTLE_FAULTS"].map {
-                try Faults($0, points: Faults.points.union(faultPoints))
+                try Failpoints($0, points: Failpoints.points.union(failpoints))
             } ?? .none
         }
         logKeys()
@@ -120,7 +120,7 @@ public struct Messaging: Sendable {
         Inbox(
             route: route, applier: applier, publisher: publisher,
             dedup: RedisDedup(redis: infrastructure.redis, logger: boot.logger), setAside: setAside, keys: keys,
-            faults: faults, logger: boot.logger
+            failpoints: failpoints, logger: boot.logger
         ).subscription()
     }
 

@@ -82,7 +82,7 @@ public struct Participation: Sendable {
     ///   - outbound: for asking initiators.
     public init(
         _ boot: Bootstrap, _ infrastructure: Infrastructure, handlers: [BranchHandler],
-        initiators defaults: [PeerService], faults: Faults, over outbound: OutboundHTTP
+        initiators defaults: [PeerService], failpoints: Failpoints, over outbound: OutboundHTTP
     ) throws {
         var configuration = infrastructure.configuration
         configuration.name = "ending"
@@ -93,7 +93,7 @@ public struct Participation: Sendable {
         let ending = PostgresDatabase(configuration, logger: boot.logger)
         participant = Participant(
             name: boot.name, database: infrastructure.database, ending: ending, handlers: handlers,
-            settings: settings, faults: faults,
+            settings: settings, failpoints: failpoints,
             actionsCanEnd: { [migration = infrastructure.migration] in migration.isDone }, logger: boot.logger)
         let initiators = try ServiceDirectory(
             boot.reader, "initiators", default: try defaults.map { ($0.name, try boot.settings.url(of: $0)) })

@@ -150,7 +150,7 @@ extension ProblemMapping {
     public static let transactions = ProblemMapping { error in
         switch error {
         case is TransactionTooLate, is TransactionEnded: .unavailable("it took too long; nothing was done")
-        case let fault as Faults.Injected:
+        case let fault as Failpoints.Injected:
             Problem(
                 .internalServerError, code: "fault-injected", title: "A fault was injected",
                 detail: "at \(fault.point); what was done is undone")

@@ -12,7 +12,7 @@ struct FinishListenerTests {
     private let publisher = ScriptedPublisher()
 
     private func listener(
-        _ pool: PostgresDatabase, faults: Faults = .none, handler: @escaping AnswerHandler
+        _ pool: PostgresDatabase, failpoints: Failpoints = .none, handler: @escaping AnswerHandler
     ) -> FinishListener {
         let scheduler = TaskScheduler(database: pool, publisher: publisher, logger: Testbed.quiet)
         return FinishListener(
@@ -21,7 +21,7 @@ struct FinishListenerTests {
                 database: pool,
                 deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: Testbed.quiet),
                 logger: Testbed.quiet),
-            database: pool, faults: faults, logger: Testbed.quiet, handler: handler)
+            database: pool, failpoints: failpoints, logger: Testbed.quiet, handler: handler)
     }
 
     /// Each task that is answered for the first time makes a row, so that a second time shows.
@@ -184,12 +184,12 @@ struct FinishListenerTests {
     }
 
     @Test("failing before or after its commit, it has its effect once when it is handled again")
-    func faults() async throws {
+    func failpoints() async throws {
         for point in ["finish.beforeCommit", "finish.committed"] {
             try await TestDatabase.with { database in
                 try await database.insertTasks(["a", "b"], route: route)
-                let listener = listener(database.pool, faults: try Faults("\(point)=throw@1"), handler: Self.note)
-                await #expect(throws: Faults.Injected.self) { try await listener.handle([finished(1), finished(2)]) }
+                let listener = listener(database.pool, failpoints: try Failpoints("\(point)=throw@1"), handler: Self.note)
+                await #expect(throws: Failpoints.Injected.self) { try await listener.handle([finished(1), finished(2)]) }
                 try await listener.handle([finished(1), finished(2)])
                 #expect(try await state(database) == [0, 2, 2, 2])
             }

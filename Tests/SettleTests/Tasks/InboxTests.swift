@@ -14,7 +14,7 @@ struct InboxTests {
 
     /// A receiver's process, so to say: an inbox with a Redis owner of its own.
     private func inbox(
-        _ applier: LedgerApplier, redis: RedisClient, faults: Faults = .none
+        _ applier: LedgerApplier, redis: RedisClient, failpoints: Failpoints = .none
     ) -> Inbox<LedgerApplier> {
         Inbox(
             route: route.task, applier: applier, publisher: publisher,
@@ -23,7 +23,7 @@ struct InboxTests {
                 database: applier.database,
                 deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: Testbed.quiet),
                 logger: Testbed.quiet),
-            faults: faults, logger: Testbed.quiet)
+            failpoints: failpoints, logger: Testbed.quiet)
     }
 
     private func with(
@@ -121,9 +121,9 @@ struct InboxTests {
     @Test("a copy that another receiver has in hand is applied here, when that one dies with it")
     func inHandElsewhere() async throws {
         try await with { database, applier, redis in
-            let dying = inbox(applier, redis: redis, faults: try Faults("inbox.beforeCommit=throw"))
+            let dying = inbox(applier, redis: redis, failpoints: try Failpoints("inbox.beforeCommit=throw"))
             let other = inbox(applier, redis: redis)
-            await #expect(throws: Faults.Injected.self) { try await dying.handle([route.delivery(id: 1, key: "a")]) }
+            await #expect(throws: Failpoints.Injected.self) { try await dying.handle([route.delivery(id: 1, key: "a")]) }
             try await other.handle([route.delivery(id: 1, key: "a")])
             #expect(try await state(database) == [1, 1])
             #expect(try answers().count == 1)
@@ -206,11 +206,11 @@ struct InboxTests {
     @Test(
         "failing before its commit, after it, or after its answer, it applies once when the batch comes again",
         arguments: ["inbox.beforeCommit", "inbox.committed", "inbox.answered"])
-    func faults(point: String) async throws {
+    func failpoints(point: String) async throws {
         try await with { database, applier, redis in
-            let inbox = inbox(applier, redis: redis, faults: try Faults("\(point)=throw@1"))
+            let inbox = inbox(applier, redis: redis, failpoints: try Failpoints("\(point)=throw@1"))
             let batch = (1...10).map { route.delivery(id: $0, key: "k\($0)") }
-            await #expect(throws: Faults.Injected.self) { try await inbox.handle(batch) }
+            await #expect(throws: Failpoints.Injected.self) { try await inbox.handle(batch) }
             try await inbox.handle(batch)
             #expect(try await state(database) == [10, 10])
             #expect(try Set(answers().map(\.id)) == Set(1...10))

@@ -14,19 +14,19 @@ import Testing
     .timeLimit(.minutes(1)))
 struct RoundTripTests {
     @Test(
-        "every task is applied once and archived once, with faults on the way, and signed",
+        "every task is applied once and archived once, with failpoints on the way, and signed",
         arguments: [
             ("", ""), ("inbox.committed=throw@2,inbox.answered=throw@3,finish.committed=throw@2", ""),
             ("inbox.committed=throw@2", "add=key-0123456789abcdef"),
         ])
-    func roundTrip(faults: String, keys: String) async throws {
+    func roundTrip(failpoints: String, keys: String) async throws {
         let route = TestRoute()
         let keys = try MessageKeys(keys, for: [route.task])
         let broker = try RabbitMQConfiguration(url: try #require(Testbed.amqpURL))
         let redis = RedisClient(
             try RedisConfiguration(url: try #require(Testbed.redisURL)), logger: Testbed.quiet)
         try await TestDatabase.with { database in
-            let faults = try Faults(faults)
+            let failpoints = try Failpoints(failpoints)
             let publisher = RabbitMQPublisher(broker, topology: route.topology, logger: Testbed.quiet)
             let setAside = SetAside(
                 database: database.pool,
@@ -35,12 +35,12 @@ struct RoundTripTests {
             let scheduler = TaskScheduler(
                 database: database.pool, publisher: publisher, keys: keys, logger: Testbed.quiet)
             let listener = FinishListener(
-                scheduler: scheduler, setAside: setAside, database: database.pool, faults: faults, logger: Testbed.quiet
+                scheduler: scheduler, setAside: setAside, database: database.pool, failpoints: failpoints, logger: Testbed.quiet
             ) { _, _ in }
             let inbox = Inbox(
                 route: route.task, applier: LedgerApplier(database.pool), publisher: publisher,
                 dedup: RedisDedup(redis: redis, logger: Testbed.quiet), setAside: setAside, keys: keys,
-                faults: faults, logger: Testbed.quiet)
+                failpoints: failpoints, logger: Testbed.quiet)
             let consumer = RabbitMQConsumer(
                 broker, topology: route.topology,
                 subscriptions: [inbox.subscription(prefetch: 100), listener.subscription(to: route.task)],

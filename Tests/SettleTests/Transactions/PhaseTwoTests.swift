@@ -134,8 +134,8 @@ struct PhaseTwoTests {
         var settings = TransactionBed.settings
         settings.lease = .milliseconds(50)
         settings.scanInterval = .milliseconds(20)
-        let faults = try Faults("initiator.confirmed=throw@1")
-        try await TransactionBed.with(settings: settings, faults: faults) { bed in
+        let failpoints = try Failpoints("initiator.confirmed=throw@1")
+        try await TransactionBed.with(settings: settings, failpoints: failpoints) { bed in
             try await bed.fill("ann")
             try await Testbed.serving([bed.initiator]) {
                 try await place(bed, "ann")

@@ -115,7 +115,7 @@ final class Suite: Sendable {
         for process in running { try await stop(process) }
     }
 
-    /// Starts `role` anew after it ended, without faults.
+    /// Starts `role` anew after it ended, without failpoints.
     func restart(_ role: Role) async throws {
         try start(role)
         try await awaitReady(role)

@@ -22,7 +22,7 @@ extension Proof {
                 let lines = errors.split(separator: "\n")
                 #expect(lines.count == 1, "\(errors)")
                 #expect(errors.hasPrefix("\(role.rawValue): \(name)"), "\(errors)")
-                // Faults are no secret, and what is wrong with one is hard to see otherwise.
+                // Failpoints are no secret, and what is wrong with one is hard to see otherwise.
                 #expect(value.count < 3 || name == "SETTLE_FAULTS" || !errors.contains(value), "\(errors)")
             }
         }

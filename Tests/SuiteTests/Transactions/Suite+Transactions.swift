@@ -104,7 +104,7 @@ extension Suite {
         do { return try await lines().joined(separator: "\n") } catch { return "\(error)" }
     }
 
-    // MARK: Faults
+    // MARK: Failpoints
 
     /// Starts `role` anew with a fault planned.
     func restart(_ role: Role, fault: String) async throws -> ServiceProcess {

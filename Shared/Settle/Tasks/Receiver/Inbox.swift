@@ -15,7 +15,7 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
     private let setAside: SetAside
     private let keys: MessageKeys
     private let heldRows = HeldRows()
-    private let faults: Faults
+    private let failpoints: Failpoints
     private let logger: Logger
     private let metrics: ReceiverMetrics
 
@@ -26,7 +26,7 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
     ///   - keys: tasks must be signed with them, and answers are.
     public init(
         route: TaskRoute, applier: Applier, publisher: any MessagePublisher, dedup: RedisDedup,
-        setAside: SetAside, keys: MessageKeys = .none, faults: Faults = .none, logger: Logger
+        setAside: SetAside, keys: MessageKeys = .none, failpoints: Failpoints = .none, logger: Logger
     ) {
         self.route = route
         self.applier = applier
@@ -34,7 +34,7 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
         self.dedup = dedup
         self.setAside = setAside
         self.keys = keys
-        self.faults = faults
+        self.failpoints = failpoints
         self.logger = logger
         metrics = ReceiverMetrics(taskType: route.taskType)
     }
@@ -68,9 +68,9 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
             conclude(items.compactMap { item in known[item.index].map { (item, $0) } })
             for round in rounds(of: items.filter { known[$0.index] == nil }) {
                 let failures = try await isolation(isRetry: isRetry).run(round) { items in
-                    try faults.reach("inbox.beforeCommit")
+                    try failpoints.reach("inbox.beforeCommit")
                     let outcomes = try await applier.apply(items.map(\.task))
-                    try faults.reach("inbox.committed")
+                    try failpoints.reach("inbox.committed")
                     conclude(zip(items, outcomes))
                 }
                 leftovers += failures.map { Leftover(index: $0.item.index, fate: $0.fate, reason: $0.reason) }
@@ -80,7 +80,7 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
         }
         await dedup.decided(answers.map(\.item.key))
         try await publish(answers)
-        try faults.reach("inbox.answered")
+        try failpoints.reach("inbox.answered")
         // The batch comes again, and with it what is left over: put aside now, it would be put aside each time.
         if let failure { throw failure }
         return leftovers

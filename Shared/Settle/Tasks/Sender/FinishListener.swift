@@ -18,7 +18,7 @@ public final class FinishListener: Sendable {
     private let database: PostgresDatabase
     private let probe: RowProbe?
     private let heldRows = HeldRows()
-    private let faults: Faults
+    private let failpoints: Failpoints
     private let logger: Logger
 
     /// - Parameters:
@@ -29,13 +29,13 @@ public final class FinishListener: Sendable {
     ///   - handler: called once per batch with the tasks that were answered for the first time.
     public init(
         scheduler: TaskScheduler, setAside: SetAside, database: PostgresDatabase, probe: RowProbe? = nil,
-        faults: Faults = .none, logger: Logger, handler: @escaping AnswerHandler
+        failpoints: Failpoints = .none, logger: Logger, handler: @escaping AnswerHandler
     ) {
         self.scheduler = scheduler
         self.setAside = setAside
         self.database = database
         self.probe = probe
-        self.faults = faults
+        self.failpoints = failpoints
         self.logger = logger
         self.handler = handler
     }
@@ -94,7 +94,7 @@ public final class FinishListener: Sendable {
     private func archive(_ answers: [Answer]) async throws {
         let rounds = answers.filter { !$0.isSurelyForeign }.rounds
         let ids = Set(answers.map(\.id))
-        try faults.reach("finish.beforeCommit")
+        try failpoints.reach("finish.beforeCommit")
         let (archived, foreign) = try await database.transaction { [scheduler, handler] transaction in
             // A copy that waits beside its original would find the row locked by its own statement.
             let archived = try rounds.flatMap { try scheduler.store.archive($0, in: transaction) }
@@ -104,7 +104,7 @@ public final class FinishListener: Sendable {
             if !archived.isEmpty { try handler(transaction, archived) }
             return (archived, foreign)
         }
-        try faults.reach("finish.committed")
+        try failpoints.reach("finish.committed")
         scheduler.answered(archived, of: answers.count, foreign: foreign)
         for task in archived {
             switch task.answer {

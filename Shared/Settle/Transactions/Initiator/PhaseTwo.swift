@@ -10,7 +10,7 @@ final class PhaseTwo: Sendable {
     private let store: DecisionStore
     private let peers: any ParticipantPeers
     private let settings: TransactionSettings
-    private let faults: Faults
+    private let failpoints: Failpoints
     private let logger: Logger
     private let metrics = InitiatorMetrics()
     /// A decision that finds no room here is found by the scan when its lease ends.
@@ -20,13 +20,13 @@ final class PhaseTwo: Sendable {
     private let isStopping = Atomic(false)
 
     init(
-        store: DecisionStore, peers: any ParticipantPeers, settings: TransactionSettings, faults: Faults,
+        store: DecisionStore, peers: any ParticipantPeers, settings: TransactionSettings, failpoints: Failpoints,
         logger: Logger
     ) {
         self.store = store
         self.peers = peers
         self.settings = settings
-        self.faults = faults
+        self.failpoints = failpoints
         self.logger = logger
     }
 
@@ -155,7 +155,7 @@ final class PhaseTwo: Sendable {
     /// Those of `xids` that the participant has confirmed.
     private func commit(_ xids: [XID], at participant: String) async -> Set<XID> {
         do {
-            try faults.reach("initiator.beforeCommitRequest")
+            try failpoints.reach("initiator.beforeCommitRequest")
             let outcomes = try await peers.end(xids, verdict: .commit, at: participant)
             for (xid, outcome) in outcomes where outcome == .rolledBack {
                 logger.critical(
@@ -177,7 +177,7 @@ final class PhaseTwo: Sendable {
     private func acknowledge(_ xids: [XID]) async {
         guard !xids.isEmpty else { return }
         do {
-            try faults.reach("initiator.confirmed")
+            try failpoints.reach("initiator.confirmed")
             try await store.acknowledge(xids)
             metrics.acknowledged(xids.count)
         } catch {

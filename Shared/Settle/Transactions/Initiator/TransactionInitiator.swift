@@ -25,7 +25,7 @@ public final class TransactionInitiator: Service {
     ///   - database: where `settle.global_transaction` is, beside the tables of the business.
     public init(
         name: String? = nil, selfURL: String, database: PostgresDatabase, participants: any ParticipantPeers,
-        settings: TransactionSettings = TransactionSettings(), faults: Faults = .none, logger: Logger
+        settings: TransactionSettings = TransactionSettings(), failpoints: Failpoints = .none, logger: Logger
     ) {
         precondition((1...BranchContext.maxInitiatorLength).contains(selfURL.utf8.count), "a base URL that fits")
         self.name = name
@@ -34,7 +34,7 @@ public final class TransactionInitiator: Service {
         self.logger = logger
         store = DecisionStore(database: database, settings: settings)
         presence = InitiatorPresence(database: database)
-        phase2 = PhaseTwo(store: store, peers: participants, settings: settings, faults: faults, logger: logger)
+        phase2 = PhaseTwo(store: store, peers: participants, settings: settings, failpoints: failpoints, logger: logger)
     }
 
     /// Runs `body` under a new global transaction.

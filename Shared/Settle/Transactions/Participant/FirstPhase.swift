@@ -8,19 +8,19 @@ final class FirstPhase: Sendable {
     let context: BranchContext
     private let prepared: PreparedTransactions
     private let settings: TransactionSettings
-    private let faults: Faults
+    private let failpoints: Failpoints
     private let lastAnswer = Mutex<String?>(nil)
 
     init(
         handler: BranchHandler, request: String, context: BranchContext, prepared: PreparedTransactions,
-        settings: TransactionSettings, faults: Faults
+        settings: TransactionSettings, failpoints: Failpoints
     ) {
         self.handler = handler
         self.request = request
         self.context = context
         self.prepared = prepared
         self.settings = settings
-        self.faults = faults
+        self.failpoints = failpoints
     }
 
     /// What the action answered last, whatever became of its transaction then.
@@ -29,7 +29,7 @@ final class FirstPhase: Sendable {
     /// - Parameter lockWait: how long each statement waits for a row that PostgreSQL itself holds: short, since a connection
     ///   that waits is kept from others, and a prepared transaction may hold a row for long.
     func perform(in database: PostgresDatabase, lockWait: Duration) async throws -> String {
-        try faults.reach("branch.beforeCommit")
+        try failpoints.reach("branch.beforeCommit")
         let isXA = context.mode == .xa
         let answer = try await database.transaction(
             ending: isXA
@@ -52,7 +52,7 @@ final class FirstPhase: Sendable {
                 state: isXA ? .committed : .undecided, settings: settings, in: transaction)
             return answer
         }
-        try faults.reach("branch.committed")
+        try failpoints.reach("branch.committed")
         return answer
     }
 }

@@ -18,7 +18,7 @@ public final class Participant: Sendable {
     let ending: PostgresDatabase
     let prepared: PreparedTransactions
     let settings: TransactionSettings
-    let faults: Faults
+    let failpoints: Failpoints
     let logger: Logger
     let metrics = ParticipantMetrics()
     let waiting: RowWaiting
@@ -38,14 +38,14 @@ public final class Participant: Sendable {
     ///     wait until then; those in `at` and `xa`, which hold what a migration may wait for, end without a handler.
     public init(
         name: String, database: PostgresDatabase, ending: PostgresDatabase, handlers: [BranchHandler],
-        settings: TransactionSettings = TransactionSettings(), faults: Faults = .none,
+        settings: TransactionSettings = TransactionSettings(), failpoints: Failpoints = .none,
         actionsCanEnd: @escaping @Sendable () -> Bool = { true }, logger: Logger
     ) {
         precondition((1...32).contains(name.utf8.count) && XID(rawValue: name) != nil, "a name of letters and dashes")
         self.database = database
         self.ending = ending
         self.settings = settings
-        self.faults = faults
+        self.failpoints = failpoints
         self.actionsCanEnd = actionsCanEnd
         self.logger = logger
         waiting = RowWaiting(timeout: settings.lockTimeout)
@@ -68,7 +68,7 @@ public final class Participant: Sendable {
         if context.mode == .at { guard try await isATSafe() else { throw BranchError.atImpossible } }
         let branch = FirstPhase(
             handler: handler, request: String(decoding: request, as: UTF8.self), context: context,
-            prepared: prepared, settings: settings, faults: faults)
+            prepared: prepared, settings: settings, failpoints: failpoints)
         do {
             let answer = try await waiting.untilFree(context) { lockWait in
                 try await branch.perform(in: database, lockWait: lockWait)

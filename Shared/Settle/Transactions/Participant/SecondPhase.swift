@@ -34,7 +34,7 @@ struct SecondPhase: Sendable {
             return try await self.endVisible(xids.filter { !left.contains($0) })
         }
         participant.waiting.ended(ended.keys)
-        try participant.faults.reach(verdict == .commit ? "branch.ended.commit" : "branch.ended.rollback")
+        try participant.failpoints.reach(verdict == .commit ? "branch.ended.commit" : "branch.ended.rollback")
         return ended
     }
 
@@ -45,7 +45,7 @@ struct SecondPhase: Sendable {
         return try await withThrowingTaskGroup(of: XID?.self) { group in
             var left: Set<XID> = []
             for (index, prepared) in waiting.enumerated() {
-                try participant.faults.reach(
+                try participant.failpoints.reach(
                     verdict == .commit ? "branch.beforeCommitPrepared" : "branch.beforeRollbackPrepared")
                 if index >= 4, let unended = try await group.next() ?? nil { left.insert(unended) }
                 group.addTask { try await self.endPrepared(prepared) ? nil : prepared.xid }
@@ -143,7 +143,7 @@ struct SecondPhase: Sendable {
                 try (verdict == .commit ? handler.commit : handler.rollback)?(requests, transaction)
             }
             BranchStore.end(ended.map(\.xid), as: verdict == .commit ? .committed : .rolledBack, in: transaction)
-            try participant.faults.reach(verdict == .commit ? "branch.duringCommit" : "branch.duringRollback")
+            try participant.failpoints.reach(verdict == .commit ? "branch.duringCommit" : "branch.duringRollback")
             return (branches, stuck, Set(waiting))
         }
         return outcomes(

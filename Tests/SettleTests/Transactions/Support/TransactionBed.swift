@@ -31,7 +31,7 @@ struct TransactionBed {
     }
 
     static func with(
-        settings: TransactionSettings = TransactionBed.settings, faults: Faults = .none,
+        settings: TransactionSettings = TransactionBed.settings, failpoints: Failpoints = .none,
         handlers: [BranchHandler] = walletHandlers, actionsCanEnd: @escaping @Sendable () -> Bool = { true },
         endLimit: Duration = .seconds(30), logger: Logger = Testbed.quiet,
         _ body: (TransactionBed) async throws -> Void
@@ -44,9 +44,9 @@ struct TransactionBed {
             let wire = Wire()
             let participant = Participant(
                 name: "wallets", database: database.pool, ending: ending, handlers: handlers, settings: settings,
-                faults: faults, actionsCanEnd: actionsCanEnd, logger: logger)
+                failpoints: failpoints, actionsCanEnd: actionsCanEnd, logger: logger)
             let initiator = TransactionInitiator(
-                selfURL: here, database: database.pool, participants: wire, settings: settings, faults: faults,
+                selfURL: here, database: database.pool, participants: wire, settings: settings, failpoints: failpoints,
                 logger: Testbed.quiet)
             wire.join(wallets, participant)
             wire.join(here, initiator)

@@ -3,18 +3,18 @@ import Testing
 
 @testable import Settle
 
-@Suite("Faults")
-struct FaultsTests {
+@Suite("Failpoints")
+struct FailpointsTests {
     @Test("a specification names points, actions and visits")
     func parse() throws {
-        let plans = try Faults.parse("a.b=kill@3, c=throw,d=throw@1")
+        let plans = try Failpoints.parse("a.b=kill@3, c=throw,d=throw@1")
         #expect(plans.count == 3)
         #expect(plans["a.b"]?.action == .kill)
         #expect(plans["a.b"]?.visit == 3)
         #expect(plans["c"]?.action == .fail)
         #expect(plans["c"]?.visit == nil)
         #expect(plans["d"]?.visit == 1)
-        #expect(try Faults.parse("").isEmpty)
+        #expect(try Failpoints.parse("").isEmpty)
     }
 
     @Test(
@@ -24,15 +24,15 @@ struct FaultsTests {
             "a=throw,a=kill",
         ])
     func unreadable(specification: String) throws {
-        let error = #expect(throws: Faults.Unreadable.self) { try Faults(specification) }
+        let error = #expect(throws: Failpoints.Unreadable.self) { try Failpoints(specification) }
         #expect(error?.description.contains("'") == true)
     }
 
     @Test("a point that nothing reaches is refused, and the error names those that there are")
     func unknown() throws {
-        _ = try Faults("inbox.committed=kill", points: Faults.points)
-        let error = #expect(throws: Faults.Unreadable.self) {
-            try Faults("inbox.committed=kill,inbox.commited=kill", points: Faults.points)
+        _ = try Failpoints("inbox.committed=kill", points: Failpoints.points)
+        let error = #expect(throws: Failpoints.Unreadable.self) {
+            try Failpoints("inbox.committed=kill,inbox.commited=kill", points: Failpoints.points)
         }
         #expect(error?.description.contains("'inbox.commited'") == true)
         #expect(error?.description.contains("inbox.committed") == true)
@@ -41,7 +41,7 @@ struct FaultsTests {
 
     @Test("the points that are known are those that the sources reach")
     func points() throws {
-        #expect(try reached(below: "Shared") == Faults.points)
+        #expect(try reached(below: "Shared") == Failpoints.points)
         for service in try folders(below: "Services") {
             let command = try text("Services/\(service)/\(service)Command.swift")
             for point in try reached(below: "Services/\(service)") {
@@ -61,13 +61,13 @@ struct FaultsTests {
         try String(contentsOf: Self.root.appending(path: path), encoding: .utf8)
     }
 
-    /// The string literals of every line that calls `faults.reach…`.
+    /// The string literals in every call of `failpoints.reach…`.
     private func reached(below path: String) throws -> Set<String> {
         let files = try FileManager.default.subpathsOfDirectory(atPath: Self.root.appending(path: path).path)
         var points: Set<String> = []
         for file in files where file.hasSuffix(".swift") {
-            for line in try text("\(path)/\(file)").split(separator: "\n") where line.contains("faults.reach") {
-                points.formUnion(line.matches(of: /"([^"]+)"/).map { String($0.1) })
+            for call in try text("\(path)/\(file)").matches(of: /failpoints\.reach\w*\(([^)]*)\)/) {
+                points.formUnion(call.1.matches(of: /"([^"]+)"/).map { String($0.1) })
             }
         }
         return points
@@ -75,17 +75,17 @@ struct FaultsTests {
 
     @Test("a fault with a visit happens at that visit only")
     func visit() throws {
-        let faults = try Faults("here=throw@2")
-        try faults.reach("elsewhere")
-        try faults.reach("here")
-        #expect(throws: Faults.Injected.self) { try faults.reach("here") }
-        try faults.reach("here")
+        let failpoints = try Failpoints("here=throw@2")
+        try failpoints.reach("elsewhere")
+        try failpoints.reach("here")
+        #expect(throws: Failpoints.Injected.self) { try failpoints.reach("here") }
+        try failpoints.reach("here")
     }
 
     @Test("a fault without a visit happens always; without a fault nothing does")
     func always() throws {
-        let faults = try Faults("here=throw")
-        for _ in 0..<3 { #expect(throws: Faults.Injected.self) { try faults.reach("here") } }
-        for _ in 0..<3 { try Faults.none.reach("here") }
+        let failpoints = try Failpoints("here=throw")
+        for _ in 0..<3 { #expect(throws: Failpoints.Injected.self) { try failpoints.reach("here") } }
+        for _ in 0..<3 { try Failpoints.none.reach("here") }
     }
 }

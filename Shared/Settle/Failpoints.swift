@@ -1,10 +1,10 @@
 import Foundation
 
-/// Crashes on demand, at named points, for tests and demonstrations.
+/// Failpoints: crashes on demand, at named points, for tests and demonstrations.
 ///
 /// Written `point=action`, several with commas: `inbox.committed=kill@3` kills the process with SIGKILL the third time
 /// it gets there, `order.beforeCommit=throw` throws every time, `inbox.committed=throw@2` the second time only.
-public final class Faults: Sendable {
+public final class Failpoints: Sendable {
     enum Action: Equatable, Sendable { case kill, fail }
 
     /// Thrown by `throw`.
@@ -26,8 +26,8 @@ public final class Faults: Sendable {
         let visit: Int?
     }
 
-    /// No faults: reaching a point costs one comparison.
-    public static let none = Faults(plans: [:])
+    /// None: reaching a point costs one comparison.
+    public static let none = Failpoints(plans: [:])
 
     /// Every point that code of this module reaches. A test holds this list against the sources.
     public static let points: Set<String> = [  // ours
