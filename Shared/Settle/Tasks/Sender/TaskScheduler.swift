@@ -27,18 +27,19 @@ public final class TaskScheduler: Service {
 
     /// - Parameters:
     ///   - database: where `task` and `task_his` are.
+    ///   - schema: the one that they are in, where `SettleSchema.tasks(in:)` has put them.
     ///   - publisher: run by the caller, and stopped after this.
     ///   - keys: to sign the tasks with; answers must be signed with them, too.
     public init(
-        settings: TaskSettings = TaskSettings(), database: PostgresDatabase, publisher: any MessagePublisher,
-        keys: MessageKeys = .none, logger: Logger
+        settings: TaskSettings = TaskSettings(), database: PostgresDatabase, schema: SchemaName = .public,
+        publisher: any MessagePublisher, keys: MessageKeys = .none, logger: Logger
     ) {
         self.settings = settings
         self.publisher = publisher
         self.keys = keys
         self.logger = logger
-        outbox = Outbox(settings: settings, logger: logger)
-        store = TaskStore(database: database, settings: settings)
+        store = TaskStore(database: database, schema: schema, settings: settings)
+        outbox = Outbox(store: store, logger: logger)
     }
 
     /// Runs until graceful shutdown; then publishes what has been committed already, and returns.
@@ -152,10 +153,10 @@ public final class TaskScheduler: Service {
     // MARK: What is archived
 
     private func forgetArchived(longerThan retention: Duration) async {
-        let purge = TaskHistoryPurge(retention: retention, batchSize: settings.batchSize)
+        let purge = TaskHistoryPurge(store: store, retention: retention)
         while !Task.isCancelled {
             do {
-                _ = try await purge.round(in: store.database)
+                _ = try await purge.round()
             } catch {
                 logger.warning("forgetting archived tasks failed", metadata: ["error": "\(error)"])
             }
