@@ -123,7 +123,9 @@ struct InboxTests {
         try await with { database, applier, redis in
             let dying = inbox(applier, redis: redis, failpoints: try Failpoints("inbox.beforeCommit=throw"))
             let other = inbox(applier, redis: redis)
-            await #expect(throws: Failpoints.Injected.self) { try await dying.handle([route.delivery(id: 1, key: "a")]) }
+            await #expect(throws: Failpoints.Injected.self) {
+                try await dying.handle([route.delivery(id: 1, key: "a")])
+            }
             try await other.handle([route.delivery(id: 1, key: "a")])
             #expect(try await state(database) == [1, 1])
             #expect(try answers().count == 1)
@@ -195,6 +197,22 @@ struct InboxTests {
         if length > 0 { commands.append(RedisCommand(["SETRANGE", key, String(length), "x"])) }
         let reply = try await redis.send(commands)
         #expect(reply.first == .status("OK"))
+    }
+
+    @Test("two applications with the same names of queues share a Redis, each with a prefix of its own")
+    func prefixes() async throws {
+        try await with { _, _, redis in
+            let (key, name) = (UUID().uuidString, UUID().uuidString)
+            let one = RedisDedup(redis: redis, keyPrefix: "\(name):one:", logger: Testbed.quiet)
+            let two = RedisDedup(redis: redis, keyPrefix: "\(name):two:", logger: Testbed.quiet)
+            #expect(await one.take([key]) == [.unknown])
+            await one.decided([key])
+            #expect(await one.take([key]) == [.decided])
+            #expect(await two.take([key]) == [.unknown])
+            let values = try await redis.send([.get("\(name):one:\(key)"), .get("\(name):two:\(key)")])
+            #expect(values[0].text == RedisDedup.decided)
+            #expect(values[1].text != RedisDedup.decided)
+        }
     }
 
     private func key(of delivery: Delivery) throws -> String {

@@ -11,7 +11,7 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
     private let route: TaskRoute
     private let applier: Applier
     private let publisher: any MessagePublisher
-    private let dedup: any DedupCache
+    private let dedup: (any DedupCache)?
     private let setAside: SetAside
     private let keys: MessageKeys
     private let heldRows = HeldRows()
@@ -22,10 +22,12 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
     /// - Parameters:
     ///   - route: which tasks, and where the answers go.
     ///   - publisher: for the answers.
+    ///   - dedup: spares copies the way through `apply`; without it every task is applied, and the database says which
+    ///     ones are copies. Nothing else is lost.
     ///   - setAside: keeps what cannot be applied now, and what nobody can read; run by the caller.
     ///   - keys: tasks must be signed with them, and answers are.
     public init(
-        route: TaskRoute, applier: Applier, publisher: any MessagePublisher, dedup: RedisDedup,
+        route: TaskRoute, applier: Applier, publisher: any MessagePublisher, dedup: RedisDedup? = nil,
         setAside: SetAside, keys: MessageKeys = .none, failpoints: Failpoints = .none, logger: Logger
     ) {
         self.route = route
@@ -48,7 +50,7 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
     /// same batch must be handled again.
     func attempt(_ deliveries: [Delivery], isRetry: Bool) async throws -> [Leftover] {
         var (items, leftovers) = read(deliveries)
-        for (place, record) in zip(items.indices, await dedup.take(items.map(\.key))) {
+        for (place, record) in zip(items.indices, await dedup?.take(items.map(\.key)) ?? []) {
             items[place].record = record
             metrics.hint(record)
         }
@@ -78,7 +80,7 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
         } catch {
             failure = error  // what was decided before it is answered all the same
         }
-        await dedup.decided(answers.map(\.item.key))
+        await dedup?.decided(answers.map(\.item.key))
         try await publish(answers)
         try failpoints.reach("inbox.answered")
         // The batch comes again, and with it what is left over: put aside now, it would be put aside each time.
@@ -157,7 +159,7 @@ extension Inbox {
         /// The delivery's place in its batch.
         let index: Int
         let task: ReceivedTask<Applier.Body>
-        /// What Redis knows it by. The content is in it, so that two tasks with one id are never taken for one.
+        /// What it is known by, in Redis too. The content is in it, so that two tasks with one id are never taken for one.
         let key: String
         let businessKey: String
         /// What Redis says of it.
@@ -208,7 +210,7 @@ extension Inbox {
         let hash = String(FNV1a.hash(message.requestBody.utf8), radix: 16)
         return Item(
             delivery: delivery, index: index, task: ReceivedTask(message: message, body: body),
-            key: "settle:\(route.queue):\(message.id):\(hash)", businessKey: applier.key(of: body))
+            key: "\(route.queue):\(message.id):\(hash)", businessKey: applier.key(of: body))
     }
 
     /// Splits `items` so that no round has two tasks with the same key: the second finds what the first has done.
