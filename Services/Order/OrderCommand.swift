@@ -31,10 +31,8 @@ struct OrderCommand: AsyncParsableCommand {
         ) { boot in
             let infrastructure = try Infrastructure(
                 boot,
-                library: [
-                    ("settle-tasks", SettleSchema.tasks), ("settle-transactions", SettleSchema.transactions),
-                    ("settle-set-aside", SettleSchema.setAside),
-                ], migrations: [("order", OrderSchema.migrations)])
+                library: [SettleSchema.tasks, SettleSchema.transactions, SettleSchema.setAside],
+                migrations: [OrderSchema.migrations])
             let database = infrastructure.database
             let messaging = try Messaging(
                 boot, infrastructure, routes: ShopRoutes.all, deadLetters: ShopRoutes.deadLetters,
@@ -70,7 +68,8 @@ struct OrderCommand: AsyncParsableCommand {
                 stock: StockClient(try boot.client(ShopServices.stock, over: http)), points: points,
                 initiator: initiator, store: store,
                 writer: OrderWriter(
-                    database: database, outbox: scheduler.outbox, initiator: initiator, failpoints: messaging.failpoints),
+                    database: database, outbox: scheduler.outbox, initiator: initiator, failpoints: messaging.failpoints
+                ),
                 writes: writes, failpoints: messaging.failpoints, logger: boot.logger)
             let server = HTTPService(
                 boot,

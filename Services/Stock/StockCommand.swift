@@ -30,11 +30,8 @@ struct StockCommand: AsyncParsableCommand {
         ) { boot in
             let infrastructure = try Infrastructure(
                 boot,
-                library: [
-                    ("settle-transactions", SettleSchema.transactions), ("settle-at", SettleSchema.at),
-                    ("settle-set-aside", SettleSchema.setAside),
-                ],
-                migrations: [("stock", StockSchema.migrations)])
+                library: [SettleSchema.transactions, SettleSchema.at, SettleSchema.setAside],
+                migrations: [StockSchema.migrations])
             let database = infrastructure.database
             let messaging = try Messaging(
                 boot, infrastructure, routes: [ShopRoutes.deductStock, ShopRoutes.restock],

@@ -32,11 +32,8 @@ struct UserPointsCommand: AsyncParsableCommand {
         ) { boot in
             let infrastructure = try Infrastructure(
                 boot,
-                library: [
-                    ("settle-transactions", SettleSchema.transactions), ("settle-at", SettleSchema.at),
-                    ("settle-set-aside", SettleSchema.setAside),
-                ],
-                migrations: [("user-points", PointsSchema.migrations)])
+                library: [SettleSchema.transactions, SettleSchema.at, SettleSchema.setAside],
+                migrations: [PointsSchema.migrations])
             let database = infrastructure.database
             let messaging = try Messaging(
                 boot, infrastructure, routes: [ShopRoutes.addPoint, ShopRoutes.refundPoint],

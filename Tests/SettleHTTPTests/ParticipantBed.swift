@@ -85,9 +85,8 @@ struct ParticipantBed {
 
     /// The service, of one version; `body` begins at once.
     func service<R: Sendable>(
-        library: [(set: String, migrations: [Migration])] = [
-            ("settle-transactions", SettleSchema.transactions), ("settle-at", SettleSchema.at),
-        ], migrations: [Migration], _ body: (Infrastructure, Participation, HTTPService) async throws -> R
+        library: [MigrationSet] = [SettleSchema.transactions, SettleSchema.at], migrations: [Migration],
+        _ body: (Infrastructure, Participation, HTTPService) async throws -> R
     ) async throws -> R where R: Sendable {
         let reader = SettingsReader(
             environment: TestService.required.merging([
@@ -97,7 +96,8 @@ struct ParticipantBed {
         let boot = Bootstrap(
             name: "wallets", settings: try Settings(reader, defaultPort: 0, peers: [Self.order]), reader: reader,
             logger: TestService.quiet, metrics: PrometheusMetrics())
-        let infrastructure = try Infrastructure(boot, library: library, migrations: [("wallets", migrations)])
+        let infrastructure = try Infrastructure(
+            boot, library: library, migrations: [MigrationSet("wallets", migrations)])
         let participation = try Participation(
             boot, infrastructure, handlers: [.at("take", Take()), .xa("take", Take())], initiators: [Self.order],
             failpoints: .none, over: outbound)

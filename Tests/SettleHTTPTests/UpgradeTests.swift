@@ -14,7 +14,7 @@ import Testing
     .timeLimit(.minutes(2)))
 struct UpgradeTests {
     /// The two branches that hold a row each, done by the version before.
-    private func leaveUndecided(_ bed: ParticipantBed, library: [(set: String, migrations: [Migration])]) async throws {
+    private func leaveUndecided(_ bed: ParticipantBed, library: [MigrationSet]) async throws {
         try await bed.service(library: library, migrations: [Take.schema]) { infrastructure, participation, _ in
             try await ParticipantBed.eventually("the first version is up") { infrastructure.migration.isDone }
             for (wallet, mode) in [("ann", BranchMode.at), ("bob", .xa)] {
@@ -25,9 +25,7 @@ struct UpgradeTests {
         }
     }
 
-    private static let library = [
-        (set: "settle-transactions", migrations: SettleSchema.transactions), ("settle-at", SettleSchema.at),
-    ]
+    private static let library = [SettleSchema.transactions, SettleSchema.at]
 
     @Test("a migration that needs their rows waits for check-back, which runs, and then is applied")
     func business() async throws {
@@ -79,7 +77,7 @@ struct UpgradeTests {
             // What the next version of the common tables might bring.
             let next = Migration(name: "settle_next", sql: "ALTER TABLE settle.branch ADD next_version text")
             try await bed.service(
-                library: Self.library + [("settle-next", [next])], migrations: [Take.schema]
+                library: Self.library + [MigrationSet("settle-next", [next])], migrations: [Take.schema]
             ) { infrastructure, _, _ in
                 try await ParticipantBed.eventually("the initiator is asked") { bed.initiator.asked > 0 }
                 bed.initiator.say(.commit)

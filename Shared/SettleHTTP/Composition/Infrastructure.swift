@@ -19,11 +19,10 @@ public struct Infrastructure: Sendable {
     public let migration: StartupStep
 
     /// - Parameters:
-    ///   - library: sets of the common module's migrations with their names, applied first, in this order.
+    ///   - library: sets of the common module, applied first, in this order.
     ///   - migrations: the service's own sets.
     public init(
-        _ boot: Bootstrap, library: [(set: String, migrations: [Migration])],
-        migrations: [(set: String, migrations: [Migration])]
+        _ boot: Bootstrap, library: [MigrationSet], migrations: [MigrationSet]
     ) throws {
         var configuration = try boot.setting("DATABASE_URL") {
             try PostgresConfiguration(url: boot.settings.databaseURL)
@@ -43,15 +42,12 @@ public struct Infrastructure: Sendable {
     }
 
     private static func step(
-        _ name: String, _ sets: [(set: String, migrations: [Migration])], _ database: PostgresDatabase,
-        _ boot: Bootstrap
+        _ name: String, _ sets: [MigrationSet], _ database: PostgresDatabase, _ boot: Bootstrap
     ) -> StartupStep {
         StartupStep(
             name, logger: boot.logger, isPermanent: { ($0 as? PostgresMigrationError)?.isPermanent ?? false }
         ) {
-            for (set, migrations) in sets {
-                try await PostgresMigrator.apply(migrations, set: set, on: database)
-            }
+            for set in sets { try await PostgresMigrator.apply(set, on: database) }
         }
     }
 

@@ -17,7 +17,12 @@ struct TestDatabase {
             INSERT INTO balance VALUES (0);
             """)
 
-    static func with<Result: Sendable>(_ body: (TestDatabase) async throws -> Result) async throws -> Result {
+    /// - Parameters:
+    ///   - before: SQL that is run first of all.
+    ///   - schemas: where `task` and `task_his` are.
+    static func with<Result: Sendable>(
+        before: String = "", schemas: [SchemaName] = [.public], _ body: (TestDatabase) async throws -> Result
+    ) async throws -> Result {
         let server = try #require(Testbed.postgresURL)
         let name = "settle_test_\(UUID().uuidString.lowercased().replacing("-", with: ""))"
         let admin = try connect(server, connections: 1)
@@ -31,8 +36,11 @@ struct TestDatabase {
             do {
                 result = .success(
                     try await Testbed.serving([pool]) {
-                        try await PostgresMigrator.apply(SettleSchema.tasks, set: "tasks", on: pool)
-                        try await PostgresMigrator.apply(SettleSchema.setAside, set: "set-aside", on: pool)
+                        try await pool.script(before)
+                        for schema in schemas {
+                            try await PostgresMigrator.apply(SettleSchema.tasks(in: schema), on: pool)
+                        }
+                        try await PostgresMigrator.apply(SettleSchema.setAside, on: pool)
                         try await PostgresMigrator.apply([ledger], set: "ledger", on: pool)
                         return try await body(TestDatabase(url: url, pool: pool))
                     })
