@@ -21,6 +21,11 @@ public struct Outbox: Sendable {
         add([draft], in: transaction)
     }
 
+    /// `drafts` as a statement for a transaction of another client; see `OutboxStatement`.
+    public func statement(for drafts: [TaskDraft]) -> OutboxStatement {
+        OutboxStatement(drafts, schema: store.schema)
+    }
+
     /// Adds `drafts` to `transaction` with one statement: they exist if, and only if, it commits.
     ///
     /// Nothing is waited for, so the statement travels in the transaction's own round trip.

@@ -61,10 +61,16 @@ public final class TaskScheduler: Service {
         }
     }
 
+    /// Has due tasks looked for now: after a commit that wrote some with `OutboxStatement`. Costs next to nothing, and
+    /// several calls at once are one look.
+    public func wake() {
+        scanSignal.offer(())
+    }
+
     /// Makes a live task due now, parked or not; false when there is no such live task.
     public func retry(_ id: Int64) async throws -> Bool {
         guard try await store.makeDue(id) else { return false }
-        scanSignal.offer(())
+        wake()
         return true
     }
 
@@ -74,7 +80,7 @@ public final class TaskScheduler: Service {
         while true {
             let ids = try await store.makeParkedDue(of: taskType, after: last, limit: settings.batchSize)
             count += ids.count
-            if !ids.isEmpty { scanSignal.offer(()) }
+            if !ids.isEmpty { wake() }
             guard ids.count == settings.batchSize, let highest = ids.max() else { return count }
             last = highest
         }
@@ -96,7 +102,7 @@ public final class TaskScheduler: Service {
 
     private func tick() async {
         while !Task.isCancelled {
-            scanSignal.offer(())
+            wake()
             // Only cancellation ends the sleep early, and then the loop ends.
             try? await Task.sleep(for: settings.scanInterval)
         }

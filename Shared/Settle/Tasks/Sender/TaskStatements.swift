@@ -21,6 +21,21 @@ struct TaskStatements: Sendable {
     let makeParkedDue: String
     let purge: String
 
+    /// What a draft says of a task.
+    private static let columns = "task_type, business_key, mq_exchange, mq_routingkey, request_body, traceparent"
+
+    /// For who has no `TaskStore`: tasks that are due at once, whoever writes them, and not yet sent.
+    ///
+    /// - Parameter rows: of texts, in the order of `columns`; an empty trace stands for none.
+    static func insertDue(_ schema: SchemaName, _ rows: String) -> String {
+        """
+        INSERT INTO \(schema.quoted).task AS task (\(columns), due_time, attempts)
+        SELECT task_type, business_key, mq_exchange, mq_routingkey, request_body, nullif(traceparent, ''), now(), 0
+        FROM \(rows) AS t (\(columns))
+        RETURNING task.id
+        """
+    }
+
     /// - Parameter purgeBatch: how many archived tasks one statement of a purge walks past.
     init(schema: SchemaName, purgeBatch: Int) {
         let task = "\(schema.quoted).task AS task"
@@ -28,8 +43,7 @@ struct TaskStatements: Sendable {
 
         // Ids come back in the order of the arrays: the identity's nextval is evaluated per row of the ordered input.
         insert = """
-            INSERT INTO \(task)
-                (task_type, business_key, mq_exchange, mq_routingkey, request_body, traceparent, due_time)
+            INSERT INTO \(task) (\(Self.columns), due_time)
             SELECT t.*, now() + $7 * interval '1 millisecond'
             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) AS t
             RETURNING \(OutgoingTask.columns)

@@ -5,11 +5,13 @@ import SettlePostgres
 public struct TaskStore: Sendable {
     private(set) var database: PostgresDatabase
     let settings: TaskSettings
+    let schema: SchemaName
     let statements: TaskStatements
 
     /// - Parameter schema: the one that the tables are in.
     init(database: PostgresDatabase, schema: SchemaName = .public, settings: TaskSettings) {
         self.database = database
+        self.schema = schema
         self.settings = settings
         statements = TaskStatements(schema: schema, purgeBatch: settings.batchSize)
     }
