@@ -56,8 +56,12 @@ struct Export: ParsableCommand {
             return
         }
         let directory = URL(fileURLWithPath: folder, isDirectory: true)
+        let missing = try files.filter { try !isThere($0.sql, in: directory.appendingPathComponent($0.name)) }
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-        for file in files { try write(file.sql, to: directory.appendingPathComponent(file.name)) }
+        for file in missing {
+            try Data(file.sql.utf8).write(to: directory.appendingPathComponent(file.name))
+            print(file.name)
+        }
     }
 
     private func sets() throws -> [MigrationSet] {
@@ -66,15 +70,12 @@ struct Export: ParsableCommand {
         return Part.allCases.filter(parts.contains).map { $0.set(in: name) }
     }
 
-    /// What was applied must not be changed under the tool that applied it.
-    private func write(_ text: String, to file: URL) throws {
-        if FileManager.default.fileExists(atPath: file.path) {
-            guard try Data(contentsOf: file) == Data(text.utf8) else {
-                throw ValidationError("\(file.lastPathComponent) is there already, and holds something else")
-            }
-            return
+    /// Throws when something else is: what was applied must not be changed under the tool that applied it.
+    private func isThere(_ text: String, in file: URL) throws -> Bool {
+        guard FileManager.default.fileExists(atPath: file.path) else { return false }
+        guard try Data(contentsOf: file) == Data(text.utf8) else {
+            throw ValidationError("\(file.lastPathComponent) is there already, and holds something else")
         }
-        try Data(text.utf8).write(to: file)
-        print(file.lastPathComponent)
+        return true
     }
 }

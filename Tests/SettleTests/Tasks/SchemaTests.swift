@@ -108,6 +108,20 @@ struct SchemaTests {
         }
     }
 
+    @Test("sets are recorded under the names that databases have them by; another would apply them once more")
+    func recorded() async throws {
+        try await TestDatabase.with { database in
+            for set in [SettleSchema.transactions, SettleSchema.at] {
+                try await PostgresMigrator.apply(set, on: database.pool)
+            }
+            let names = try await database.pool.query(
+                #"SELECT DISTINCT "set" FROM settle.migration WHERE "set" <> 'ledger' ORDER BY 1"#)
+            #expect(
+                try names.map { try $0.decode(String.self, at: 0) }
+                    == ["settle-at", "settle-set-aside", "settle-tasks", "settle-transactions"])
+        }
+    }
+
     @Test("all names of a route may be the user's")
     func route() {
         let route = TaskRoute(
