@@ -31,6 +31,7 @@ let package = Package(
         .library(name: "SettlePostgres", targets: ["SettlePostgres", "SettleCore"]),
         .library(name: "SettleRabbitMQ", targets: ["SettleRabbitMQ", "SettleCore"]),
         .library(name: "SettleRedis", targets: ["SettleRedis", "SettleCore"]),
+        .executable(name: "settle-schema", targets: ["SettleSchemaCommand"]),
         .executable(name: "order", targets: ["ShopOrder"]),
         .executable(name: "stock", targets: ["ShopStock"]),
         .executable(name: "user-points", targets: ["ShopUserPoints"]),
@@ -113,6 +114,10 @@ let package = Package(
                 "settle_0008_purge_and_names", "settle_0009_deadlines", "settle_0010_at_capture",
                 "settle_0011_at_obstacles", "settle_0012_at_checks", "settle_0013_inbox",
             ]),
+        // Writes them as files for other tools.
+        .executableTarget(
+            name: "SettleSchemaCommand", dependencies: ["SettlePostgres", "SettleSchema", argumentParser],
+            path: "Shared/SchemaCommand", swiftSettings: strict),
         schema("ShopOrderSchema", path: "sql/order", ["order_0001_orders"]),
         schema("ShopStockSchema", path: "sql/stock", ["stock_0001_products", "stock_0002_enroll"]),
         schema(
@@ -148,6 +153,8 @@ let package = Package(
         tests(
             "Settle", of: "Settle",
             ["SettleCore", "SettlePostgres", "SettleRabbitMQ", "SettleRedis", "SettleSchema", lifecycle]),
+        tests(
+            "SchemaCommand", of: "SettleSchemaCommand", ["SettlePostgres", "SettleSchema", argumentParser, lifecycle]),
         tests("SettleAT", of: "SettleSchema", ["SettleCore", "SettlePostgres", lifecycle]),
         tests(
             "ServiceKit", of: "SettleServiceKit",

@@ -31,7 +31,7 @@ struct OrderCommand: AsyncParsableCommand {
             let settle = try Settle(
                 boot, routes: ShopRoutes.all, deadLetters: ShopRoutes.deadLetters,
                 failpoints: ["order.branchesDone", "order.beforeCommit", "order.committed"])
-            settle.migrations("order", OrderSchema.migrations)
+            settle.migrations(OrderSchema.migrations)
             settle.answers(
                 to: ShopRoutes.all, probe: RowProbe(settle.messageDatabase, table: "orders", key: "id", type: "uuid"),
                 batch: Settlement(outbox: settle.outbox).follow)

@@ -30,7 +30,7 @@ struct StockCommand: AsyncParsableCommand {
         ) { boot in
             let settle = try Settle(
                 boot, routes: [ShopRoutes.deductStock, ShopRoutes.restock], deadLetters: ShopRoutes.deadLetters)
-            settle.migrations("stock", StockSchema.migrations)
+            settle.migrations(StockSchema.migrations)
             settle.receive(ShopRoutes.deductStock, applier: DeductStockApplier(database: settle.messageDatabase))
             settle.receive(ShopRoutes.restock, applier: RestockApplier(database: settle.messageDatabase))
             try settle.participate(boot, Deduct.handlers, initiators: [ShopServices.order])

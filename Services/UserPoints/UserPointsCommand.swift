@@ -32,7 +32,7 @@ struct UserPointsCommand: AsyncParsableCommand {
         ) { boot in
             let settle = try Settle(
                 boot, routes: [ShopRoutes.addPoint, ShopRoutes.refundPoint], deadLetters: ShopRoutes.deadLetters)
-            settle.migrations("user-points", PointsSchema.migrations)
+            settle.migrations(PointsSchema.migrations)
             settle.receive(ShopRoutes.addPoint, applier: AddPointApplier(database: settle.messageDatabase))
             settle.receive(ShopRoutes.refundPoint, applier: RefundPointApplier(database: settle.messageDatabase))
             try settle.participate(boot, Spend.handlers, initiators: [ShopServices.order])

@@ -18,6 +18,7 @@ extension Settle {
         var database = try boot.setting("DATABASE_URL") { try PostgresConfiguration(url: boot.settings.databaseURL) }
         database.connections = try boot.reader.integer("database-connections", default: 8, in: 1...200)
         var configuration = Configuration(app: boot.name, database: database)
+        configuration.schema = .public
         configuration.broker = try boot.setting("AMQP_URL") { try RabbitMQConfiguration(url: boot.settings.amqpURL) }
         configuration.redis = try boot.setting("REDIS_URL") { try RedisConfiguration(url: boot.settings.redisURL) }
         configuration.deadLetters = deadLetters

@@ -73,7 +73,7 @@ struct FacadeTests {
                     }
                     try #expect(
                         await Testbed.eventually {
-                            try await mine.number("SELECT count(*) FROM task_his") == 4
+                            try await mine.number("SELECT count(*) FROM settle.task_his") == 4
                         })
                 }
                 try #expect(await said(mine) == ["a: number 6", "b: too much"])
@@ -95,7 +95,7 @@ struct FacadeTests {
             settle.sends(note)
             try await Testbed.serving(settle.services) {
                 await #expect(throws: UnknownTaskType.self) { try await sendCharge(settle) }
-                try #expect(await database.number("SELECT count(*) FROM task") == 0)
+                try #expect(await database.number("SELECT count(*) FROM settle.task") == 0)
             }
         }
     }

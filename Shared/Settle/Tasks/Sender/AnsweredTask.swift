@@ -17,6 +17,12 @@ public struct AnsweredTask: Sendable {
     /// Seconds from the commit that wrote it to its archive.
     let age: Double
 
+    /// Of `task_his`.
+    static let columns = """
+        id, task_type, business_key, request_body, errormsg, traceparent,
+        extract(epoch FROM clock_timestamp() - create_time)::float8
+        """
+
     /// - Parameter bodies: what answers said beside that they finished, by the task's id.
     init(row: PostgresRow, bodies: [Int64: String]) throws {
         let id = try row.decode(Int64.self, at: 0)

@@ -115,6 +115,12 @@ struct DecisionStore: Sendable {
         }
     }
 
+    /// Forgets decisions that every participant has confirmed, and aborts, which nobody needs to.
+    static func purge(_ settings: TransactionSettings) -> TransactionPurge {
+        TransactionPurge(
+            "settle.global_transaction", isOver: "(decision = 'abort' OR acknowledged_at IS NOT NULL)", settings)
+    }
+
     private func decode(_ rows: PostgresRows) throws -> [XID: Decision] {
         try rows.reduce(into: [:]) { decisions, row in
             guard let xid = XID(rawValue: try row.decode(String.self, at: 0)) else { return }

@@ -116,7 +116,7 @@ final class PhaseTwo: Sendable {
 
     /// What is done now and then: forgets what ended long ago, and counts what nobody can be told.
     private func keepHouse() async {
-        let purge = TransactionPurge.decisions(settings)
+        let purge = DecisionStore.purge(settings)
         while !Task.isCancelled {
             do {
                 _ = try await purge.round(in: store.database)

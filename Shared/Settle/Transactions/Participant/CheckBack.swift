@@ -28,7 +28,7 @@ public final class CheckBack: Service {
         settings = participant.settings
         branches = UndecidedBranches(participant: participant)
         initiators = Mutex(InitiatorsToAsk(backoff: settings.checkBackoff))
-        purge = .branches(settings)
+        purge = BranchStore.purge(settings)
     }
 
     /// Runs until graceful shutdown.
