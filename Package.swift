@@ -15,7 +15,6 @@ let strict: [SwiftSetting] = [
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
-let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
@@ -36,7 +35,6 @@ let package = Package(
         .executable(name: "user-points", targets: ["ShopUserPoints"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.0.0"),
         .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.3.0"),
@@ -82,7 +80,7 @@ let package = Package(
         .target(
             name: "SettleServiceKit",
             dependencies: [
-                "SettleCore", logging, metrics, tracing, lifecycle, argumentParser, asyncHTTPClient, httpTypes,
+                "SettleCore", logging, metrics, tracing, lifecycle, asyncHTTPClient, httpTypes,
                 hummingbird,
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -99,7 +97,7 @@ let package = Package(
             name: "SettleHTTP",
             dependencies: [
                 "SettleCore", "SettlePostgres", "SettleRabbitMQ", "SettleRedis", "Settle", "SettleServiceKit", logging,
-                tracing, lifecycle, argumentParser, httpTypes, hummingbird,
+                tracing, lifecycle, httpTypes, hummingbird,
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             path: "Shared/SettleHTTP", swiftSettings: strict),
@@ -121,7 +119,7 @@ let package = Package(
 
         // What the three services say to each other.
         .target(
-            name: "ShopContract", dependencies: ["Settle", "SettleServiceKit", argumentParser],
+            name: "ShopContract", dependencies: ["Settle", "SettleServiceKit", hummingbird],
             path: "Shared/ShopContract", swiftSettings: strict),
 
         service("Order", schema: "ShopOrderSchema"),
@@ -152,7 +150,7 @@ let package = Package(
         tests(
             "ServiceKit", of: "SettleServiceKit",
             [
-                "SettleCore", "SettleTestSupport", metrics, tracing, lifecycle, argumentParser, asyncHTTPClient,
+                "SettleCore", "SettleTestSupport", metrics, tracing, lifecycle, asyncHTTPClient,
                 httpTypes, hummingbird,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -169,7 +167,12 @@ let package = Package(
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ]),
-        tests("Shop", of: "ShopOrder", ["Settle", "ShopContract"]),
+        tests(
+            "Shop", of: "ShopOrder",
+            [
+                "Settle", "SettleServiceKit", "SettleTestSupport", "ShopContract", "ShopStock", "ShopUserPoints",
+                hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"),
+            ]),
         tests(
             "Suite", of: "SettleCore", ["SettlePostgres", "SettleRabbitMQ", "SettleRedis", lifecycle]),
     ]
@@ -186,7 +189,7 @@ func service(_ name: String, schema: Target.Dependency) -> Target {
         name: "Shop\(name)",
         dependencies: [
             "SettleCore", "SettlePostgres", "SettleRabbitMQ", "SettleRedis", "Settle", "SettleHTTP", "SettleServiceKit",
-            "SettleSchema", "ShopContract", schema, logging, metrics, lifecycle, argumentParser, hummingbird, httpTypes,
+            "SettleSchema", "ShopContract", schema, logging, metrics, lifecycle, hummingbird, httpTypes,
         ],
         path: "Services/\(name)", swiftSettings: strict)
 }

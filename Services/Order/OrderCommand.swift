@@ -1,4 +1,3 @@
-import ArgumentParser
 import ShopOrderSchema
 import SettleServiceKit
 import SettleHTTP
@@ -7,28 +6,15 @@ import SettleSchema
 import ShopContract
 
 @main
-struct OrderCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "order",
-        abstract: "Places orders, and sends tasks until each order is settled or cancelled.",
-        discussion: """
-            Settings come from the flags below, else from the environment; SETTLE_TOKEN, which guards the internal \
-            routes, and MESSAGE_KEYS, which sign messages, from the environment only.
-            """)
+enum OrderCommand {
+    static let command = ServiceCommand(
+        "order", about: "Places orders, and sends tasks until each order is settled or cancelled.",
+        port: 8080, peers: ShopServices.all,
+        settings: SettleSettings.messages + SettleSettings.tasks + SettleSettings.transactions
+            + CustomerSettings.table.settings)
 
-    @OptionGroup var common: CommonOptions
-    @OptionGroup var shop: ShopOptions
-    @OptionGroup var messaging: MessagingOptions
-    @OptionGroup var tasks: TaskOptions
-    @OptionGroup var transactions: TransactionOptions
-    @OptionGroup var customers: CustomerOptions
-
-    func run() async throws {
-        let flags = messaging.flags.merging(tasks.flags) { $1 }.merging(transactions.flags) { $1 }
-            .merging(customers.flags) { $1 }.merging(shop.flags) { $1 }
-        try await ServiceMain.run(
-            "order", defaultPort: 8080, peers: ShopServices.all, options: common, flags: flags
-        ) { boot in
+    static func main() async {
+        await ServiceMain.run(command) { boot in
             let infrastructure = try Infrastructure(
                 boot,
                 library: [
@@ -40,7 +26,7 @@ struct OrderCommand: AsyncParsableCommand {
                 boot, infrastructure, routes: ShopRoutes.all, deadLetters: ShopRoutes.deadLetters,
                 failpoints: ["order.branchesDone", "order.beforeCommit", "order.committed"])
             let scheduler = TaskScheduler(
-                settings: try TaskOptions.settings(boot), database: database, publisher: messaging.publisher,
+                settings: try TaskSettings.table.read(boot.reader), database: database, publisher: messaging.publisher,
                 keys: messaging.keys, logger: boot.logger)
             let settlement = Settlement(outbox: scheduler.outbox)
             let listener = FinishListener(
@@ -59,18 +45,21 @@ struct OrderCommand: AsyncParsableCommand {
             let initiator = TransactionInitiator(
                 name: boot.name, selfURL: try boot.initiatorURL(ShopServices.order), database: database,
                 participants: HTTPTransactionPeers(participants, over: phase2, token: boot.settings.token),
-                settings: try TransactionOptions.settings(boot), failpoints: messaging.failpoints, logger: boot.logger)
+                settings: try TransactionSettings.table.read(boot.reader), failpoints: messaging.failpoints,
+                logger: boot.logger)
             let store = OrderStore(database: database, tasks: scheduler.store)
             let writes = WriteHealth()
             let points = PointsClient(try boot.client(ShopServices.userPoints, over: http))
             let customers = Customers(
                 boot.settings.token,
-                isTheirs: try CustomerOptions.areToldApart(boot.reader) ? CustomerTokens(points).isTheirs : nil)
+                isTheirs: try CustomerSettings.table.read(boot.reader).areToldApart
+                    ? CustomerTokens(points).isTheirs : nil)
             let place = PlaceOrder(
                 stock: StockClient(try boot.client(ShopServices.stock, over: http)), points: points,
                 initiator: initiator, store: store,
                 writer: OrderWriter(
-                    database: database, outbox: scheduler.outbox, initiator: initiator, failpoints: messaging.failpoints),
+                    database: database, outbox: scheduler.outbox, initiator: initiator, failpoints: messaging.failpoints
+                ),
                 writes: writes, failpoints: messaging.failpoints, logger: boot.logger)
             let server = HTTPService(
                 boot,

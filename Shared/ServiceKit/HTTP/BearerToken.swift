@@ -1,15 +1,15 @@
 import SettleCore
-import Hummingbird
+package import Hummingbird
 
 /// Lets only requests through that carry `Authorization: Bearer <token>` with one of the tokens that are accepted.
-struct BearerToken: RouterMiddleware {
-    typealias Context = ServiceRequestContext
+package struct BearerToken: RouterMiddleware {
+    package typealias Context = ServiceRequestContext
 
     private let accepted: [[UInt8]]
 
-    init(_ tokens: Tokens) { accepted = tokens.accepted.map { Array($0.utf8) } }
+    package init(_ tokens: Tokens) { accepted = tokens.accepted.map { Array($0.utf8) } }
 
-    func handle(
+    package func handle(
         _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
     ) async throws -> Response {
         guard accepts(try Self.token(of: request)) else { throw Problem.unauthorized }
@@ -20,7 +20,7 @@ struct BearerToken: RouterMiddleware {
     ///
     /// - Throws: the problem 401 when it has none, or one that nobody was ever given: too long, or of other characters
     ///   than RFC 6750 allows. Two headers are such a one, too.
-    static func token(of request: Request) throws(Problem) -> [UInt8] {
+    package static func token(of request: Request) throws(Problem) -> [UInt8] {
         guard let token = token(in: request.headers[.authorization]) else { throw .unauthorized }
         return token
     }
@@ -34,7 +34,7 @@ struct BearerToken: RouterMiddleware {
     }
 
     /// Compares with every token, whichever is right.
-    func accepts(_ given: [UInt8]) -> Bool {
+    package func accepts(_ given: [UInt8]) -> Bool {
         var isRight = false
         for token in accepted where given.isEqualInConstantTime(to: token) { isRight = true }
         return isRight

@@ -29,7 +29,7 @@ public struct Infrastructure: Sendable {
             try PostgresConfiguration(url: boot.settings.databaseURL)
         }
         configuration.applicationName = boot.name
-        configuration.connections = try boot.reader.integer("database-connections", default: 8, in: 1...200)
+        configuration.connections = try DatabaseSettings.table.read(boot.reader).connections
         // A row that a prepared transaction holds must not keep a connection for long; whoever meets it comes again.
         configuration.lockTimeout = .seconds(1)
         self.configuration = configuration

@@ -1,51 +1,9 @@
 public import SettleServiceKit
-public import ArgumentParser
-import Foundation
 import Logging
 public import SettlePostgres
 public import SettleRabbitMQ
 public import ServiceLifecycle
 public import Settle
-
-/// The flags of a service that sends or receives tasks.
-public struct MessagingOptions: ParsableArguments {
-    @Option(help: "classic or quorum: the type of queue to declare (QUEUE_TYPE, default classic).")
-    var queueType: String?
-    @Option(help: "Connections to the database (DATABASE_CONNECTIONS, default 8).")
-    var databaseConnections: String?
-    @Option(help: "How long a batch of messages waits for a held row (MESSAGE_LOCK_TIMEOUT, default 80ms).")
-    var messageLockTimeout: String?
-    @Option(
-        help: "How often a message is tried that fails for an unknown reason (SET_ASIDE_MAX_FAILURES, default 12).")
-    var setAsideMaxFailures: String?
-    @Option(help: "How long a message waits for a held row (SET_ASIDE_GIVE_UP_AFTER, default 24h).")
-    var setAsideGiveUpAfter: String?
-    @Option(help: "How many messages may wait, set aside (SET_ASIDE_MAX_WAITING, default 10000).")
-    var setAsideMaxWaiting: String?
-
-    /// No flags given.
-    public init() {}
-
-    /// For `ServiceMain.run`.
-    public var flags: [String: String?] {
-        [
-            "queue-type": queueType, "database-connections": databaseConnections,
-            "message-lock-timeout": messageLockTimeout, "set-aside-max-failures": setAsideMaxFailures,
-            "set-aside-give-up-after": setAsideGiveUpAfter, "set-aside-max-waiting": setAsideMaxWaiting,
-        ]
-    }
-
-    static func settings(_ boot: Bootstrap) throws -> SetAsideSettings {
-        var settings = SetAsideSettings()
-        settings.maxFailures = try boot.reader.integer(
-            "set-aside-max-failures", default: settings.maxFailures, in: 1...1_000_000)
-        settings.giveUpAfter = try boot.reader.duration(
-            "set-aside-give-up-after", default: settings.giveUpAfter, in: .seconds(1)...Duration.seconds(366 * 86400))
-        settings.maxWaiting = try boot.reader.integer(
-            "set-aside-max-waiting", default: settings.maxWaiting, in: 1...1_000_000)
-        return settings
-    }
-}
 
 /// The broker as a service uses it: one connection to publish on, one to receive on.
 public struct Messaging: Sendable {
@@ -75,33 +33,27 @@ public struct Messaging: Sendable {
     ) throws {
         self.boot = boot
         self.infrastructure = infrastructure
-        let queueType = try boot.setting("QUEUE_TYPE") {
-            try Topology.Queue.Kind(setting: try boot.reader.string("queue-type", default: "classic"))
-        }
+        let settings = try MessagingSettings.table.read(boot.reader)
         configuration = try boot.setting("AMQP_URL") {
             var configuration = try RabbitMQConfiguration(url: boot.settings.amqpURL)
             configuration.connectionName = boot.name
             return configuration
         }
-        topology = .tasks(routes, deadLetters: deadLetters, queueType: queueType)
+        topology = .tasks(routes, deadLetters: deadLetters, queueType: settings.queueType)
         publisher = RabbitMQPublisher(configuration, topology: topology, logger: boot.logger)
         var receiving = infrastructure.configuration
         // One for each queue that is busy, and one for what was set aside.
         receiving.connections = 4
-        receiving.lockTimeout = try boot.reader.duration(
-            "message-lock-timeout", default: .milliseconds(80), in: .milliseconds(1)...Duration.seconds(10))
+        receiving.lockTimeout = settings.lockTimeout
         database = PostgresDatabase(receiving, logger: boot.logger)
         setAside = SetAside(
-            settings: try MessagingOptions.settings(boot), database: database,
+            settings: try SetAsideSettings.table.read(boot.reader), database: database,
             deadLetters: DeadLetters(route: deadLetters, publisher: publisher, logger: boot.logger),
             logger: boot.logger)
-        keys = try boot.setting("MESSAGE_KEYS") {
-            try MessageKeys(try boot.reader.string("message-keys", default: "", isSecret: true), for: routes)
-        }
+        keys = try boot.setting("MESSAGE_KEYS") { try MessageKeys(settings.keys, for: routes) }
         self.failpoints = try boot.setting("SETTLE_FAULTS") {
-            try ProcessInfo.processInfo.environment["SETTLE_FAULTS"].map {
-                try Failpoints($0, points: Failpoints.points.union(failpoints))
-            } ?? .none
+            settings.failpoints.isEmpty
+                ? .none : try Failpoints(settings.failpoints, points: Failpoints.points.union(failpoints))
         }
         logKeys()
     }
@@ -135,15 +87,5 @@ public struct Messaging: Sendable {
     /// What readiness says of the broker.
     public func check(_ consumer: RabbitMQConsumer) -> HealthCheck {
         HealthCheck("rabbitmq") { [publisher] in publisher.isUp && consumer.isUp }
-    }
-}
-
-extension Topology.Queue.Kind {
-    fileprivate init(setting: String) throws {
-        switch setting {
-        case "classic": self = .classic
-        case "quorum": self = .quorum
-        default: throw SettingsError("QUEUE_TYPE", "classic or quorum")
-        }
     }
 }
