@@ -94,11 +94,7 @@ public final class TaskScheduler: Service {
     // MARK: What is due
 
     private func tick() async {
-        while !Task.isCancelled {
-            scanSignal.offer(())
-            // Only cancellation ends the sleep early, and then the loop ends.
-            try? await Task.sleep(for: settings.scanInterval)
-        }
+        await Task.every(settings.scanInterval) { scanSignal.offer(()) }
     }
 
     private func scanUntilStopped() async {
@@ -153,14 +149,12 @@ public final class TaskScheduler: Service {
 
     private func forgetArchived(longerThan retention: Duration) async {
         let purge = TaskHistoryPurge(retention: retention, batchSize: settings.batchSize)
-        while !Task.isCancelled {
+        await Task.every(settings.purgeInterval) {
             do {
                 _ = try await purge.round(in: store.database)
             } catch {
                 logger.warning("forgetting archived tasks failed", metadata: ["error": "\(error)"])
             }
-            // As above.
-            try? await Task.sleep(for: settings.purgeInterval)
         }
     }
 
