@@ -54,7 +54,10 @@ let package = Package(
         .target(name: "CSettleRabbitMQ", path: "Shared/CRabbitMQ", linkerSettings: [.linkedLibrary("rabbitmq")]),
 
         // What the modules above it share: threads that may block, back-off, batching, waiting.
-        .target(name: "SettleCore", path: "Shared/Base", swiftSettings: strict),
+        .target(
+            name: "SettleCore",
+            dependencies: [.product(name: "Instrumentation", package: "swift-distributed-tracing")],
+            path: "Shared/Base", swiftSettings: strict),
         .target(
             name: "SettlePostgres", dependencies: ["SettleCore", "CSettleLibpq", deque, logging, metrics, lifecycle],
             path: "Shared/Postgres",

@@ -1,3 +1,5 @@
+import SettleCore
+
 /// Durations as an operator writes them: a whole number and its unit.
 enum DurationText {
     private static let units: [(suffix: String, milliseconds: Int64)] = [
@@ -24,8 +26,7 @@ enum DurationText {
 
     /// In the largest unit that shows it whole, to the millisecond.
     static func format(_ duration: Duration) -> String {
-        let (seconds, attoseconds) = duration.components
-        let milliseconds = seconds * 1000 + attoseconds / 1_000_000_000_000_000
+        let milliseconds = Int64(duration.milliseconds)
         if milliseconds == 0 { return "0s" }
         let unit = units.last { milliseconds.isMultiple(of: $0.milliseconds) }
         return "\(milliseconds / (unit?.milliseconds ?? 1))\(unit?.suffix ?? "ms")"

@@ -1,3 +1,4 @@
+import SettleCore
 import SettlePostgres
 
 /// Forgets archived tasks that were answered longer ago than the retention, where one is set.
