@@ -27,38 +27,46 @@ public enum ServiceMain {
     ) async -> Never {
         do {
             switch try command.request(Array(CommandLine.arguments.dropFirst())) {
-            case .help: print(command.help)
+            case .help: end(saying: command.help, to: .standardOutput, EXIT_SUCCESS)
             case .health(let flags):
-                print(try await HealthQuery(SettingsReader(flags: flags), defaultPort: command.port).answer())
-            case .serve(let flags): try await start(command, SettingsReader(flags: flags), build)
+                let query = try HealthQuery(SettingsReader(flags: flags), defaultPort: command.port)
+                end(saying: try await query.answer(), to: .standardOutput, EXIT_SUCCESS)
+            case .serve(let flags): end(try await start(command, SettingsReader(flags: flags), build))
             }
-            exit(EXIT_SUCCESS)
         } catch let error as ServiceCommand.UsageError {
-            complain("\(command.name): \(error)", exitCode: usageExitCode)
+            end(saying: "\(command.name): \(error)", usageExitCode)
         } catch let error as SettingsError {
-            complain("\(command.name): \(error.line(among: command.settings))", exitCode: configurationExitCode)
+            end(saying: "\(command.name): \(error.line(among: command.settings))", configurationExitCode)
         } catch {
-            complain("\(error)", exitCode: EXIT_FAILURE)
+            end(saying: "\(error)", EXIT_FAILURE)
         }
     }
 
-    private static func complain(_ line: String, exitCode: Int32) -> Never {
-        FileHandle.standardError.write(Data("\(line)\n".utf8))
-        exit(exitCode)
+    private static func end(
+        saying line: String, to file: FileHandle = .standardError, _ exitCode: Int32
+    ) -> Never {
+        // Who has closed it does not want to know.
+        try? file.write(contentsOf: Data("\(line)\n".utf8))
+        end(exitCode)
     }
+
+    /// At once: `exit` would have OpenSSL and others free what is theirs, while threads that were at work on connections
+    /// are just ending, and need it for that.
+    private static func end(_ exitCode: Int32) -> Never { _exit(exitCode) }
 
     private static func start(
         _ command: ServiceCommand, _ reader: SettingsReader, _ build: (Bootstrap) async throws -> [any Service]
-    ) async throws {
+    ) async throws -> Int32 {
         let settings = try Settings(reader, defaultPort: command.port, peers: command.peers)
         try await settings.listenAddress.check()
         let bootstrap = bootstrap(command.name, reader, settings)
         let services = try await build(bootstrap)
         do {
             try await serve(services, logger: bootstrap.logger)
+            return EXIT_SUCCESS
         } catch {
             bootstrap.logger.critical("the service failed", metadata: ["error": "\(error)"])
-            exit(EXIT_FAILURE)
+            return EXIT_FAILURE
         }
     }
 
