@@ -164,8 +164,8 @@ let package = Package(
         tests(
             "SettleHTTP", of: "SettleHTTP",
             [
-                "SettleCore", "SettlePostgres", "Settle", "SettleSchema", "SettleServiceKit", "SettleTestSupport",
-                lifecycle, httpTypes,
+                "SettleCore", "SettlePostgres", "SettleRabbitMQ", "Settle", "SettleSchema", "SettleServiceKit",
+                "SettleTestSupport", lifecycle, httpTypes,
                 hummingbird,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),

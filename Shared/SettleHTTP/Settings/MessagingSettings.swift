@@ -23,11 +23,11 @@ public struct MessagingSettings: Sendable {
                 "message-lock-timeout", \.lockTimeout, in: .milliseconds(1)...Duration.seconds(10),
                 "How long a batch of messages waits for a held row."),
             .text(
-                "message-keys", \.keys, form: "a list TYPE=KEY, TYPE=KEY, …", whenUnset: "none",
+                "message-keys", \.keys, form: "TYPE=KEY, several with commas", whenUnset: "none",
                 isEnvironmentOnly: true,
                 "Sign messages, a key for each type of task, and let none in that is not signed."),
             .text(
-                "settle-faults", \.failpoints, form: "a list POINT=ACTION, POINT=ACTION@N, …", whenUnset: "none",
+                "settle-faults", \.failpoints, form: "POINT=ACTION, several with commas", whenUnset: "none",
                 isEnvironmentOnly: true, "Has the process crash on demand, for tests."),
         ])
 }
