@@ -57,7 +57,10 @@ let package = Package(
         .target(name: "CSettleRabbitMQ", path: "Shared/CRabbitMQ", linkerSettings: [.linkedLibrary("rabbitmq")]),
 
         // What the modules above it share: threads that may block, back-off, batching, waiting.
-        .target(name: "SettleCore", path: "Shared/Base", swiftSettings: strict),
+        .target(
+            name: "SettleCore",
+            dependencies: [.product(name: "Instrumentation", package: "swift-distributed-tracing")],
+            path: "Shared/Base", swiftSettings: strict),
         .target(
             name: "SettlePostgres", dependencies: ["SettleCore", "CSettleLibpq", deque, logging, metrics, lifecycle],
             path: "Shared/Postgres",
@@ -83,7 +86,7 @@ let package = Package(
         .target(
             name: "SettleServiceKit",
             dependencies: [
-                "SettleCore", logging, metrics, tracing, lifecycle, argumentParser, asyncHTTPClient, httpTypes,
+                "SettleCore", logging, metrics, tracing, lifecycle, asyncHTTPClient, httpTypes,
                 hummingbird,
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -100,7 +103,7 @@ let package = Package(
             name: "SettleHTTP",
             dependencies: [
                 "SettleCore", "SettlePostgres", "SettleRabbitMQ", "SettleRedis", "Settle", "SettleServiceKit", logging,
-                tracing, lifecycle, argumentParser, httpTypes, hummingbird,
+                tracing, lifecycle, httpTypes, hummingbird,
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             path: "Shared/SettleHTTP", swiftSettings: strict),
@@ -126,7 +129,7 @@ let package = Package(
 
         // What the three services say to each other.
         .target(
-            name: "ShopContract", dependencies: ["Settle", "SettleServiceKit", argumentParser],
+            name: "ShopContract", dependencies: ["Settle", "SettleServiceKit", hummingbird],
             path: "Shared/ShopContract", swiftSettings: strict),
 
         service("Order", schema: "ShopOrderSchema"),
@@ -159,7 +162,7 @@ let package = Package(
         tests(
             "ServiceKit", of: "SettleServiceKit",
             [
-                "SettleCore", "SettleTestSupport", metrics, tracing, lifecycle, argumentParser, asyncHTTPClient,
+                "SettleCore", "SettleTestSupport", metrics, tracing, lifecycle, asyncHTTPClient,
                 httpTypes, hummingbird,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -170,13 +173,18 @@ let package = Package(
         tests(
             "SettleHTTP", of: "SettleHTTP",
             [
-                "SettleCore", "SettlePostgres", "Settle", "SettleSchema", "SettleServiceKit", "SettleTestSupport",
-                lifecycle, httpTypes,
+                "SettleCore", "SettlePostgres", "SettleRabbitMQ", "Settle", "SettleSchema", "SettleServiceKit",
+                "SettleTestSupport", lifecycle, httpTypes,
                 hummingbird,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ]),
-        tests("Shop", of: "ShopOrder", ["Settle", "ShopContract"]),
+        tests(
+            "Shop", of: "ShopOrder",
+            [
+                "Settle", "SettleServiceKit", "SettleTestSupport", "ShopContract", "ShopStock", "ShopUserPoints",
+                hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"),
+            ]),
         tests(
             "Suite", of: "SettleCore", ["SettlePostgres", "SettleRabbitMQ", "SettleRedis", lifecycle]),
     ]
@@ -193,7 +201,7 @@ func service(_ name: String, schema: Target.Dependency) -> Target {
         name: "Shop\(name)",
         dependencies: [
             "SettleCore", "SettlePostgres", "SettleRabbitMQ", "SettleRedis", "Settle", "SettleHTTP", "SettleServiceKit",
-            "SettleSchema", "ShopContract", schema, logging, metrics, lifecycle, argumentParser, hummingbird, httpTypes,
+            "SettleSchema", "ShopContract", schema, logging, metrics, lifecycle, hummingbird, httpTypes,
         ],
         path: "Services/\(name)", swiftSettings: strict)
 }

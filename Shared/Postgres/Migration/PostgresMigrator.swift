@@ -1,3 +1,5 @@
+import SettleCore
+
 /// Applies the migrations a database does not have yet, each in a transaction of its own together with its record in
 /// `settle.migration`. Any number of processes may start at once: an advisory lock lets one work at a time.
 public enum PostgresMigrator {
@@ -115,7 +117,7 @@ public enum PostgresMigrator {
                     return false
                 }
                 _ = try transaction.query(
-                    "SELECT set_config('lock_timeout', $1, true)", [.text("\(lockTimeout.wholeMilliseconds)ms")])
+                    "SELECT set_config('lock_timeout', $1, true)", [.text("\(lockTimeout.milliseconds)ms")])
                 if let schema { try enter(schema, transaction) }
                 try transaction.context.script(migration.sql)
                 // What the text set for its session, a search path perhaps, must not stay with the connection.

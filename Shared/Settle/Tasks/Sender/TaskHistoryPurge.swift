@@ -1,3 +1,5 @@
+import SettleCore
+
 /// Forgets archived tasks that were answered longer ago than the retention, where one is set.
 final class TaskHistoryPurge: Sendable {
     private let store: TaskStore

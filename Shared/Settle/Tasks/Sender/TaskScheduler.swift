@@ -109,11 +109,7 @@ public final class TaskScheduler: Service {
     // MARK: What is due
 
     private func tick() async {
-        while !Task.isCancelled {
-            wake()
-            // Only cancellation ends the sleep early, and then the loop ends.
-            try? await Task.sleep(for: settings.scanInterval)
-        }
+        await Task.every(settings.scanInterval) { wake() }
     }
 
     private func scanUntilStopped() async {
@@ -168,14 +164,12 @@ public final class TaskScheduler: Service {
 
     private func forgetArchived(longerThan retention: Duration) async {
         let purge = TaskHistoryPurge(store: store, retention: retention)
-        while !Task.isCancelled {
+        await Task.every(settings.purgeInterval) {
             do {
                 _ = try await purge.round()
             } catch {
                 logger.warning("forgetting archived tasks failed", metadata: ["error": "\(error)"])
             }
-            // As above.
-            try? await Task.sleep(for: settings.purgeInterval)
         }
     }
 

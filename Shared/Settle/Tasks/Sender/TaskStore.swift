@@ -96,7 +96,7 @@ public struct TaskStore: Sendable {
     ///
     /// - Parameter answers: no two with the same id.
     func archive(_ answers: [Answer], in transaction: borrowing PostgresTransaction) throws -> [AnsweredTask] {
-        try transaction.query(
+        let rows = try transaction.query(
             statements.archive,
             [
                 .int64s(answers.map(\.id)), .texts(answers.map(\.taskType)), .texts(answers.map(\.status.rawValue)),

@@ -1,3 +1,4 @@
+import SettleCore
 public import Foundation
 import SettlePostgres
 
