@@ -22,8 +22,7 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
     /// - Parameters:
     ///   - route: which tasks, and where the answers go.
     ///   - publisher: for the answers.
-    ///   - dedup: spares copies the way through `apply`; without it every task is applied, and the database says which
-    ///     ones are copies. Nothing else is lost.
+    ///   - dedup: spares most copies a look into the database; without it nothing is lost.
     ///   - setAside: keeps what cannot be applied now, and what nobody can read; run by the caller.
     ///   - keys: tasks must be signed with them, and answers are.
     public init(
@@ -50,9 +49,11 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
     /// same batch must be handled again.
     func attempt(_ deliveries: [Delivery], isRetry: Bool) async throws -> [Leftover] {
         var (items, leftovers) = read(deliveries)
-        for (place, record) in zip(items.indices, await dedup?.take(items.map(\.key)) ?? []) {
-            items[place].record = record
-            metrics.hint(record)
+        if let dedup {
+            for (place, record) in zip(items.indices, await dedup.take(items.map(\.key))) {
+                items[place].record = record
+                metrics.hint(record)
+            }
         }
         var answers: [(item: Item, answer: TaskAnswer)] = []
         func conclude(_ outcomes: some Sequence<(Item, TaskOutcome)>) {
@@ -140,10 +141,10 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
     private func note(_ outcome: TaskOutcome, of item: Item) {
         metrics.outcome(outcome)
         switch outcome {
-        case .applied where item.record == .decided:
+        case .applied where item.record == .decided, .answered where item.record == .decided:
             metrics.hintWasWrong()
             logger.warning("Redis knew a task as decided that the database did not; applied", metadata: item.metadata)
-        case .applied: logger.debug("task applied", metadata: item.metadata)
+        case .applied, .answered: logger.debug("task applied", metadata: item.metadata)
         case .duplicate: logger.info("duplicate task answered again", metadata: item.metadata)
         case .rejected(let reason), .conflict(let reason):
             logger.info("task not applied", metadata: item.metadata.merging(["reason": "\(reason)"]) { $1 })

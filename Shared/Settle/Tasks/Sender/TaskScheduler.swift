@@ -30,16 +30,24 @@ public final class TaskScheduler: Service {
     ///   - schema: the one that they are in, where `SettleSchema.tasks(in:)` has put them.
     ///   - publisher: run by the caller, and stopped after this.
     ///   - keys: to sign the tasks with; answers must be signed with them, too.
-    public init(
+    public convenience init(
         settings: TaskSettings = TaskSettings(), database: PostgresDatabase, schema: SchemaName = .public,
         publisher: any MessagePublisher, keys: MessageKeys = .none, logger: Logger
     ) {
-        self.settings = settings
+        let store = TaskStore(database: database, schema: schema, settings: settings)
+        self.init(
+            outbox: Outbox(store: store, logger: logger), store: store, publisher: publisher, keys: keys, logger: logger
+        )
+    }
+
+    /// - Parameter outbox: writes into `store`.
+    init(outbox: Outbox, store: TaskStore, publisher: any MessagePublisher, keys: MessageKeys, logger: Logger) {
+        self.outbox = outbox
+        self.store = store
         self.publisher = publisher
         self.keys = keys
         self.logger = logger
-        store = TaskStore(database: database, schema: schema, settings: settings)
-        outbox = Outbox(store: store, logger: logger)
+        settings = store.settings
     }
 
     /// Runs until graceful shutdown; then publishes what has been committed already, and returns.

@@ -96,14 +96,15 @@ public struct TaskStore: Sendable {
     ///
     /// - Parameter answers: no two with the same id.
     func archive(_ answers: [Answer], in transaction: borrowing PostgresTransaction) throws -> [AnsweredTask] {
-        try transaction.query(
+        let rows = try transaction.query(
             statements.archive,
             [
                 .int64s(answers.map(\.id)), .texts(answers.map(\.taskType)), .texts(answers.map(\.status.rawValue)),
                 .texts(answers.map(\.errormsg)), .texts(answers.map(\.requestBody)),
                 .ints(answers.map { $0.createTime.map { Int($0) } }),
-            ]
-        ).map(AnsweredTask.init(row:))
+            ])
+        let bodies = answers.reduce(into: [:]) { $0[$1.id] = $1.body }
+        return try rows.map { try AnsweredTask(row: $0, bodies: bodies) }
     }
 
     /// Which of these are not archived.
