@@ -15,7 +15,7 @@ struct Export: ParsableCommand {
 
     /// One per set of `SettleSchema`.
     enum Part: String, EnumerableFlag {
-        case tasks, transactions, at, setAside
+        case tasks, transactions, at, setAside, inbox
 
         static func help(for part: Part) -> ArgumentHelp? {
             switch part {
@@ -23,6 +23,7 @@ struct Export: ParsableCommand {
             case .transactions: "For initiators and participants of global transactions."
             case .at: "For participants in mode at; needs --transactions."
             case .setAside: "For receivers of tasks, and senders: what waits, and the dead letters."
+            case .inbox: "For receivers that keep no memory of their own of what they have done."
             }
         }
 
@@ -32,6 +33,7 @@ struct Export: ParsableCommand {
             case .transactions: SettleSchema.transactions
             case .at: SettleSchema.at
             case .setAside: SettleSchema.setAside
+            case .inbox: SettleSchema.inbox
             }
         }
     }

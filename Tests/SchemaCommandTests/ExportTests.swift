@@ -11,7 +11,7 @@ import Testing
 @Suite("settle-schema export")
 struct ExportTests {
     private static let url = ProcessInfo.processInfo.environment["SETTLE_TEST_POSTGRES_URL"]
-    private static let all = ["--tasks", "--transactions", "--at", "--set-aside"]
+    private static let all = ["--tasks", "--transactions", "--at", "--set-aside", "--inbox"]
 
     private func export(_ arguments: [String]) throws { try Export.parse(arguments).run() }
 
@@ -60,7 +60,7 @@ struct ExportTests {
     func applied(schema: String) async throws {
         let sets = [
             SettleSchema.tasks(in: try SchemaName(schema)), SettleSchema.transactions, SettleSchema.at,
-            SettleSchema.setAside,
+            SettleSchema.setAside, SettleSchema.inbox,
         ]
         let files = try files(Self.all + ["--schema", schema])
         #expect(files.count == sets.reduce(0) { $0 + $1.migrations.count })

@@ -47,7 +47,5 @@ public enum SettleSchema {
     /// `settle.set_aside`, for a service that receives tasks or answers: what waits, and the dead letters.
     public static let setAside = MigrationSet(
         "settle-set-aside",
-        [
-            Migration(name: "settle_0007_set_aside", bytes: PackageResources.settle_0007_set_aside_sql)
-        ])
+        [Migration(name: "settle_0007_set_aside", bytes: PackageResources.settle_0007_set_aside_sql)])
 }

@@ -38,8 +38,9 @@ extension MigrationSet {
             """
     }
 
+    /// The text before it may end without a semicolon, and in a comment.
     private static let leave = """
-
+        ;
         SELECT set_config('search_path', current_setting('settle.search_path'), false);
 
         """

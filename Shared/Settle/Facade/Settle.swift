@@ -64,10 +64,10 @@ public final class Settle: Sendable {
         tasks = TaskStore(database: database, schema: configuration.schema, settings: configuration.tasks)
         outbox = Outbox(store: tasks, logger: logger)
         registry = Registry()
-        libraryMigration = .migrating("migrate the common tables", on: database, logger) { [registry] in
+        libraryMigration = .migrating("migrate the common tables", configuration, database, logger) { [registry] in
             registry.librarySets(configuration.schema)
         }
-        migration = .migrating("migrate", on: database, logger) { [registry] in registry.ownSets }
+        migration = .migrating("migrate", configuration, database, logger) { [registry] in registry.ownSets }
     }
 
     /// Has the application's own tables made and kept up to date: after Settle's, before everything else.
@@ -126,11 +126,17 @@ public final class Settle: Sendable {
 
 extension StartupStep {
     fileprivate static func migrating(
-        _ name: String, on database: PostgresDatabase, _ logger: Logger,
+        _ name: String, _ configuration: Settle.Configuration, _ database: PostgresDatabase, _ logger: Logger,
         _ sets: @escaping @Sendable () -> [MigrationSet]
     ) -> StartupStep {
         StartupStep(name, logger: logger, isPermanent: { ($0 as? PostgresMigrationError)?.isPermanent ?? false }) {
-            for set in sets() { try await PostgresMigrator.apply(set, on: database) }
+            for set in sets() {
+                if configuration.migrates {
+                    try await PostgresMigrator.apply(set, on: database)
+                } else {
+                    try await PostgresMigrator.verify(set, on: database)
+                }
+            }
         }
     }
 }
