@@ -25,6 +25,14 @@ public struct Tokens: Sendable, Equatable {
         self.byURL = byURL
     }
 
+    /// One token for all, that comes from outside of the program.
+    ///
+    /// - Throws: ``SettingsError`` for one that is too short, or that no client could send.
+    package init(checking own: String) throws(SettingsError) {
+        guard Self.isToken(own) else { throw SettingsError("settle-token", "\(Self.form) is expected") }
+        self.init(own)
+    }
+
     /// What requests to `baseURL` carry.
     public func sent(to baseURL: BaseURL) -> String { byURL[baseURL] ?? own }
 

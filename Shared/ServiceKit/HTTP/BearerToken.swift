@@ -2,19 +2,24 @@ import SettleCore
 package import Hummingbird
 
 /// Lets only requests through that carry `Authorization: Bearer <token>` with one of the tokens that are accepted.
-package struct BearerToken: RouterMiddleware {
-    package typealias Context = ServiceRequestContext
+package struct BearerTokenMiddleware<Context: RequestContext>: RouterMiddleware {
+    private let tokens: BearerToken
 
-    private let accepted: [[UInt8]]
-
-    package init(_ tokens: Tokens) { accepted = tokens.accepted.map { Array($0.utf8) } }
+    package init(_ tokens: Tokens) { self.tokens = BearerToken(tokens) }
 
     package func handle(
         _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
     ) async throws -> Response {
-        guard accepts(try Self.token(of: request)) else { throw Problem.unauthorized }
+        guard tokens.accepts(try BearerToken.token(of: request)) else { throw Problem.unauthorized }
         return try await next(request, context)
     }
+}
+
+/// The tokens that a request may carry.
+package struct BearerToken: Sendable {
+    private let accepted: [[UInt8]]
+
+    package init(_ tokens: Tokens) { accepted = tokens.accepted.map { Array($0.utf8) } }
 
     /// The token that a request carries.
     ///

@@ -1,0 +1,83 @@
+public import Settle
+import SettlePostgres
+import SettleRabbitMQ
+import SettleRedis
+public import SettleServiceKit
+
+extension Settle {
+    /// A service with what its operator has set.
+    ///
+    /// - Parameters:
+    ///   - routes: all tasks that the service sends or receives: those that may be signed.
+    ///   - failpoints: where the service's own code may crash on demand, beside the points of Settle.
+    /// - Throws: ``SettingsError``.
+    public convenience init(
+        _ boot: Bootstrap, routes: [TaskRoute], deadLetters: DeadLetterRoute, failpoints: Set<String> = []
+    ) throws {
+        var database = try boot.setting("DATABASE_URL") { try PostgresConfiguration(url: boot.settings.databaseURL) }
+        database.connections = try DatabaseSettings.table.read(boot.reader).connections
+        var configuration = Configuration(app: boot.name, database: database)
+        configuration.broker = try boot.setting("AMQP_URL") { try RabbitMQConfiguration(url: boot.settings.amqpURL) }
+        configuration.redis = try boot.setting("REDIS_URL") { try RedisConfiguration(url: boot.settings.redisURL) }
+        configuration.deadLetters = deadLetters
+        let messaging = try MessagingSettings.table.read(boot.reader)
+        configuration.queueType = messaging.queueType
+        configuration.messageLockTimeout = messaging.lockTimeout
+        configuration.tasks = try TaskSettings.table.read(boot.reader)
+        configuration.setAside = try SetAsideSettings.table.read(boot.reader)
+        configuration.transactions = try TransactionSettings.table.read(boot.reader)
+        configuration.keys = try boot.setting("MESSAGE_KEYS") { try MessageKeys(messaging.keys, for: routes) }
+        configuration.failpoints = try boot.setting("SETTLE_FAULTS") {
+            messaging.failpoints.isEmpty
+                ? .none : try Failpoints(messaging.failpoints, points: Failpoints.points.union(failpoints))
+        }
+        self.init(configuration, logger: boot.logger)
+    }
+
+    /// Says that the service does parts of global transactions.
+    ///
+    /// - Parameter initiators: those whom it does its part for when `INITIATORS` says nothing else.
+    public func participate(_ boot: Bootstrap, _ handlers: [BranchHandler], initiators: [PeerService]) throws {
+        let directory =
+            try ParticipantSettings.table(initiators: initiators).read(boot.reader).initiators
+            ?? ServiceDirectory(try initiators.map { ($0.name, try boot.settings.url(of: $0)) })
+        participate(handlers, initiators: HTTPTransactionPeers(directory, over: outbound(), token: boot.settings.token))
+    }
+
+    /// Says that the service begins and decides global transactions.
+    ///
+    /// - Parameters:
+    ///   - peer: the service itself, as others know it.
+    ///   - participants: those that do the parts.
+    public func initiate(_ boot: Bootstrap, as peer: PeerService, participants: [PeerService]) throws {
+        let selfURL = try boot.settings.url(of: peer).description
+        guard selfURL.utf8.count <= BranchContext.maxInitiatorLength else {
+            // Too long a one is refused at the start, not at each transaction.
+            throw SettingsError(peer.urlSetting, "at most \(BranchContext.maxInitiatorLength) bytes")
+        }
+        let directory = ServiceDirectory(try participants.map { ($0.name, try boot.settings.url(of: $0)) })
+        initiate(
+            selfURL: selfURL,
+            participants: HTTPTransactionPeers(directory, over: outbound(), token: boot.settings.token))
+    }
+
+    /// The HTTP side of the service: its own routes, and those of Settle.
+    ///
+    /// - Parameters:
+    ///   - checks: its own ones, for readiness.
+    ///   - problems: how errors of its own are answered.
+    ///   - routes: adds its own routes; those of the second argument need the token.
+    public func server(
+        _ boot: Bootstrap, checks: [HealthCheck] = [], problems: [ProblemMapping] = [],
+        routes: (_ open: ServiceRoutes, _ internal: ServiceRoutes) -> Void
+    ) -> HTTPService {
+        HTTPService(
+            boot,
+            checks: self.checks.map { HealthCheck($0.name, isRequired: $0.isRequired, $0.isWell) } + checks,
+            problems: problems + [.branches, .transactions, .postgres], isOpen: isOpen
+        ) { open, guarded in
+            routes(open, guarded)
+            addRoutes(toGuarded: guarded)
+        }
+    }
+}
