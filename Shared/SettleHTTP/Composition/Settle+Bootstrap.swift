@@ -1,4 +1,3 @@
-import Foundation
 public import Settle
 import SettlePostgres
 import SettleRabbitMQ
