@@ -24,9 +24,18 @@ let package = Package(
         .executableTarget(
             name: "mailer",
             dependencies: [
-                "Contract", .product(name: "Settle", package: "settle"), .product(name: "Logging", package: "swift-log"),
+                "Contract", .product(name: "Settle", package: "settle"),
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], path: "Mailer"),
+        // A sender of tasks whose own statements go through another client.
+        .executableTarget(
+            name: "newsletter",
+            dependencies: [
+                "Contract", .product(name: "Settle", package: "settle"),
+                .product(name: "SettlePostgres", package: "settle"), .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ], path: "Newsletter"),
         // A participant of global transactions.
         .executableTarget(name: "wallet", dependencies: web, path: "Wallet"),
         // An initiator of global transactions, and a sender of tasks.

@@ -15,7 +15,8 @@ struct Mailer {
         settle.receive(sendMail, key: \.id) { mail, tx in
             guard mail.to.contains("@") else { throw TaskRefusal("'\(mail.to)' is no address") }
             let rows = try tx.query(
-                "INSERT INTO mail (recipient, text) VALUES ($1, $2) RETURNING number", [.text(mail.to), .text(mail.text)])
+                "INSERT INTO mail (recipient, text) VALUES ($1, $2) RETURNING number",
+                [.text(mail.to), .text(mail.text)])
             return Sent(number: try rows[0].decode(Int.self, "number"))
         }
         try await ServiceGroup(

@@ -48,13 +48,17 @@ struct ChargeWallet: TCCAction {
             UPDATE wallet SET balance = balance - $2, reserved = reserved + $2
             WHERE owner = $1 AND balance >= $2 RETURNING balance
             """, [.text(charge.owner), .int(charge.amount)])
-        guard let row = rows.first else { throw BranchRefusal(code: "no-money", detail: "\(charge.owner) has too little") }
+        guard let row = rows.first else {
+            throw BranchRefusal(code: "no-money", detail: "\(charge.owner) has too little")
+        }
         return Balance(left: try row.decode(Int.self, "balance"))
     }
 
     func confirm(_ charges: [Charge], in tx: borrowing PostgresTransaction) {
         for charge in charges {
-            tx.add("UPDATE wallet SET reserved = reserved - $2 WHERE owner = $1", [.text(charge.owner), .int(charge.amount)])
+            tx.add(
+                "UPDATE wallet SET reserved = reserved - $2 WHERE owner = $1",
+                [.text(charge.owner), .int(charge.amount)])
         }
     }
 

@@ -15,7 +15,7 @@ enum OrderCommand {
     static func main() async {
         await ServiceMain.run(command) { boot in
             let settle = try Settle(
-                boot, routes: ShopRoutes.all, deadLetters: ShopRoutes.deadLetters,
+                boot, routes: ShopRoutes.all, sendsThem: true, deadLetters: ShopRoutes.deadLetters,
                 failpoints: ["order.branchesDone", "order.beforeCommit", "order.committed"])
             settle.migrations(OrderSchema.migrations)
             settle.answers(
@@ -31,7 +31,8 @@ enum OrderCommand {
             let points = PointsClient(try boot.client(ShopServices.userPoints, over: http))
             let customers = Customers(
                 boot.settings.token,
-                isTheirs: try CustomerSettings.table.read(boot.reader).areToldApart ? CustomerTokens(points).isTheirs : nil)
+                isTheirs: try CustomerSettings.table.read(boot.reader).areToldApart
+                    ? CustomerTokens(points).isTheirs : nil)
             let place = PlaceOrder(
                 settle, stock: StockClient(try boot.client(ShopServices.stock, over: http)), points: points,
                 store: store, logger: boot.logger)

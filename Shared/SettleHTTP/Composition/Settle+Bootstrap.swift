@@ -9,10 +9,12 @@ extension Settle {
     ///
     /// - Parameters:
     ///   - routes: all tasks that the service sends or receives: those that may be signed.
+    ///   - sendsThem: whether it sends them, and so has the settings of a sender.
     ///   - failpoints: where the service's own code may crash on demand, beside the points of Settle.
     /// - Throws: ``SettingsError``.
     public convenience init(
-        _ boot: Bootstrap, routes: [TaskRoute], deadLetters: DeadLetterRoute, failpoints: Set<String> = []
+        _ boot: Bootstrap, routes: [TaskRoute], sendsThem: Bool = false, deadLetters: DeadLetterRoute,
+        failpoints: Set<String> = []
     ) throws {
         var database = try boot.setting("DATABASE_URL") { try PostgresConfiguration(url: boot.settings.databaseURL) }
         database.connections = try DatabaseSettings.table.read(boot.reader).connections
@@ -24,7 +26,7 @@ extension Settle {
         configuration.deadLetters = deadLetters
         configuration.queueType = messaging.queueType
         configuration.messageLockTimeout = messaging.lockTimeout
-        configuration.tasks = try TaskSettings.table.read(boot.reader)
+        if sendsThem { configuration.tasks = try TaskSettings.table.read(boot.reader) }
         configuration.setAside = try SetAsideSettings.table.read(boot.reader)
         configuration.transactions = try TransactionSettings.table.read(boot.reader)
         configuration.keys = try boot.setting("MESSAGE_KEYS") { try MessageKeys(messaging.keys, for: routes) }

@@ -25,6 +25,11 @@ public struct TaskDraft: Sendable {
         self.requestBody = String(decoding: try JSONEncoder().encode(body), as: UTF8.self)
         self.traceParent = traceParent
     }
+
+    /// One of `type`, in the current trace.
+    public init<Body, Answer>(_ type: TaskType<Body, Answer>, key: String, _ body: Body) throws {
+        try self.init(type.route, businessKey: key, body: body)
+    }
 }
 
 /// The W3C `traceparent` that tasks and their messages carry, through whatever instrument the process installed.
