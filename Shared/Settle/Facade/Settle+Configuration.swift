@@ -31,6 +31,8 @@ extension Settle {
         public var transactions = TransactionSettings()
         /// Sign tasks and answers.
         public var keys = MessageKeys.none
+        /// Stands around each batch of tasks that is applied, and of answers.
+        public var hook: MessageHook?
         /// Crash on demand.
         public var failpoints = Failpoints.none
         /// What requests between services carry, in both directions.

@@ -35,7 +35,8 @@ extension Settle {
             content.receivers.append { [messageDatabase, configuration, logger] messaging in
                 let listener = FinishListener(
                     scheduler: messaging.scheduler, setAside: messaging.setAside, database: messageDatabase,
-                    probe: probe, failpoints: configuration.failpoints, logger: logger, handler: handler)
+                    probe: probe, hook: configuration.hook, failpoints: configuration.failpoints, logger: logger,
+                    handler: handler)
                 return routes.map { listener.subscription(to: $0) }
             }
         }
@@ -79,7 +80,8 @@ extension Settle {
             content.receivers.append { [configuration, logger] messaging in
                 let inbox = Inbox(
                     route: route, applier: applier, publisher: messaging.publisher, dedup: messaging.dedup,
-                    setAside: messaging.setAside, keys: configuration.keys, failpoints: configuration.failpoints,
+                    setAside: messaging.setAside, keys: configuration.keys, hook: configuration.hook,
+                    failpoints: configuration.failpoints,
                     logger: logger)
                 return [inbox.subscription()]
             }

@@ -27,6 +27,11 @@ extension Settle {
         /// The rows of a statement added before.
         public func rows(of ticket: PostgresTicket) throws -> PostgresRows { try postgres.rows(of: ticket) }
 
+        /// Has `action` run on the connection's thread right after the commit. It must not block.
+        public func afterCommit(_ action: @escaping @Sendable (PostgresCommitted) -> Void) {
+            postgres.afterCommit(action)
+        }
+
         /// Sends a task if, and only if, this transaction commits.
         ///
         /// - Parameters:

@@ -14,6 +14,7 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
     private let dedup: (any DedupCache)?
     private let setAside: SetAside
     private let keys: MessageKeys
+    private let hook: MessageHook?
     private let heldRows = HeldRows()
     private let failpoints: Failpoints
     private let logger: Logger
@@ -28,8 +29,10 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
     ///   - keys: tasks must be signed with them, and answers are.
     public init(
         route: TaskRoute, applier: Applier, publisher: any MessagePublisher, dedup: RedisDedup? = nil,
-        setAside: SetAside, keys: MessageKeys = .none, failpoints: Failpoints = .none, logger: Logger
+        setAside: SetAside, keys: MessageKeys = .none, hook: MessageHook? = nil, failpoints: Failpoints = .none,
+        logger: Logger
     ) {
+        self.hook = hook
         self.route = route
         self.applier = applier
         self.publisher = publisher
@@ -71,7 +74,7 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
             for round in rounds(of: items.filter { known[$0.index] == nil }) {
                 let failures = try await isolation(isRetry: isRetry).run(round) { items in
                     try failpoints.reach("inbox.beforeCommit")
-                    let outcomes = try await applier.apply(items.map(\.task))
+                    let outcomes = try await apply(items.map(\.task))
                     try failpoints.reach("inbox.committed")
                     conclude(zip(items, outcomes))
                 }
@@ -86,6 +89,16 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
         // The batch comes again, and with it what is left over: put aside now, it would be put aside each time.
         if let failure { throw failure }
         return leftovers
+    }
+
+    private func apply(_ tasks: [ReceivedTask<Applier.Body>]) async throws -> [TaskOutcome] {
+        guard let hook else { return try await applier.apply(tasks) }
+        var outcomes: [TaskOutcome]?
+        try await hook(MessageStep(kind: .apply, taskType: route.taskType, count: tasks.count)) {
+            outcomes = try await applier.apply(tasks)
+        }
+        guard let outcomes else { throw HookDidNothing() }
+        return outcomes
     }
 
     /// What the database knows of those that Redis takes for duplicates, by their places in the batch: one read, and none

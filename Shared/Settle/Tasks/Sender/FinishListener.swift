@@ -18,6 +18,7 @@ public final class FinishListener: Sendable {
     /// Over the listener's own connections.
     private let store: TaskStore
     private let probe: RowProbe?
+    private let hook: MessageHook?
     private let heldRows = HeldRows()
     private let failpoints: Failpoints
     private let logger: Logger
@@ -30,12 +31,13 @@ public final class FinishListener: Sendable {
     ///   - handler: called once per batch with the tasks that were answered for the first time.
     public init(
         scheduler: TaskScheduler, setAside: SetAside, database: PostgresDatabase, probe: RowProbe? = nil,
-        failpoints: Failpoints = .none, logger: Logger, handler: @escaping AnswerHandler
+        hook: MessageHook? = nil, failpoints: Failpoints = .none, logger: Logger, handler: @escaping AnswerHandler
     ) {
         self.scheduler = scheduler
         self.setAside = setAside
         store = scheduler.store.over(database)
         self.probe = probe
+        self.hook = hook
         self.failpoints = failpoints
         self.logger = logger
         self.handler = handler
@@ -70,7 +72,7 @@ public final class FinishListener: Sendable {
             rows: { [ByteKey(String($0.answer.id))] },
             held: { try await self.held(among: $0.compactMap { Int64($0.text) }) },
             memory: heldRows, isRetry: isRetry, logger: logger)
-        let failures = try await isolation.run(answers) { try await self.archive($0.map(\.answer)) }
+        let failures = try await isolation.run(answers) { try await self.archive($0.map(\.answer), of: route) }
         return leftovers + failures.map { Leftover(index: $0.item.index, fate: $0.fate, reason: $0.reason) }
     }
 
@@ -85,6 +87,16 @@ public final class FinishListener: Sendable {
         }
         for key in try await probe?.held(among: keys.keys.map(\.text)) ?? [] { held.formUnion(keys[key] ?? []) }
         return held
+    }
+
+    private func archive(_ answers: [Answer], of route: TaskRoute) async throws {
+        guard let hook else { return try await archive(answers) }
+        var isDone = false
+        try await hook(MessageStep(kind: .answer, taskType: route.taskType, count: answers.count)) {
+            try await archive(answers)
+            isDone = true
+        }
+        guard isDone else { throw HookDidNothing() }
     }
 
     private func archive(_ answers: [Answer]) async throws {

@@ -32,11 +32,11 @@ public struct Outbox: Sendable {
     public func add(_ drafts: [TaskDraft], in transaction: borrowing PostgresTransaction) {
         guard !drafts.isEmpty else { return }
         let ticket = store.insert(drafts, in: transaction)
-        transaction.afterCommit { [committed, logger, lease = store.settings.lease] results in
-            let leaseEnd = ContinuousClock.now + lease
+        transaction.afterCommit { [committed, logger, settings = store.settings] results in
+            let now = ContinuousClock.now
             do {
                 committed.offer(
-                    contentsOf: try results.rows(of: ticket).map { try OutgoingTask(row: $0, leaseEnd: leaseEnd) })
+                    contentsOf: try results.rows(of: ticket).map { try OutgoingTask(row: $0, leasedAt: now, settings) })
             } catch {
                 logger.error(
                     "committed tasks could not be handed over; they are due later", metadata: ["error": "\(error)"])

@@ -15,7 +15,7 @@ struct OutgoingTask: Sendable {
 
     var id: Int64 { message.id }
 
-    /// Of `task`, in the order in which `init(row:leaseEnd:)` reads them.
+    /// Of `task`, in the order in which `init(row:leasedAt:_:)` reads them.
     static let columns = """
         task.id, (extract(epoch FROM task.create_time) * 1000)::bigint, task.task_type, task.business_key,
         task.mq_exchange, task.mq_routingkey, task.request_body, task.attempts, task.traceparent, \(TaskLease.column)
@@ -23,14 +23,14 @@ struct OutgoingTask: Sendable {
     /// How many those are: what a statement returns besides comes after them.
     static let columnCount = 10
 
-    init(row: PostgresRow, leaseEnd: ContinuousClock.Instant) throws {
-        self.leaseEnd = leaseEnd
+    init(row: PostgresRow, leasedAt: ContinuousClock.Instant, _ settings: TaskSettings) throws {
         let created = try row.decode(Int64.self, at: 1)
         message = TaskMessage(
             id: try row.decode(Int64.self, at: 0), createTime: created, updateTime: created,
             taskType: try row.decode(String.self, at: 2), mqExchange: try row.decode(String.self, at: 4),
             mqRoutingkey: try row.decode(String.self, at: 5), requestBody: try row.decode(String.self, at: 6),
             status: TaskStatus.pending.rawValue, errormsg: nil)
+        leaseEnd = leasedAt + settings.lease(of: message.taskType)
         businessKey = try row.decode(String.self, at: 3)
         attempts = try row.decode(Int.self, at: 7)
         traceParent = try row.decode(String?.self, at: 8)

@@ -24,6 +24,14 @@ struct TaskStatements: Sendable {
     /// What a draft says of a task.
     private static let columns = "task_type, business_key, mq_exchange, mq_routingkey, request_body, traceparent"
 
+    /// What some types have of their own, in four parameters from `first` on: `TaskSettings.typeParameters`.
+    private static func ownSettings(from first: Int) -> String {
+        """
+        unnest($\(first)::text[], $\(first + 1)::bigint[], $\(first + 2)::bigint[], $\(first + 3)::bigint[])
+                    AS own (task_type, lease, republish, most)
+        """
+    }
+
     /// For who has no `TaskStore`: tasks that are due at once, whoever writes them, and not yet sent.
     ///
     /// - Parameter rows: of texts, in the order of `columns`; an empty trace stands for none.
@@ -44,20 +52,24 @@ struct TaskStatements: Sendable {
         // Ids come back in the order of the arrays: the identity's nextval is evaluated per row of the ordered input.
         insert = """
             INSERT INTO \(task) (\(Self.columns), due_time)
-            SELECT t.*, now() + $7 * interval '1 millisecond'
-            FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) AS t
+            SELECT \(Self.columns), now() + lease * interval '1 millisecond'
+            FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[])
+                AS t (\(Self.columns), lease)
             RETURNING \(OutgoingTask.columns)
             """
 
         // SKIP LOCKED lets any number of schedulers claim side by side.
         claim = """
-            WITH due AS (
-                SELECT id FROM \(task) WHERE status = 'pending' AND due_time <= now()
-                ORDER BY due_time LIMIT $1 FOR UPDATE SKIP LOCKED)
+            WITH picked AS (
+                SELECT id, task_type FROM \(task) WHERE status = 'pending' AND due_time <= now()
+                ORDER BY due_time LIMIT $1 FOR UPDATE SKIP LOCKED),
+            due AS (
+                SELECT id, coalesce(own.lease, $2) AS lease, coalesce(own.most, $3) AS most
+                FROM picked LEFT JOIN \(Self.ownSettings(from: 4)) USING (task_type))
             UPDATE \(task) SET
-                attempts = attempts + CASE WHEN attempts < $3 THEN 1 ELSE 0 END,
-                status = CASE WHEN attempts < $3 THEN 'pending' ELSE 'parked' END,
-                due_time = now() + $2 * interval '1 millisecond',
+                attempts = attempts + CASE WHEN attempts < due.most THEN 1 ELSE 0 END,
+                status = CASE WHEN attempts < due.most THEN 'pending' ELSE 'parked' END,
+                due_time = now() + due.lease * interval '1 millisecond',
                 update_time = now()
             FROM due WHERE task.id = due.id
             RETURNING \(OutgoingTask.columns), status = 'parked', errormsg
@@ -66,10 +78,13 @@ struct TaskStatements: Sendable {
         // A row that somebody holds is being answered or claimed right now and needs no mark.
         postpone = """
             WITH sent AS (SELECT * FROM unnest($1::bigint[], $2::bigint[]) AS s (id, due)),
+            locked AS (
+                SELECT task.id, task_type FROM \(task) JOIN sent USING (id) WHERE \(TaskLease.column) = sent.due
+                ORDER BY id FOR UPDATE OF task SKIP LOCKED),
             held AS (
-                SELECT task.id FROM \(task) JOIN sent USING (id) WHERE \(TaskLease.column) = sent.due
-                ORDER BY id FOR UPDATE OF task SKIP LOCKED)
-            UPDATE \(task) SET due_time = now() + least($4, $3 * 2 ^ least(attempts - 1, 30))
+                SELECT id, coalesce(own.republish, $3) AS after
+                FROM locked LEFT JOIN \(Self.ownSettings(from: 5)) USING (task_type))
+            UPDATE \(task) SET due_time = now() + least(greatest($4, held.after), held.after * 2 ^ least(attempts - 1, 30))
                                                   * (0.9 + random() * 0.2) * interval '1 millisecond'
             FROM held WHERE task.id = held.id
             """

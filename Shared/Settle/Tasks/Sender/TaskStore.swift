@@ -32,7 +32,8 @@ public struct TaskStore: Sendable {
             [
                 .texts(drafts.map(\.route.taskType)), .texts(drafts.map(\.businessKey)),
                 .texts(drafts.map(\.route.exchange)), .texts(drafts.map(\.route.routingKey)),
-                .texts(drafts.map(\.requestBody)), .texts(drafts.map(\.traceParent)), .int(settings.lease.milliseconds),
+                .texts(drafts.map(\.requestBody)), .texts(drafts.map(\.traceParent)),
+                .ints(drafts.map { settings.lease(of: $0.route.taskType).milliseconds }),
             ])
     }
 
@@ -42,12 +43,13 @@ public struct TaskStore: Sendable {
     func claim(limit: Int) async throws -> (tasks: [OutgoingTask], parked: [ParkedTask]) {
         let begin = ContinuousClock.now
         let rows = try await database.query(
-            statements.claim, [.int(limit), .int(settings.lease.milliseconds), .int(settings.maxAttempts)])
-        let leaseEnd = begin + settings.lease
+            statements.claim,
+            [.int(limit), .int(settings.lease.milliseconds), .int(settings.maxAttempts)]
+                + settings.typeParameters)
         var claimed: [OutgoingTask] = []
         var parked: [ParkedTask] = []
         for row in rows {
-            let task = try OutgoingTask(row: row, leaseEnd: leaseEnd)
+            let task = try OutgoingTask(row: row, leasedAt: begin, settings)
             if try row.decode(Bool.self, at: OutgoingTask.columnCount) {
                 let errormsg = try row.decode(String?.self, at: OutgoingTask.columnCount + 1)
                 parked.append(ParkedTask(task: task, errormsg: errormsg))
@@ -66,7 +68,7 @@ public struct TaskStore: Sendable {
             [
                 .int64s(leases.map(\.id)), .int64s(leases.map(\.due)), .int(settings.republishAfter.milliseconds),
                 .int(settings.republishCap.milliseconds),
-            ])
+            ] + settings.typeParameters)
     }
 
     /// The broker would not take these: says why in the row, and when they are tried again; as with `postpone`, only what

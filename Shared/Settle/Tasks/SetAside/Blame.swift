@@ -16,7 +16,7 @@ enum Blame: Equatable {
         case let error as PostgresError: self.init(error)
         case is StillUndecided: self = .heldRow
         case let error as UnreadableMessage: self = .content(reason: "unreadable: \(error)")
-        case is Failpoints.Injected, is CancellationError: self = .nobody
+        case is Failpoints.Injected, is CancellationError, is HookDidNothing: self = .nobody
         default: self = .unknown(reason: "failed: \(type(of: error))")
         }
     }
