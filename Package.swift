@@ -31,6 +31,8 @@ let package = Package(
         .library(name: "SettlePostgres", targets: ["SettlePostgres", "SettleCore"]),
         .library(name: "SettleRabbitMQ", targets: ["SettleRabbitMQ", "SettleCore"]),
         .library(name: "SettleRedis", targets: ["SettleRedis", "SettleCore"]),
+        .library(name: "SettleConformance", targets: ["SettleConformance"]),
+        .executable(name: "settle-conformance", targets: ["SettleConformanceCommand"]),
         .executable(name: "order", targets: ["ShopOrder"]),
         .executable(name: "stock", targets: ["ShopStock"]),
         .executable(name: "user-points", targets: ["ShopUserPoints"]),
@@ -104,6 +106,18 @@ let package = Package(
             ],
             path: "Shared/SettleHTTP", swiftSettings: strict),
 
+        // docs/wire-protocol.md as questions to a running service. It shares nothing with Settle but that page.
+        .target(
+            name: "SettleConformance",
+            dependencies: [
+                logging, asyncHTTPClient, hummingbird, httpTypes, .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            path: "Shared/Conformance", swiftSettings: strict),
+        .executableTarget(
+            name: "SettleConformanceCommand", dependencies: ["SettleConformance", argumentParser],
+            path: "Shared/ConformanceCommand", swiftSettings: strict),
+
         // The migrations, carried inside the binaries.
         schema(
             "SettleSchema", path: "sql/settle",
@@ -168,6 +182,12 @@ let package = Package(
                 hummingbird,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
+            ]),
+        tests(
+            "Conformance", of: "SettleConformance",
+            [
+                "SettleTestSupport", asyncHTTPClient, httpTypes, hummingbird,
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         tests("Shop", of: "ShopOrder", ["Settle", "ShopContract"]),
         tests(
