@@ -31,6 +31,7 @@ let package = Package(
         .library(name: "SettlePostgres", targets: ["SettlePostgres", "SettleCore"]),
         .library(name: "SettleRabbitMQ", targets: ["SettleRabbitMQ", "SettleCore"]),
         .library(name: "SettleRedis", targets: ["SettleRedis", "SettleCore"]),
+        .library(name: "SettleTesting", targets: ["SettleTesting"]),
         .library(name: "SettleConformance", targets: ["SettleConformance"]),
         .executable(name: "settle-conformance", targets: ["SettleConformanceCommand"]),
         .executable(name: "order", targets: ["ShopOrder"]),
@@ -106,6 +107,13 @@ let package = Package(
             ],
             path: "Shared/SettleHTTP", swiftSettings: strict),
 
+        // For users' tests: senders, receivers and peers in memory, and checks of their own code.
+        .target(
+            name: "SettleTesting",
+            dependencies: [
+                "SettleCore", "SettlePostgres", "SettleRabbitMQ", "Settle", logging, lifecycle,
+            ],
+            path: "Shared/SettleTesting", swiftSettings: strict),
         // docs/wire-protocol.md as questions to a running service. It shares nothing with Settle but that page.
         .target(
             name: "SettleConformance",
@@ -188,6 +196,13 @@ let package = Package(
             [
                 "SettleTestSupport", asyncHTTPClient, httpTypes, hummingbird,
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
+        tests(
+            "SettleTesting", of: "SettleTesting",
+            [
+                "SettleCore", "SettlePostgres", "SettleRabbitMQ", "SettleRedis", "Settle", "SettleSchema",
+                "ShopContract",
+                "ShopStock", "ShopStockSchema", "ShopUserPoints", "ShopPointsSchema", lifecycle,
             ]),
         tests("Shop", of: "ShopOrder", ["Settle", "ShopContract"]),
         tests(

@@ -20,6 +20,21 @@ public struct TaskMessage: Codable, Sendable, Equatable {
     public var status: String?
     /// Why it was rejected.
     public var errormsg: String?
+
+    package init(
+        id: Int64, createTime: Int64, updateTime: Int64, taskType: String, mqExchange: String, mqRoutingkey: String,
+        requestBody: String, status: String?, errormsg: String?
+    ) {
+        self.id = id
+        self.createTime = createTime
+        self.updateTime = updateTime
+        self.taskType = taskType
+        self.mqExchange = mqExchange
+        self.mqRoutingkey = mqRoutingkey
+        self.requestBody = requestBody
+        self.status = status
+        self.errormsg = errormsg
+    }
 }
 
 /// What a receiver says of a task.

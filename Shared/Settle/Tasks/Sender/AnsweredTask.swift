@@ -17,6 +17,18 @@ public struct AnsweredTask: Sendable {
     /// Seconds from the commit that wrote it to its archive.
     let age: Double
 
+    package init(
+        id: Int64, taskType: String, businessKey: String, requestBody: String, answer: TaskAnswer, traceParent: String?
+    ) {
+        self.id = id
+        self.taskType = taskType
+        self.businessKey = businessKey
+        self.requestBody = requestBody
+        self.answer = answer
+        self.traceParent = traceParent
+        age = 0
+    }
+
     init(row: PostgresRow) throws {
         id = try row.decode(Int64.self, at: 0)
         taskType = try row.decode(String.self, at: 1)
