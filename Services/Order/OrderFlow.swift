@@ -24,14 +24,6 @@ enum OrderFlow {
             }
         }
 
-        /// What gives back what this one has taken; nil for what takes nothing, or is given back by itself.
-        var undo: Task? {
-            switch self {
-            case .deductStock: .restock
-            case .addPoint, .restock, .refundPoint: nil
-            }
-        }
-
         init?(taskType: String) {
             guard let task = Self.allCases.first(where: { $0.route.taskType == taskType }) else { return nil }
             self = task
@@ -40,14 +32,14 @@ enum OrderFlow {
 
     /// What an answer has for its order.
     enum Step: Equatable {
-        /// The next task is sent.
-        case send(Task)
+        /// The stock is taken: now the points.
+        case addPoints
         /// All is done.
         case settle
         /// Nothing was taken, or all was given back.
         case cancel(reason: String?)
-        /// What was taken goes back, and the order is cancelling.
-        case undo(with: Task, reason: String)
+        /// No points: the stock that was taken goes back, and the order is cancelling.
+        case restock(reason: String)
         /// The stock is back: now the points that were spent, if any; else the order is cancelled.
         case giveBackPoints
     }
@@ -63,10 +55,10 @@ enum OrderFlow {
     /// What follows. What undoes cannot be refused for good: an answer of any kind ends it.
     static func next(after task: Task, _ answer: TaskAnswer) -> Step {
         switch (task, answer) {
-        case (.deductStock, .finished): .send(.addPoint)
         case (.deductStock, .rejected(let reason)): .cancel(reason: reason)
-        case (.addPoint, .finished): .settle
-        case (.addPoint, .rejected(let reason)): .undo(with: .restock, reason: reason)
+        case (.deductStock, _): .addPoints
+        case (.addPoint, .rejected(let reason)): .restock(reason: reason)
+        case (.addPoint, _): .settle
         case (.restock, _): .giveBackPoints
         case (.refundPoint, _): .cancel(reason: nil)
         }

@@ -12,14 +12,26 @@ struct PlaceOrder: Sendable {
         case before(Order)
     }
 
-    let stock: StockClient
-    let points: PointsClient
-    let initiator: TransactionInitiator
-    let store: OrderStore
-    let writer: OrderWriter
-    let writes: WriteHealth
-    let failpoints: Failpoints
-    let logger: Logger
+    /// Whether orders can be written.
+    let writes = WriteHealth()
+    private let stock: StockClient
+    private let points: PointsClient
+    private let initiator: TransactionInitiator
+    private let store: OrderStore
+    private let writer: OrderWriter
+    private let failpoints: Failpoints
+    private let logger: Logger
+
+    init(_ settle: Settle, stock: StockClient, points: PointsClient, store: OrderStore, logger: Logger) {
+        self.stock = stock
+        self.points = points
+        self.store = store
+        self.logger = logger
+        initiator = settle.initiator
+        failpoints = settle.configuration.failpoints
+        writer = OrderWriter(
+            database: settle.database, outbox: settle.outbox, initiator: initiator, failpoints: failpoints)
+    }
 
     /// - Parameter request: checked; whoever asks may order for its user.
     func callAsFunction(_ request: OrderRequest, idempotencyKey: String?) async throws -> Placed {
@@ -71,13 +83,21 @@ struct PlaceOrder: Sendable {
                     request, id: id, prices: prices, idempotencyKey: key, transaction: transaction)
                 try failpoints.reach("order.branchesDone")
                 attempted = order
-                return (order, try await write(order))
+                guard case .written = try await write(order) else { throw KeyTaken(order: order) }
+                return (order, .written)
             }
+        } catch let taken as KeyTaken {
+            return (taken.order, .keyTaken)
         } catch let committed as TransactionCommitted {
             // Only the word of the commit was lost on its way; order and decision are one.
             guard let attempted else { throw committed.error }
             return (attempted, .written)
         }
+    }
+
+    /// Ends a global transaction whose order is not to be written.
+    private struct KeyTaken: Error {
+        let order: NewOrder
     }
 
     private func write(_ order: NewOrder) async throws -> OrderWriter.Written {

@@ -19,10 +19,10 @@ struct Settlement: Sendable {
             // Of no type of ours: another sender's, which the listener has told from ours before.
             guard let answeredTask = OrderFlow.Task(taskType: task.taskType) else { continue }
             switch OrderFlow.next(after: answeredTask, task.answer) {
-            case .send: earned.append(task)
+            case .addPoints: earned.append(task)
             case .settle: settled.append(task.businessKey)
             case .cancel(let reason): cancelled.append((task.businessKey, reason))
-            case .undo(_, let reason): refused.append((task, reason))
+            case .restock(let reason): refused.append((task, reason))
             case .giveBackPoints: restocked.append(task)
             }
         }

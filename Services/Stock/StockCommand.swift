@@ -1,7 +1,7 @@
 import ArgumentParser
 import SettleServiceKit
 import SettleHTTP
-import SettleSchema
+import Settle
 import ShopContract
 import ShopStockSchema
 
@@ -28,38 +28,16 @@ struct StockCommand: AsyncParsableCommand {
         try await ServiceMain.run(
             "stock", defaultPort: 8081, peers: ShopServices.all, options: common, flags: flags
         ) { boot in
-            let infrastructure = try Infrastructure(
-                boot,
-                library: [
-                    ("settle-transactions", SettleSchema.transactions), ("settle-at", SettleSchema.at),
-                    ("settle-set-aside", SettleSchema.setAside),
-                ],
-                migrations: [("stock", StockSchema.migrations)])
-            let database = infrastructure.database
-            let messaging = try Messaging(
-                boot, infrastructure, routes: [ShopRoutes.deductStock, ShopRoutes.restock],
-                deadLetters: ShopRoutes.deadLetters)
-            let consumer = messaging.consumer([
-                messaging.inbox(ShopRoutes.deductStock, applier: DeductStockApplier(database: messaging.database)),
-                messaging.inbox(ShopRoutes.restock, applier: RestockApplier(database: messaging.database)),
-            ])
-            let http = OutboundHTTP(logger: boot.logger)
-            let participation = try Participation(
-                boot, infrastructure, handlers: Deduct.handlers, initiators: [ShopServices.order],
-                failpoints: messaging.failpoints,
-                over: http)
-            let server = HTTPService(
-                boot, checks: infrastructure.checks + [messaging.check(consumer)] + participation.checks,
-                problems: [.branches, .postgres], middlewares: [BranchMiddleware()],
-                isOpen: infrastructure.isOpen
-            ) { open, guarded in
-                ProductRoutes(database: database).add(to: open, guarded: guarded)
-                DeadLetterRoutes(messaging.setAside).add(to: guarded)
-                ParticipantRoutes(participation).add(actions: [ShopActions.deduct], to: guarded)
+            let settle = try Settle(
+                boot, routes: [ShopRoutes.deductStock, ShopRoutes.restock], deadLetters: ShopRoutes.deadLetters)
+            settle.migrations("stock", StockSchema.migrations)
+            settle.receive(ShopRoutes.deductStock, applier: DeductStockApplier(database: settle.messageDatabase))
+            settle.receive(ShopRoutes.restock, applier: RestockApplier(database: settle.messageDatabase))
+            try settle.participate(boot, Deduct.handlers, initiators: [ShopServices.order])
+            let server = settle.server(boot) { open, guarded in
+                ProductRoutes(database: settle.database).add(to: open, guarded: guarded)
             }
-            return infrastructure.services + [http] + messaging.services + participation.services + [
-                infrastructure.afterMigration(consumer), server,
-            ]
+            return settle.services + [server]
         }
     }
 }

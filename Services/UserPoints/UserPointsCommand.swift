@@ -2,7 +2,7 @@ import ArgumentParser
 import ShopPointsSchema
 import SettleServiceKit
 import SettleHTTP
-import SettleSchema
+import Settle
 import ShopContract
 
 @main
@@ -30,44 +30,22 @@ struct UserPointsCommand: AsyncParsableCommand {
         try await ServiceMain.run(
             "user-points", defaultPort: 8082, peers: ShopServices.all, options: common, flags: flags
         ) { boot in
-            let infrastructure = try Infrastructure(
-                boot,
-                library: [
-                    ("settle-transactions", SettleSchema.transactions), ("settle-at", SettleSchema.at),
-                    ("settle-set-aside", SettleSchema.setAside),
-                ],
-                migrations: [("user-points", PointsSchema.migrations)])
-            let database = infrastructure.database
-            let messaging = try Messaging(
-                boot, infrastructure, routes: [ShopRoutes.addPoint, ShopRoutes.refundPoint],
-                deadLetters: ShopRoutes.deadLetters)
-            let consumer = messaging.consumer([
-                messaging.inbox(ShopRoutes.addPoint, applier: AddPointApplier(database: messaging.database)),
-                messaging.inbox(ShopRoutes.refundPoint, applier: RefundPointApplier(database: messaging.database)),
-            ])
-            let http = OutboundHTTP(logger: boot.logger)
-            let participation = try Participation(
-                boot, infrastructure, handlers: Spend.handlers, initiators: [ShopServices.order],
-                failpoints: messaging.failpoints,
-                over: http)
-            let tokens = CustomerTokens(database: database)
+            let settle = try Settle(
+                boot, routes: [ShopRoutes.addPoint, ShopRoutes.refundPoint], deadLetters: ShopRoutes.deadLetters)
+            settle.migrations("user-points", PointsSchema.migrations)
+            settle.receive(ShopRoutes.addPoint, applier: AddPointApplier(database: settle.messageDatabase))
+            settle.receive(ShopRoutes.refundPoint, applier: RefundPointApplier(database: settle.messageDatabase))
+            try settle.participate(boot, Spend.handlers, initiators: [ShopServices.order])
+            let tokens = CustomerTokens(database: settle.database)
             let areCustomersToldApart = try CustomerOptions.areToldApart(boot.reader)
             let users = UserRoutes(
-                database: database, makesTokens: areCustomersToldApart,
+                database: settle.database, makesTokens: areCustomersToldApart,
                 customers: Customers(boot.settings.token, isTheirs: areCustomersToldApart ? tokens.isTheirs : nil))
-            let server = HTTPService(
-                boot, checks: infrastructure.checks + [messaging.check(consumer)] + participation.checks,
-                problems: [.branches, .postgres], middlewares: [BranchMiddleware()],
-                isOpen: infrastructure.isOpen
-            ) { open, guarded in
+            let server = settle.server(boot) { open, guarded in
                 users.add(to: open, guarded: guarded)
                 CustomerRoutes(tokens: tokens).add(to: guarded)
-                DeadLetterRoutes(messaging.setAside).add(to: guarded)
-                ParticipantRoutes(participation).add(actions: [ShopActions.spend], to: guarded)
             }
-            return infrastructure.services + [http] + messaging.services + participation.services + [
-                infrastructure.afterMigration(consumer), server,
-            ]
+            return settle.services + [server]
         }
     }
 }

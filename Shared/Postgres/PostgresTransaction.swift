@@ -22,6 +22,17 @@ public struct PostgresTransaction: ~Copyable {
         try context.rows(of: ticket)
     }
 
+    /// Runs `body`; when it throws an error of its own, what it did is undone, what was done before it stays, and the
+    /// error is thrown on. An error of the server fails the whole transaction, as everywhere.
+    ///
+    /// Costs no round trip: `SAVEPOINT` and its end travel with the statements.
+    public func savepoint<R>(_ body: () throws -> R) throws -> R {
+        try context.savepoint(body)
+    }
+
+    /// The same transaction once more, for a type that lends it under another name.
+    package var lent: PostgresTransaction { PostgresTransaction(context: context) }
+
     /// Has `action` run on the connection's thread right after COMMIT succeeded and before `transaction` returns.
     /// It must not block. After PREPARE TRANSACTION, which commits nothing yet, it is not run.
     public func afterCommit(_ action: @escaping @Sendable (PostgresCommitted) -> Void) {

@@ -24,18 +24,18 @@ extension ApplierTrial {
         if isDone, await !shapes.known.contains(middle.shape(since: before)) {
             throw BrokenRule(rule, "\(place), and a part of the task stayed:\n  \(middle.difference(from: before))")
         }
-        if let said, !isDone || ![.applied, .duplicate(.finished)].contains(said) {
+        if let said, !isDone || !(said.isDone || said.isDuplicate(of: nil)) {
             throw BrokenRule(rule, "\(place), and all the same `apply` says: \(said)")
         }
         let again = try await apply(task, rule, "\(place); the next try")
         if isDone {
-            guard again == .duplicate(.finished) else {
+            guard again.isDuplicate(of: said) else {
                 throw BrokenRule(
                     rule, "\(place); the task was done, and when it comes again it is said to be: \(again)")
             }
             try await expectUnchanged(rule, "\(place); the task was done, and was done again", since: middle)
         } else {
-            guard again == .applied else {
+            guard again.isDone else {
                 throw BrokenRule(
                     rule, "\(place); nothing of the task stayed, and when it comes again it is said to be: \(again)")
             }
@@ -44,7 +44,7 @@ extension ApplierTrial {
                 throw BrokenRule(
                     rule, "\(place); the next try did only a part of the task:\n  \(after.difference(from: before))")
             }
-            try await expectDuplicate(task, rule, "\(place); a copy after the next try", since: after)
+            try await expectDuplicate(task, of: again, rule, "\(place); a copy after the next try", since: after)
         }
         return true
     }
@@ -71,12 +71,12 @@ extension ApplierTrial {
             }
         }
         let outcomes = attempts.compactMap { try? $0.get() }
-        guard outcomes.count(where: { $0 == .applied }) <= 1 else {
+        guard outcomes.count(where: \.isDone) <= 1 else {
             throw BrokenRule(.atOnce, "two receivers that had a task at the same moment both applied it")
         }
         let again = try await apply(task, .atOnce, "a copy after two receivers had a task at once")
-        let isDone = outcomes.contains(.applied)
-        guard again == (isDone ? .duplicate(.finished) : .applied) else {
+        let isDone = outcomes.contains(where: \.isDone)
+        guard isDone ? again.isDuplicate(of: nil) : again.isDone else {
             throw BrokenRule(.atOnce, "after two receivers at once said \(outcomes), a copy is said to be: \(again)")
         }
         let after = try await look()

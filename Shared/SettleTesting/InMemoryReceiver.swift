@@ -70,7 +70,7 @@ public final class InMemoryReceiver<Applier: TaskApplier>: InMemoryParty {
         let tries = failures + 1
         let reason: String? =
             switch error {
-            case let error as UnreadableMessage: error.description
+            case let dead as DeadTask: dead.reason
             default:
                 switch Blame(error) {
                 case .content(let reason): reason
@@ -96,9 +96,12 @@ public final class InMemoryReceiver<Applier: TaskApplier>: InMemoryParty {
         var items: [Item] = []
         for (place, delivery) in deliveries.enumerated() {
             do {
-                items.append((place, try read(delivery)))
+                let task = try read(delivery)
+                // Copies of one message within the batch count as one.
+                guard !items.contains(where: { $0.task.message.isCopy(of: task.message) }) else { continue }
+                items.append((place, task))
             } catch {
-                failures.append((place, UnreadableMessage(description: "unreadable: \(error)")))
+                failures.append((place, DeadTask(reason: "unreadable: \(error)")))
             }
         }
         var answers: [(ReceivedTask<Applier.Body>, TaskAnswer)] = []
@@ -109,7 +112,7 @@ public final class InMemoryReceiver<Applier: TaskApplier>: InMemoryParty {
                 broker.note(.decided(item.task.message.id, outcome))
                 if let answer = outcome.answer { answers.append((item.task, answer)) }
                 if case .conflict(let reason) = outcome {
-                    failures.append((item.place, UnreadableMessage(description: reason)))
+                    failures.append((item.place, DeadTask(reason: reason)))
                 }
             }
         }
@@ -179,6 +182,17 @@ public final class InMemoryReceiver<Applier: TaskApplier>: InMemoryParty {
         guard await broker.publish(messages).allSatisfy({ $0 == .confirmed }) else { throw NotAnswered() }
         for (task, answer) in answers { broker.note(.answered(task.message.id, answer)) }
     }
+}
+
+extension TaskMessage {
+    fileprivate func isCopy(of other: TaskMessage) -> Bool {
+        id == other.id && ByteKey(requestBody) == ByteKey(other.requestBody)
+    }
+}
+
+/// A task that can never be done.
+private struct DeadTask: Error {
+    let reason: String
 }
 
 /// The broker did not take an answer: the batch comes again.

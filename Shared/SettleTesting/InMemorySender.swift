@@ -124,7 +124,9 @@ public final class InMemorySender: InMemoryParty {
             answer.createTime ?? Self.createTime == Self.createTime
         else { return }
         let word: TaskAnswer =
-            answer.status == .rejected ? .rejected(reason: answer.errormsg ?? "rejected without a reason") : .finished
+            answer.status == .rejected
+            ? .rejected(reason: answer.errormsg ?? "rejected without a reason")
+            : answer.body.map { .answered(body: $0) } ?? .finished
         let task = AnsweredTask(
             id: answer.id, taskType: draft.route.taskType, businessKey: draft.businessKey,
             requestBody: draft.requestBody, answer: word, traceParent: draft.traceParent)

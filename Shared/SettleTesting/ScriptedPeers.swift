@@ -1,3 +1,4 @@
+public import Foundation
 public import Settle
 import Synchronization
 
@@ -56,15 +57,20 @@ public final class ScriptedInitiator: InitiatorPeers {
     }
 }
 
-/// Participants that a test's initiator tells its decisions to.
+/// Participants that a test's initiator calls, and tells its decisions to.
 ///
 /// ```swift
-/// let stock = ScriptedParticipants()
-/// let initiator = TransactionInitiator(selfURL: "http://here", database: database, participants: stock, logger: logger)
-/// try await initiator.run { global in global.enlist("stock"); … }
-/// stock.told  // [.init(participant: "stock", verdict: .commit, xid: …)]
+/// let others = ScriptedParticipants { _, action, _ in action == "deduct" ? #"{"price": 5}"# : "{}" }
+/// settle.initiate(selfURL: "http://here", participants: others)
+/// try await placeOrder()
+/// others.told  // [.init(participant: "stock", verdict: .commit, xid: …)]
 /// ```
-public final class ScriptedParticipants: ParticipantPeers {
+public final class ScriptedParticipants: ParticipantPeers, BranchTransport {
+    /// What a participant answers to an action, as JSON. Throws `BranchRefusal` to say no; any other error is a call of
+    /// which nobody knows what it did.
+    public typealias Answer =
+        @Sendable (_ participant: String, _ action: String, _ request: String) throws -> String
+
     /// One decision that one participant was told.
     public struct Told: Sendable, Hashable {
         /// Whom.
@@ -90,8 +96,10 @@ public final class ScriptedParticipants: ParticipantPeers {
 
     private let state = Mutex(State())
 
+    private let answer: Answer
+
     /// Each does as it is told.
-    public init() {}
+    public init(_ answer: @escaping Answer = { _, _, _ in "{}" }) { self.answer = answer }
 
     /// What they were told, each time.
     public var told: [Told] { state.withLock { $0.told } }
@@ -99,6 +107,18 @@ public final class ScriptedParticipants: ParticipantPeers {
     public func setAway(_ participant: String, _ isAway: Bool) {
         state.withLock { state in
             if isAway { state.away.insert(participant) } else { state.away.remove(participant) }
+        }
+    }
+
+    /// As it was told to.
+    public func perform(
+        _ action: String, _ request: Data, headers: [String: String], timeout: Duration, at participant: String
+    ) async throws -> BranchReply<Data> {
+        if state.withLock({ $0.away.contains(participant) }) { throw ScriptedInitiator.Away() }
+        do {
+            return .done(Data(try answer(participant, action, String(decoding: request, as: UTF8.self)).utf8))
+        } catch let refusal as BranchRefusal {
+            return .refused(refusal)
         }
     }
 

@@ -34,8 +34,8 @@ struct InitiatorNamesTests {
     @Test("what is remembered is the name, whether the header has that or the address, however written")
     func remembered() async throws {
         try await ParticipantBed.with { bed in
-            try await bed.service(migrations: [Take.schema]) { infrastructure, _, http in
-                try await ParticipantBed.eventually("up") { infrastructure.migration.isDone }
+            try await bed.service(migrations: [Take.schema]) { settle, http in
+                try await ParticipantBed.eventually("up") { settle.migration.isDone }
                 let url = bed.initiatorURL
                 try await Application(responder: http.responder).test(.router) { client in
                     for (xid, mode, wallet, initiator, name) in [
@@ -63,8 +63,8 @@ struct InitiatorNamesTests {
     @Test("an initiator that is not configured is refused, and nothing is done")
     func refused() async throws {
         try await ParticipantBed.with { bed in
-            try await bed.service(migrations: [Take.schema]) { infrastructure, _, http in
-                try await ParticipantBed.eventually("up") { infrastructure.migration.isDone }
+            try await bed.service(migrations: [Take.schema]) { settle, http in
+                try await ParticipantBed.eventually("up") { settle.migration.isDone }
                 try await Application(responder: http.responder).test(.router) { client in
                     for (initiator, name) in [
                         ("http://stranger.test", nil), ("billing", nil), (bed.initiatorURL + "/other", nil),
@@ -106,12 +106,12 @@ struct InitiatorNamesTests {
             let decisions: [Decision]
         }
         try await ParticipantBed.with { bed in
-            try await bed.service(migrations: [Take.schema]) { infrastructure, participation, http in
-                try await ParticipantBed.eventually("up") { infrastructure.migration.isDone }
+            try await bed.service(migrations: [Take.schema]) { settle, http in
+                try await ParticipantBed.eventually("up") { settle.migration.isDone }
                 for (xid, wallet, initiator) in [
                     ("ours", "ann", bed.initiatorURL), ("lost", "bob", "http://gone.test:1"),
                 ] {
-                    _ = try await participation.participant.perform(
+                    _ = try await #require(settle.participation).participant.perform(
                         "take", request: Data(#"{"wallet":"\#(wallet)"}"#.utf8),
                         context: BranchContext(xid: try #require(XID(rawValue: xid)), mode: .at, initiator: initiator))
                 }

@@ -85,9 +85,7 @@ struct ParticipantBed {
 
     /// The service, of one version; `body` begins at once.
     func service<R: Sendable>(
-        library: [(set: String, migrations: [Migration])] = [
-            ("settle-transactions", SettleSchema.transactions), ("settle-at", SettleSchema.at),
-        ], migrations: [Migration], _ body: (Infrastructure, Participation, HTTPService) async throws -> R
+        library next: [Migration] = [], migrations: [Migration], _ body: (Settle, HTTPService) async throws -> R
     ) async throws -> R where R: Sendable {
         let reader = SettingsReader(
             environment: TestService.required.merging([
@@ -97,19 +95,13 @@ struct ParticipantBed {
         let boot = Bootstrap(
             name: "wallets", settings: try Settings(reader, defaultPort: 0, peers: [Self.order]), reader: reader,
             logger: TestService.quiet, metrics: PrometheusMetrics())
-        let infrastructure = try Infrastructure(boot, library: library, migrations: [("wallets", migrations)])
-        let participation = try Participation(
-            boot, infrastructure, handlers: [.at("take", Take()), .xa("take", Take())], initiators: [Self.order],
-            failpoints: .none, over: outbound)
-        let http = HTTPService(
-            boot, checks: infrastructure.checks, problems: [.branches, .postgres], middlewares: [BranchMiddleware()],
-            isOpen: infrastructure.isOpen
-        ) { _, guarded in
-            ParticipantRoutes(participation).add(actions: ["take"], to: guarded)
-        }
-        return try await Self.running(infrastructure.services + participation.services) {
-            try await body(infrastructure, participation, http)
-        }
+        let settle = try Settle(
+            boot, routes: [], deadLetters: DeadLetterRoute(exchange: "wallets.dead", queue: "wallets.dead"))
+        settle.libraryMigrations("settle-next", next)
+        settle.migrations("wallets", migrations)
+        try settle.participate(boot, [.at("take", Take()), .xa("take", Take())], initiators: [Self.order])
+        let server = settle.server(boot) { _, _ in }
+        return try await Self.running(settle.services) { try await body(settle, server) }
     }
 
     /// What `sql` finds, one text a row.

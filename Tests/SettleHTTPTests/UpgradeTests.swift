@@ -14,20 +14,16 @@ import Testing
     .timeLimit(.minutes(2)))
 struct UpgradeTests {
     /// The two branches that hold a row each, done by the version before.
-    private func leaveUndecided(_ bed: ParticipantBed, library: [(set: String, migrations: [Migration])]) async throws {
-        try await bed.service(library: library, migrations: [Take.schema]) { infrastructure, participation, _ in
-            try await ParticipantBed.eventually("the first version is up") { infrastructure.migration.isDone }
+    private func leaveUndecided(_ bed: ParticipantBed) async throws {
+        try await bed.service(migrations: [Take.schema]) { settle, _ in
+            try await ParticipantBed.eventually("the first version is up") { settle.migration.isDone }
             for (wallet, mode) in [("ann", BranchMode.at), ("bob", .xa)] {
-                _ = try await participation.participant.perform(
+                _ = try await #require(settle.participation).participant.perform(
                     "take", request: Data(#"{"wallet":"\#(wallet)"}"#.utf8),
                     context: BranchContext(xid: XID(), mode: mode, initiator: "order"))
             }
         }
     }
-
-    private static let library = [
-        (set: "settle-transactions", migrations: SettleSchema.transactions), ("settle-at", SettleSchema.at),
-    ]
 
     @Test("a migration that needs their rows waits for check-back, which runs, and then is applied")
     func business() async throws {
@@ -43,17 +39,17 @@ struct UpgradeTests {
                     """),
         ]
         try await ParticipantBed.with { bed in
-            try await leaveUndecided(bed, library: Self.library)
+            try await leaveUndecided(bed)
             let (failures, failed) = AsyncStream.makeStream(of: String.self)
-            try await bed.service(migrations: [Take.schema] + next) { infrastructure, _, http in
-                infrastructure.migration.afterFailure { failed.yield("\($0)") }
+            try await bed.service(migrations: [Take.schema] + next) { settle, http in
+                settle.migration.afterFailure { failed.yield("\($0)") }
                 for await failure in failures {
                     #expect(failure.contains("wallet_0002"))
                     break
                 }
                 // It is up as far as it can be, and stays up.
-                #expect(infrastructure.libraryMigration.isDone)
-                #expect(!infrastructure.migration.isDone)
+                #expect(settle.libraryMigration.isDone)
+                #expect(!settle.migration.isDone)
                 try await Application(responder: http.responder).test(.router) { client in
                     let list = try await client.execute(
                         uri: "/transactions", method: .get, headers: TestService.authorization)
@@ -65,7 +61,7 @@ struct UpgradeTests {
                     #expect(ready.status == .serviceUnavailable)
                 }
                 bed.initiator.say(.abort)
-                try await ParticipantBed.eventually("the next version is up") { infrastructure.migration.isDone }
+                try await ParticipantBed.eventually("the next version is up") { settle.migration.isDone }
             }
             #expect(try await bed.texts("SELECT balance::text FROM wallet") == ["100", "100"])
             #expect(try await bed.texts("SELECT pg_typeof(balance)::text FROM wallet LIMIT 1") == ["numeric"])
@@ -75,15 +71,15 @@ struct UpgradeTests {
     @Test("a migration of the common tables themselves waits for prepared transactions that check-back ends")
     func library() async throws {
         try await ParticipantBed.with { bed in
-            try await leaveUndecided(bed, library: Self.library)
+            try await leaveUndecided(bed)
             // What the next version of the common tables might bring.
             let next = Migration(name: "settle_next", sql: "ALTER TABLE settle.branch ADD next_version text")
             try await bed.service(
-                library: Self.library + [("settle-next", [next])], migrations: [Take.schema]
-            ) { infrastructure, _, _ in
+                library: [next], migrations: [Take.schema]
+            ) { settle, _ in
                 try await ParticipantBed.eventually("the initiator is asked") { bed.initiator.asked > 0 }
                 bed.initiator.say(.commit)
-                try await ParticipantBed.eventually("the next version is up") { infrastructure.migration.isDone }
+                try await ParticipantBed.eventually("the next version is up") { settle.migration.isDone }
                 try await ParticipantBed.eventually("nothing is undecided") {
                     try await bed.texts("SELECT xid FROM settle.branch WHERE state = 'undecided'").isEmpty
                 }

@@ -159,4 +159,30 @@ struct InMemoryTests {
         try await broker.run()
         #expect(sender.archive.count == 1)
     }
+
+    @Test("another service is a closure, which does each task once and answers with its type's own answer")
+    func closure() async throws {
+        struct Receipt: Codable, Sendable, Equatable {
+            let number: Int
+        }
+        let charge = TaskType("charge", in: "shop", body: Mail.self, answer: Receipt.self)
+        let broker = InMemoryBroker(copies: 2)
+        let calls = Mutex(0)
+        broker.receive(charge, key: \.order) { mail in
+            guard mail.address != "nobody" else { throw TaskRefusal("no such address") }
+            return Receipt(
+                number: calls.withLock { calls in
+                    calls += 1
+                    return calls
+                })
+        }
+        let sender = InMemorySender([charge.route], broker: broker)
+        sender.send(try draft("o1", "a", charge.route), try draft("o2", "nobody", charge.route))
+        sender.send(try draft("o1", "other", charge.route))
+        try await broker.run()
+        #expect(calls.withLock { $0 } == 1)
+        #expect(
+            sender.archive.map(\.answer) == [.answered(body: #"{"number":1}"#), .rejected(reason: "no such address")])
+        #expect(sender.unanswered == [3], "another body with a known key is answered by nobody")
+    }
 }

@@ -67,14 +67,23 @@ struct ScriptedPeersTests {
     @Test("scripted participants are told what was decided, also when they were away at first")
     func participants() async throws {
         try await TestBase.with(Self.library) { database in
-            let stock = ScriptedParticipants()
+            let stock = ScriptedParticipants { participant, action, _ in
+                if participant == "poor" { throw BranchRefusal(code: "none", detail: action) }
+                return "{}"
+            }
+            @Sendable func call(_ participant: String, _ global: GlobalTransaction) async throws {
+                let _: Data = try await global.call(participant, mode: .saga) { headers, timeout in
+                    try await stock.perform(
+                        "take", Data("{}".utf8), headers: headers, timeout: timeout, at: participant)
+                }
+            }
             let initiator = TransactionInitiator(
                 selfURL: "http://here", database: database, participants: stock, settings: Self.settings,
                 logger: TestBase.quiet)
             try await TestBase.running([initiator]) {
-                stock.setAway("stock", true)
                 let committed = try await initiator.run { global in
-                    global.enlist("stock")
+                    try await call("stock", global)
+                    stock.setAway("stock", true)
                     try await database.transaction { try initiator.decide([global], in: $0) }
                     return global.xid
                 }
@@ -82,11 +91,14 @@ struct ScriptedPeersTests {
                 try await awaiting {
                     stock.told.contains(.init(participant: "stock", verdict: .commit, xid: committed))
                 }
-                let aborted = try await initiator.run { global in
-                    global.enlist("points")
-                    return global.xid
+                await #expect(throws: BranchRefusal.self) {
+                    try await initiator.run { global in
+                        try await call("points", global)
+                        try await call("poor", global)
+                    }
                 }
-                #expect(stock.told.contains(.init(participant: "points", verdict: .rollback, xid: aborted)))
+                #expect(stock.told.last?.participant == "points" && stock.told.last?.verdict == .rollback)
+                #expect(!stock.told.contains { $0.participant == "poor" }, "it refused: there is nothing to undo")
             }
         }
     }

@@ -2,7 +2,6 @@ import Foundation
 import Settle
 import SettlePostgres
 import SettleRabbitMQ
-import SettleRedis
 import SettleSchema
 import SettleTesting
 import Testing
@@ -23,7 +22,9 @@ struct TwinTests {
 
     private func messages() throws -> [OutboundMessage] {
         func message(_ id: Int, _ credit: Credit, type: String = "credit") throws -> String {
-            let body = String(decoding: try JSONEncoder().encode(credit), as: UTF8.self)
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = .sortedKeys
+            let body = String(decoding: try encoder.encode(credit), as: UTF8.self)
             let text = String(decoding: try JSONEncoder().encode(body), as: UTF8.self)
             return #"{"id":\#(id),"taskType":"\#(type)","requestBody":\#(text)}"#
         }
@@ -66,10 +67,8 @@ struct TwinTests {
     func receivers(copies: Int) async throws {
         let real = try await run(copies: copies) { broker, database in
             broker.declare(.tasks([Self.route], deadLetters: Self.deadLetters))
-            let away = RedisClient(try RedisConfiguration(url: "redis://127.0.0.1:1"), logger: TestBase.quiet)
             let inbox = Inbox(
                 route: Self.route, applier: CreditApplier(database), publisher: broker,
-                dedup: RedisDedup(redis: away, logger: TestBase.quiet),
                 setAside: SetAside(
                     database: database,
                     deadLetters: DeadLetters(route: Self.deadLetters, publisher: broker, logger: TestBase.quiet),

@@ -25,6 +25,11 @@ public enum SettleSchema {
         Migration(name: "settle_0012_at_checks", bytes: PackageResources.settle_0012_at_checks_sql),
     ]
 
+    /// `settle.inbox`, for a service that lets the library remember which tasks it has done.
+    public static let inbox = [
+        Migration(name: "settle_0013_inbox", bytes: PackageResources.settle_0013_inbox_sql)
+    ]
+
     /// `settle.set_aside`, for a service that receives tasks or answers: what waits, and the dead letters.
     public static let setAside = [
         Migration(name: "settle_0007_set_aside", bytes: PackageResources.settle_0007_set_aside_sql)

@@ -18,6 +18,8 @@ final class TransactionContext {
     /// The first one; nothing is sent behind it.
     private(set) var failure: PostgresError?
     private var actions: [@Sendable (PostgresCommitted) -> Void] = []
+    /// How many are open now.
+    private var savepoints = 0
 
     /// - Parameter isPrepared: false to parse each statement just before it is executed.
     init(_ worker: ConnectionWorker, isPrepared: Bool) {
@@ -52,6 +54,26 @@ final class TransactionContext {
 
     func afterCommit(_ action: @escaping @Sendable (PostgresCommitted) -> Void) {
         actions.append(action)
+    }
+
+    /// Actions for after the commit that `body` asked for go with the rest of what it did.
+    func savepoint<R>(_ body: () throws -> R) throws -> R {
+        let actionsBefore = actions.count
+        savepoints += 1
+        let name = "settle_\(savepoints)"
+        defer { savepoints -= 1 }
+        _ = add(Statement("SAVEPOINT \(name)"))
+        do {
+            let value = try body()
+            _ = add(Statement("RELEASE SAVEPOINT \(name)"))
+            return value
+        } catch {
+            guard failure == nil else { throw error }
+            actions.removeSubrange(actionsBefore...)
+            _ = add(Statement("ROLLBACK TO SAVEPOINT \(name)"))
+            _ = add(Statement("RELEASE SAVEPOINT \(name)"))
+            throw error
+        }
     }
 
     /// Runs a text of several statements, after all that is queued.

@@ -82,7 +82,8 @@ public struct ServiceClient: Sendable {
         let detail: String?
     }
 
-    private static func error(_ answer: ServiceAnswer) -> ServiceClientError {
+    /// What an answer says that is not 2xx.
+    package static func error(_ answer: ServiceAnswer) -> ServiceClientError {
         // An error page of a proxy is no problem document: the status alone says enough then.
         let problem = try? JSONCoding.decoder.decode(ProblemBody.self, from: Data(answer.body))
         return .status(

@@ -23,6 +23,13 @@ public struct Tokens: Sendable, Equatable {
         byURL = [:]
     }
 
+    /// The same for a token that comes from outside of the program.
+    ///
+    /// - Throws: ``SettingsError`` for one that is too short, or that no client could send.
+    package init(checking own: String) throws(SettingsError) {
+        self.init(try Self.checked(own, Self.ownName))
+    }
+
     /// - Parameter peers: where each of them is.
     /// - Throws: ``SettingsError`` for a token that is missing, too short, or that no client could send.
     init(_ reader: SettingsReader, peers: [PeerService: BaseURL]) throws(SettingsError) {

@@ -1,20 +1,25 @@
 import SettleCore
-import Hummingbird
+package import Hummingbird
 
 /// Lets only requests through that carry `Authorization: Bearer <token>` with one of the tokens that are accepted.
-struct BearerToken: RouterMiddleware {
-    typealias Context = ServiceRequestContext
+package struct BearerTokenMiddleware<Context: RequestContext>: RouterMiddleware {
+    private let tokens: BearerToken
 
+    package init(_ tokens: Tokens) { self.tokens = BearerToken(tokens) }
+
+    package func handle(
+        _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        guard tokens.accepts(try BearerToken.token(of: request)) else { throw Problem.unauthorized }
+        return try await next(request, context)
+    }
+}
+
+/// The tokens that a request may carry.
+struct BearerToken: Sendable {
     private let accepted: [[UInt8]]
 
     init(_ tokens: Tokens) { accepted = tokens.accepted.map { Array($0.utf8) } }
-
-    func handle(
-        _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
-    ) async throws -> Response {
-        guard accepts(try Self.token(of: request)) else { throw Problem.unauthorized }
-        return try await next(request, context)
-    }
 
     /// The token that a request carries.
     ///

@@ -42,7 +42,7 @@ public struct HTTPService: Service {
         router.add(middleware: OriginMiddleware())
         router.add(middleware: AdmissionMiddleware(limits: limits, isOpen: isOpen))
         for middleware in middlewares { router.add(middleware: middleware) }
-        routes(router.group(), router.group().add(middleware: BearerToken(bootstrap.settings.token)))
+        routes(router.group(), router.group().add(middleware: BearerTokenMiddleware(bootstrap.settings.token)))
         table.set(router.routes.map { ($0.path.description, $0.method.rawValue) })
         responder = router.buildResponder()
         host = bootstrap.settings.httpHost

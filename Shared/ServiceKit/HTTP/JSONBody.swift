@@ -8,18 +8,18 @@ import NIOCore
 ///   JSON, 422 naming the field that is missing, of the wrong type, out of the type's range or holds U+0000
 ///   (which PostgreSQL cannot store).
 public func requireJSON<T: Decodable>(
-    _ type: T.Type, from request: Request, context: ServiceRequestContext
+    _ type: T.Type, from request: Request, context: some RequestContext
 ) async throws -> T {
     try JSONBody.checkContentType(request.headers[.contentType])
-    let body = try await request.body.collect(upTo: context.maxUploadSize)
+    let body = try await request.body.collect(upTo: HTTPLimits.maxBodyBytes)
     return try JSONBody.decode(type, from: Array(body.readableBytesView))
 }
 
 /// The same for a body that may be left out: then nil.
 public func optionalJSON<T: Decodable>(
-    _ type: T.Type, from request: Request, context: ServiceRequestContext
+    _ type: T.Type, from request: Request, context: some RequestContext
 ) async throws -> T? {
-    let body = try await request.body.collect(upTo: context.maxUploadSize)
+    let body = try await request.body.collect(upTo: HTTPLimits.maxBodyBytes)
     guard body.readableBytes > 0 else { return nil }
     try JSONBody.checkContentType(request.headers[.contentType])
     return try JSONBody.decode(type, from: Array(body.readableBytesView))
@@ -28,9 +28,9 @@ public func optionalJSON<T: Decodable>(
 /// The body of a request as it came, once it is known to be JSON; for what is decoded further in.
 ///
 /// - Throws: ``Problem`` as ``requireJSON(_:from:context:)``, but 422 only for U+0000.
-public func requireRawJSON(from request: Request, context: ServiceRequestContext) async throws -> Data {
+public func requireRawJSON(from request: Request, context: some RequestContext) async throws -> Data {
     try JSONBody.checkContentType(request.headers[.contentType])
-    let body = try await request.body.collect(upTo: context.maxUploadSize)
+    let body = try await request.body.collect(upTo: HTTPLimits.maxBodyBytes)
     return try JSONBody.checked(Array(body.readableBytesView))
 }
 

@@ -1,16 +1,23 @@
 import SettleCore
-import Hummingbird
+package import Hummingbird
 import Logging
 import NIOCore
 
 /// Every error that a handler throws, and every path or method without a handler, becomes a problem document here.
-struct ProblemMiddleware: RouterMiddleware {
-    typealias Context = ServiceRequestContext
+package struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
+    private let mappings: [ProblemMapping]
+    private let routes: RouteTable
 
-    let mappings: [ProblemMapping]
-    let routes: RouteTable
+    /// - Parameter routes: those that there are, where paths without a route come by here.
+    init(mappings: [ProblemMapping], routes: RouteTable) {
+        self.mappings = mappings
+        self.routes = routes
+    }
 
-    func handle(
+    /// Around routes that were found.
+    package init(mappings: [ProblemMapping]) { self.init(mappings: mappings, routes: RouteTable()) }
+
+    package func handle(
         _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
     ) async throws -> Response {
         do {

@@ -11,7 +11,9 @@ public struct ServiceRequestContext: RequestContext {
 
     /// Bodies are bounded: 1 MiB.
     public var maxUploadSize: Int { HTTPLimits.maxBodyBytes }
+}
 
+extension RequestContext {
     /// A part of the path that a route names (`products/:sku`), percent-decoded.
     ///
     /// - Throws: ``Problem`` 404 when it is empty, longer than `maxLength` scalars or holds U+0000: nothing has such a name.

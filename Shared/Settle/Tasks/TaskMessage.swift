@@ -20,10 +20,12 @@ public struct TaskMessage: Codable, Sendable, Equatable {
     public var status: String?
     /// Why it was rejected.
     public var errormsg: String?
+    /// In an answer: what a type of task with an answer of its own says, a JSON text inside the JSON.
+    public var answerBody: String?
 
     package init(
         id: Int64, createTime: Int64, updateTime: Int64, taskType: String, mqExchange: String, mqRoutingkey: String,
-        requestBody: String, status: String?, errormsg: String?
+        requestBody: String, status: String? = nil, errormsg: String? = nil
     ) {
         self.id = id
         self.createTime = createTime
@@ -41,6 +43,8 @@ public struct TaskMessage: Codable, Sendable, Equatable {
 public enum TaskAnswer: Sendable, Equatable {
     /// It was done, now or before.
     case finished
+    /// It was done, now or before, and this is what there is to say: a JSON text.
+    case answered(body: String)
     /// It cannot be done; the reason is for people.
     case rejected(reason: String)
 }
@@ -58,6 +62,7 @@ extension TaskMessage {
         mqRoutingkey = try values.decodeIfPresent(String.self, forKey: .mqRoutingkey) ?? taskType
         status = try values.decodeIfPresent(String.self, forKey: .status)
         errormsg = try values.decodeIfPresent(String.self, forKey: .errormsg)
+        answerBody = try values.decodeIfPresent(String.self, forKey: .answerBody)
     }
 
     /// This task as its own answer.
@@ -68,6 +73,10 @@ extension TaskMessage {
         case .finished:
             message.status = TaskStatus.finished.rawValue
             message.errormsg = nil
+        case .answered(let body):
+            message.status = TaskStatus.finished.rawValue
+            message.errormsg = nil
+            message.answerBody = body
         case .rejected(let reason):
             message.status = TaskStatus.rejected.rawValue
             message.errormsg = reason
@@ -86,8 +95,10 @@ struct AnswerMessage: Decodable, Sendable, Equatable {
     let requestBody: String?
     /// When the task was written, where the answer says it.
     let createTime: Int64?
+    /// What a type of task with an answer of its own says.
+    let answerBody: String?
 
-    private enum CodingKeys: CodingKey { case id, taskType, status, errormsg, requestBody, createTime }
+    private enum CodingKeys: CodingKey { case id, taskType, status, errormsg, requestBody, createTime, answerBody }
 
     init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
@@ -95,6 +106,7 @@ struct AnswerMessage: Decodable, Sendable, Equatable {
         taskType = try values.decodeIfPresent(String.self, forKey: .taskType)
         status = try values.decodeIfPresent(String.self, forKey: .status)
         errormsg = try values.decodeIfPresent(String.self, forKey: .errormsg)
+        answerBody = try values.decodeIfPresent(String.self, forKey: .answerBody)
         // These only tell whose task it is. A peer that writes them in another form, or leaves them out, is no stranger.
         requestBody = (try? values.decode(String.self, forKey: .requestBody)).flatMap { $0.isEmpty ? nil : $0 }
         createTime = (try? values.decode(Int64.self, forKey: .createTime)).flatMap { $0 == 0 ? nil : $0 }
@@ -103,7 +115,7 @@ struct AnswerMessage: Decodable, Sendable, Equatable {
     /// Nil for a status that is no answer.
     var answer: TaskAnswer? {
         switch status.map(TaskStatus.init(rawValue:)) {
-        case .none, .pending, .finished: .finished
+        case .none, .pending, .finished: answerBody.map { .answered(body: $0) } ?? .finished
         case .rejected: .rejected(reason: errormsg.flatMap { $0.isEmpty ? nil : $0 } ?? "rejected without a reason")
         case .parked, .some(.none): nil
         }

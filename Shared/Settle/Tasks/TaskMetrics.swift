@@ -38,7 +38,7 @@ struct SenderMetrics: Sendable {
     func answered(_ tasks: [AnsweredTask], of answers: Int) {
         for task in tasks {
             settled.recordSeconds(task.age)
-            if task.answer == .finished { finished.increment() } else { rejected.increment() }
+            if case .rejected = task.answer { rejected.increment() } else { finished.increment() }
         }
         // Repeated answers, and answers for tasks of another database.
         if answers > tasks.count { answersIgnored.increment(by: answers - tasks.count) }
@@ -83,7 +83,7 @@ struct ReceiverMetrics: Sendable {
 
     func outcome(_ outcome: TaskOutcome) {
         switch outcome {
-        case .applied: applied.increment()
+        case .applied, .answered: applied.increment()
         case .rejected: rejected.increment()
         case .duplicate: duplicate.increment()
         case .conflict: conflict.increment()

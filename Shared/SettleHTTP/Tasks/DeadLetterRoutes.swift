@@ -1,4 +1,4 @@
-public import SettleServiceKit
+import SettleServiceKit
 public import Hummingbird
 public import Settle
 
@@ -25,7 +25,7 @@ public struct DeadLetterRoutes: Sendable {
     }
 
     /// Adds the list, newest first, sending again (one, all, or those of a queue), and forgetting one.
-    public func add(to guarded: ServiceRoutes) {
+    public func add(to guarded: RouterGroup<some RequestContext>) {
         guarded.get("dead-letters") { request, _ in
             let limit = try request.queryInteger("limit", in: 1...200, default: 50)
             let before = try request.queryInteger("before", in: 1...Int.max)

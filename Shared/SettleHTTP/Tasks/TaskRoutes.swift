@@ -1,5 +1,5 @@
 public import Hummingbird
-public import SettleServiceKit
+import SettleServiceKit
 public import Settle
 
 /// A sender's tasks, for operators; internal.
@@ -28,7 +28,7 @@ public struct TaskRoutes: Sendable {
     public init(_ scheduler: TaskScheduler) { self.scheduler = scheduler }
 
     /// Adds `GET /tasks`, `POST /tasks/{id}/retry` and `POST /tasks/retry`.
-    public func add(to guarded: ServiceRoutes) {
+    public func add(to guarded: RouterGroup<some RequestContext>) {
         guarded.get("tasks") { request, _ in
             let limit = try request.queryInteger("limit", in: 1...200, default: 50)
             let status = try request.queryChoice("status", of: TaskStatus.allCases.map(\.rawValue))

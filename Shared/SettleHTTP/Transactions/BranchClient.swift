@@ -12,8 +12,7 @@ public struct BranchClient: Sendable {
 
     /// - Parameters:
     ///   - participant: name of the service that `client` calls; phase 2 finds it by that in the directory.
-    ///   - timeout: for one call; at most three quarters of what is left of the transaction's time, and that if nil: so
-    ///     something is left for what comes after it.
+    ///   - timeout: for one call; see `GlobalTransaction.call`.
     public init(_ client: ServiceClient, participant: String, timeout: Duration? = nil) {
         self.client = client
         self.participant = participant
@@ -23,32 +22,28 @@ public struct BranchClient: Sendable {
     /// Has the participant do its part: `POST /branches/<action>`.
     ///
     /// - Precondition: the task runs inside `TransactionInitiator.run`.
-    public func call<Answer: Decodable>(
+    public func call<Answer: Decodable & Sendable>(
         _ action: String, _ request: some Encodable, mode: BranchMode, as: Answer.Type = Answer.self
     ) async throws -> Answer {
         guard let transaction = ServiceContext.current?.globalTransaction else {
             preconditionFailure("a branch is called outside of a global transaction")
         }
-        let left = transaction.remaining
-        guard left > .zero else { throw TransactionTooLate(xid: transaction.xid) }
-        var headers = [
-            BranchContext.xidHeader: transaction.xid.rawValue, BranchContext.modeHeader: mode.rawValue,
-            BranchContext.initiatorHeader: transaction.initiator,
-            BranchContext.deadlineHeader: String(Int(left / .milliseconds(1))),
-        ]
-        headers[BranchContext.initiatorNameHeader] = transaction.initiatorName
-        // Before the call: a participant that was reached, or may have been, must hear of the end.
-        transaction.enlist(participant)
-        do {
-            return try await client.post(
-                "/branches/\(action)", request, headers: headers, timeout: min(timeout ?? left, left * 3 / 4))
-        } catch {
-            // It said no, in so many words: nothing was done there, and nothing is to be undone. But where the same
-            // request is prepared already, something is.
-            if case .status(400..<500, _, _, _) = error, !error.isProblem(BranchProblem.prepared) {
-                transaction.withdraw(participant)
+        return try await transaction.call(participant, mode: mode, timeout: timeout) { headers, timeout in
+            do throws(ServiceClientError) {
+                return .done(
+                    try await client.post("/branches/\(action)", request, headers: headers, timeout: timeout))
+            } catch {
+                guard error.isRefusal else { throw error }
+                return .refused(error)
             }
-            throw error
         }
+    }
+}
+
+extension ServiceClientError {
+    /// Whether a participant said no, in so many words: nothing was done there, and nothing is to be undone. But where the
+    /// same request is prepared already, something is.
+    var isRefusal: Bool {
+        if case .status(400..<500, _, _, _) = self { !isProblem(BranchProblem.prepared) } else { false }
     }
 }

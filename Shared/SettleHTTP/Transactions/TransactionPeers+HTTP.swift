@@ -1,8 +1,10 @@
+public import Foundation
+import HTTPTypes
 public import SettleServiceKit
 public import Settle
 
 /// Participants and initiators reached by HTTP: those of a directory, and nobody else. The token goes nowhere else.
-public struct HTTPTransactionPeers: ParticipantPeers, InitiatorPeers {
+public struct HTTPTransactionPeers: ParticipantPeers, InitiatorPeers, BranchTransport {
     /// A peer that the directory does not have.
     public struct Unknown: Error, CustomStringConvertible {
         /// What it was called.
@@ -13,13 +15,19 @@ public struct HTTPTransactionPeers: ParticipantPeers, InitiatorPeers {
 
     private let directory: ServiceDirectory
     private let outbound: OutboundHTTP
+    private let calls: OutboundHTTP
     private let token: Tokens
     private let timeout: Duration
 
-    /// - Parameter timeout: of one call.
+    /// - Parameters:
+    ///   - calls: for branches. They wait for rows that phase 2 frees, and must not keep it waiting in turn: connections of
+    ///     their own are better.
+    ///   - timeout: of one call that ends branches, or asks about them.
     public init(
-        _ directory: ServiceDirectory, over outbound: OutboundHTTP, token: Tokens, timeout: Duration = .seconds(5)
+        _ directory: ServiceDirectory, over outbound: OutboundHTTP, calls: OutboundHTTP? = nil, token: Tokens,
+        timeout: Duration = .seconds(5)
     ) {
+        self.calls = calls ?? outbound
         self.directory = directory
         self.outbound = outbound
         self.token = token
@@ -42,15 +50,40 @@ public struct HTTPTransactionPeers: ParticipantPeers, InitiatorPeers {
         return answer.byXID
     }
 
+    /// `POST /branches/<action>` at the participant.
+    public func perform(
+        _ action: String, _ request: Data, headers: [String: String], timeout: Duration, at participant: String
+    ) async throws -> BranchReply<Data> {
+        let client = try client(participant, over: calls)
+        let answer = try await client.send(
+            .post, "/branches/\(action)", json: Array(request), headers: headers, timeout: timeout)
+        if (200..<300).contains(answer.status) { return .done(Data(answer.body)) }
+        let error = ServiceClient.error(answer)
+        guard error.isRefusal else { throw error }
+        return .refused(error.refusal)
+    }
+
     /// As the directory says.
     public func name(of peer: String) -> String? { directory.name(of: peer) }
 
-    private func client(_ peer: String) throws(Unknown) -> ServiceClient {
+    private func client(_ peer: String, over outbound: OutboundHTTP? = nil) throws(Unknown) -> ServiceClient {
         guard let name = directory.name(of: peer), let baseURL = directory.url(of: name) else {
             throw Unknown(peer: peer)
         }
         return ServiceClient(
-            name, baseURL: baseURL.description, token: token.sent(to: baseURL), over: outbound, timeout: timeout)
+            name, baseURL: baseURL.description, token: token.sent(to: baseURL), over: outbound ?? self.outbound,
+            timeout: timeout)
+    }
+}
+
+extension ServiceClientError {
+    /// What the participant said, as its action threw it.
+    fileprivate var refusal: BranchRefusal {
+        guard case .status(let status, let type, let detail, _) = self else {
+            return BranchRefusal(code: "refused", detail: "\(self)")
+        }
+        return BranchRefusal(
+            code: type?.split(separator: "/").last.map(String.init) ?? "status-\(status)", detail: detail ?? "")
     }
 }
 

@@ -18,14 +18,14 @@ public struct ParticipantRoutes: Sendable {
     private let checkBack: CheckBack
 
     /// The routes of a participant.
-    public init(_ participation: Participation) {
-        participant = participation.participant
-        checkBack = participation.checkBack
+    public init(_ participant: Participant, checkBack: CheckBack) {
+        self.participant = participant
+        self.checkBack = checkBack
     }
 
     /// Adds phase 2, the list of undecided branches, what an operator decides, and a route for each action:
     /// `POST /branches/<action>`.
-    public func add(actions: [String], to guarded: ServiceRoutes) {
+    public func add(to guarded: RouterGroup<some RequestContext>) {
         guarded.post("transactions/commit") { request, context in
             let xids = try await requireJSON(XIDs.self, from: request, context: context).checked()
             return try Response.json(Outcomes(try await participant.commit(xids)))
@@ -48,8 +48,9 @@ public struct ParticipantRoutes: Sendable {
                 because: wanted.reason, force: wanted.force ?? false)
             return try Response.json(decided, status: decided.outcome == nil ? .accepted : .ok)
         }
-        for action in actions {
-            guarded.post("branches/\(action)") { request, context in
+        let branches = guarded.group().add(middleware: BranchMiddleware())
+        for action in participant.actions {
+            branches.post("branches/\(action)") { request, context in
                 guard let asked = ServiceContext.current?.branch else {
                     throw Problem.badRequest(
                         "\(BranchContext.xidHeader), \(BranchContext.modeHeader) and \(BranchContext.initiatorHeader) "
@@ -101,7 +102,7 @@ public struct InitiatorRoutes: Sendable {
     }
 
     /// Adds `POST /transactions/outcomes`.
-    public func add(to guarded: ServiceRoutes) {
+    public func add(to guarded: RouterGroup<some RequestContext>) {
         guarded.post("transactions/outcomes") { request, context in
             let question = try await requireJSON(XIDs.self, from: request, context: context)
             let xids = try question.checked()
@@ -113,15 +114,9 @@ public struct InitiatorRoutes: Sendable {
 }
 
 /// Takes the global transaction that a request belongs to out of its headers, for the length of the request.
-public struct BranchMiddleware: RouterMiddleware {
-    /// What the routes of a service get.
-    public typealias Context = ServiceRequestContext
-
-    /// The headers are those of `BranchContext`.
-    public init() {}
-
+struct BranchMiddleware<Context: RequestContext>: RouterMiddleware {
     /// Goes on with the branch in the service context, if the headers name one.
-    public func handle(
+    func handle(
         _ request: Request, context: Context, next: @concurrent (Request, Context) async throws -> Response
     ) async throws -> Response {
         let branch = BranchContext { name in HTTPField.Name(name).flatMap { request.headers[$0] } }

@@ -18,6 +18,16 @@ struct TestDatabase {
             """)
 
     static func with<Result: Sendable>(_ body: (TestDatabase) async throws -> Result) async throws -> Result {
+        try await empty { database in
+            try await PostgresMigrator.apply(SettleSchema.tasks, set: "tasks", on: database.pool)
+            try await PostgresMigrator.apply(SettleSchema.setAside, set: "set-aside", on: database.pool)
+            try await PostgresMigrator.apply([ledger], set: "ledger", on: database.pool)
+            return try await body(database)
+        }
+    }
+
+    /// The same without a table.
+    static func empty<Result: Sendable>(_ body: (TestDatabase) async throws -> Result) async throws -> Result {
         let server = try #require(Testbed.postgresURL)
         let name = "settle_test_\(UUID().uuidString.lowercased().replacing("-", with: ""))"
         let admin = try connect(server, connections: 1)
@@ -30,12 +40,7 @@ struct TestDatabase {
             let result: Swift.Result<Result, any Error>
             do {
                 result = .success(
-                    try await Testbed.serving([pool]) {
-                        try await PostgresMigrator.apply(SettleSchema.tasks, set: "tasks", on: pool)
-                        try await PostgresMigrator.apply(SettleSchema.setAside, set: "set-aside", on: pool)
-                        try await PostgresMigrator.apply([ledger], set: "ledger", on: pool)
-                        return try await body(TestDatabase(url: url, pool: pool))
-                    })
+                    try await Testbed.serving([pool]) { try await body(TestDatabase(url: url, pool: pool)) })
             } catch {
                 result = .failure(error)
             }

@@ -138,7 +138,8 @@ struct BatchIsolationTests {
 
     @Test("so do an ending server, a cancelled task and an injected fault")
     func others() async throws {
-        for error in [Self.serverError("57P01"), CancellationError(), Failpoints.Injected(point: "here")] as [any Error] {
+        for error in [Self.serverError("57P01"), CancellationError(), Failpoints.Injected(point: "here")] as [any Error]
+        {
             await #expect(throws: (any Error).self) { _ = try await run { $0 == 4 ? error : nil } }
         }
     }

@@ -188,8 +188,11 @@ struct FinishListenerTests {
         for point in ["finish.beforeCommit", "finish.committed"] {
             try await TestDatabase.with { database in
                 try await database.insertTasks(["a", "b"], route: route)
-                let listener = listener(database.pool, failpoints: try Failpoints("\(point)=throw@1"), handler: Self.note)
-                await #expect(throws: Failpoints.Injected.self) { try await listener.handle([finished(1), finished(2)]) }
+                let listener = listener(
+                    database.pool, failpoints: try Failpoints("\(point)=throw@1"), handler: Self.note)
+                await #expect(throws: Failpoints.Injected.self) {
+                    try await listener.handle([finished(1), finished(2)])
+                }
                 try await listener.handle([finished(1), finished(2)])
                 #expect(try await state(database) == [0, 2, 2, 2])
             }

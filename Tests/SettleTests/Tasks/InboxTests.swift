@@ -123,7 +123,9 @@ struct InboxTests {
         try await with { database, applier, redis in
             let dying = inbox(applier, redis: redis, failpoints: try Failpoints("inbox.beforeCommit=throw"))
             let other = inbox(applier, redis: redis)
-            await #expect(throws: Failpoints.Injected.self) { try await dying.handle([route.delivery(id: 1, key: "a")]) }
+            await #expect(throws: Failpoints.Injected.self) {
+                try await dying.handle([route.delivery(id: 1, key: "a")])
+            }
             try await other.handle([route.delivery(id: 1, key: "a")])
             #expect(try await state(database) == [1, 1])
             #expect(try answers().count == 1)

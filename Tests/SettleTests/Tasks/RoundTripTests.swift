@@ -35,7 +35,8 @@ struct RoundTripTests {
             let scheduler = TaskScheduler(
                 database: database.pool, publisher: publisher, keys: keys, logger: Testbed.quiet)
             let listener = FinishListener(
-                scheduler: scheduler, setAside: setAside, database: database.pool, failpoints: failpoints, logger: Testbed.quiet
+                scheduler: scheduler, setAside: setAside, database: database.pool, failpoints: failpoints,
+                logger: Testbed.quiet
             ) { _, _ in }
             let inbox = Inbox(
                 route: route.task, applier: LedgerApplier(database.pool), publisher: publisher,

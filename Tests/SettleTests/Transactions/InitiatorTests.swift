@@ -48,11 +48,13 @@ struct InitiatorTests {
         }
     }
 
-    @Test("when it returns without a decision, the parts are undone")
+    @Test("when it returns without a decision, the parts are undone and its caller hears of it")
     func noDecision() async throws {
         try await TransactionBed.with { bed in
             try await bed.fill("ann")
-            try await bed.initiator.run { try await bed.call(30, from: "ann", .at, $0) }
+            await #expect(throws: TransactionUndecided.self) {
+                try await bed.initiator.run { try await bed.call(30, from: "ann", .at, $0) }
+            }
             #expect(try await bed.wallet("ann") == .init(100))
         }
     }

@@ -11,7 +11,7 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
     private let route: TaskRoute
     private let applier: Applier
     private let publisher: any MessagePublisher
-    private let dedup: any DedupCache
+    private let dedup: (any DedupCache)?
     private let setAside: SetAside
     private let keys: MessageKeys
     private let heldRows = HeldRows()
@@ -22,10 +22,11 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
     /// - Parameters:
     ///   - route: which tasks, and where the answers go.
     ///   - publisher: for the answers.
+    ///   - dedup: spares most copies a look into the database; without it nothing is lost.
     ///   - setAside: keeps what cannot be applied now, and what nobody can read; run by the caller.
     ///   - keys: tasks must be signed with them, and answers are.
     public init(
-        route: TaskRoute, applier: Applier, publisher: any MessagePublisher, dedup: RedisDedup,
+        route: TaskRoute, applier: Applier, publisher: any MessagePublisher, dedup: RedisDedup? = nil,
         setAside: SetAside, keys: MessageKeys = .none, failpoints: Failpoints = .none, logger: Logger
     ) {
         self.route = route
@@ -48,9 +49,11 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
     /// same batch must be handled again.
     func attempt(_ deliveries: [Delivery], isRetry: Bool) async throws -> [Leftover] {
         var (items, leftovers) = read(deliveries)
-        for (place, record) in zip(items.indices, await dedup.take(items.map(\.key))) {
-            items[place].record = record
-            metrics.hint(record)
+        if let dedup {
+            for (place, record) in zip(items.indices, await dedup.take(items.map(\.key))) {
+                items[place].record = record
+                metrics.hint(record)
+            }
         }
         var answers: [(item: Item, answer: TaskAnswer)] = []
         func conclude(_ outcomes: some Sequence<(Item, TaskOutcome)>) {
@@ -78,7 +81,7 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
         } catch {
             failure = error  // what was decided before it is answered all the same
         }
-        await dedup.decided(answers.map(\.item.key))
+        await dedup?.decided(answers.map(\.item.key))
         try await publish(answers)
         try failpoints.reach("inbox.answered")
         // The batch comes again, and with it what is left over: put aside now, it would be put aside each time.
@@ -138,10 +141,10 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
     private func note(_ outcome: TaskOutcome, of item: Item) {
         metrics.outcome(outcome)
         switch outcome {
-        case .applied where item.record == .decided:
+        case .applied where item.record == .decided, .answered where item.record == .decided:
             metrics.hintWasWrong()
             logger.warning("Redis knew a task as decided that the database did not; applied", metadata: item.metadata)
-        case .applied: logger.debug("task applied", metadata: item.metadata)
+        case .applied, .answered: logger.debug("task applied", metadata: item.metadata)
         case .duplicate: logger.info("duplicate task answered again", metadata: item.metadata)
         case .rejected(let reason), .conflict(let reason):
             logger.info("task not applied", metadata: item.metadata.merging(["reason": "\(reason)"]) { $1 })

@@ -63,6 +63,8 @@ public struct ReceivedTask<Body: Sendable>: Sendable {
 public enum TaskOutcome: Sendable, Equatable {
     /// Done, now.
     case applied
+    /// Done, now, and this is what there is to say: a JSON text.
+    case answered(body: String)
     /// It cannot be done; that is remembered, so that a late copy gets the same answer.
     case rejected(reason: String)
     /// Decided before; answered again as then.
@@ -74,6 +76,7 @@ public enum TaskOutcome: Sendable, Equatable {
     package var answer: TaskAnswer? {
         switch self {
         case .applied: .finished
+        case .answered(let body): .answered(body: body)
         case .rejected(let reason): .rejected(reason: reason)
         case .duplicate(let answer): answer
         case .conflict: nil

@@ -11,6 +11,8 @@ package struct Answer: Sendable, Hashable {
     package var requestBody: String?
     /// Of the task, in milliseconds since 1970; nil when a peer left it out.
     package var createTime: Int64?
+    /// What a type of task with an answer of its own says, as JSON.
+    package var body: String?
     /// Whether it came by the queue for the answers to such tasks.
     package var isInPlace = true
 }
@@ -30,6 +32,7 @@ extension Answer {
         }
         switch answer {
         case .finished: (status, errormsg) = (.finished, nil)
+        case .answered(let body): (status, errormsg, self.body) = (.finished, nil, body)
         case .rejected(let reason): (status, errormsg) = (.rejected, reason)
         }
         (id, taskType) = (message.id, message.taskType ?? route.taskType)

@@ -29,12 +29,16 @@ public struct AnsweredTask: Sendable {
         age = 0
     }
 
-    init(row: PostgresRow) throws {
-        id = try row.decode(Int64.self, at: 0)
+    /// - Parameter bodies: what answers said beside that they finished, by the task's id.
+    init(row: PostgresRow, bodies: [Int64: String]) throws {
+        let id = try row.decode(Int64.self, at: 0)
+        self.id = id
         taskType = try row.decode(String.self, at: 1)
         businessKey = try row.decode(String.self, at: 2)
         requestBody = try row.decode(String.self, at: 3)
-        answer = try row.decode(String?.self, at: 4).map { .rejected(reason: $0) } ?? .finished
+        answer =
+            try row.decode(String?.self, at: 4).map { .rejected(reason: $0) }
+            ?? bodies[id].map { .answered(body: $0) } ?? .finished
         traceParent = try row.decode(String?.self, at: 5)
         age = try row.decode(Double.self, at: 6)
     }

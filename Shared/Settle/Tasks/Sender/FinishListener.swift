@@ -108,7 +108,7 @@ public final class FinishListener: Sendable {
         scheduler.answered(archived, of: answers.count, foreign: foreign)
         for task in archived {
             switch task.answer {
-            case .finished: logger.debug("task finished", metadata: task.metadata)
+            case .finished, .answered: logger.debug("task finished", metadata: task.metadata)
             case .rejected(let reason):
                 logger.info("task rejected", metadata: task.metadata.merging(["reason": "\(reason)"]) { $1 })
             }

@@ -29,15 +29,25 @@ public final class TaskScheduler: Service {
     ///   - database: where `task` and `task_his` are.
     ///   - publisher: run by the caller, and stopped after this.
     ///   - keys: to sign the tasks with; answers must be signed with them, too.
-    public init(
+    public convenience init(
         settings: TaskSettings = TaskSettings(), database: PostgresDatabase, publisher: any MessagePublisher,
         keys: MessageKeys = .none, logger: Logger
+    ) {
+        self.init(
+            settings: settings, database: database, publisher: publisher, keys: keys,
+            outbox: Outbox(settings: settings, logger: logger), logger: logger)
+    }
+
+    /// - Parameter outbox: made with the same settings.
+    init(
+        settings: TaskSettings, database: PostgresDatabase, publisher: any MessagePublisher, keys: MessageKeys,
+        outbox: Outbox, logger: Logger
     ) {
         self.settings = settings
         self.publisher = publisher
         self.keys = keys
         self.logger = logger
-        outbox = Outbox(settings: settings, logger: logger)
+        self.outbox = outbox
         store = TaskStore(database: database, settings: settings)
     }
 

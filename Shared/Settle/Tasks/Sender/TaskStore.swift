@@ -126,7 +126,8 @@ public struct TaskStore: Sendable {
                 .texts(answers.map(\.errormsg)), .texts(answers.map(\.requestBody)),
                 .ints(answers.map { $0.createTime.map { Int($0) } }),
             ])
-        return try rows.map(AnsweredTask.init(row:))
+        let bodies = answers.reduce(into: [:]) { $0[$1.id] = $1.body }
+        return try rows.map { try AnsweredTask(row: $0, bodies: bodies) }
     }
 
     /// Which of these are not archived.

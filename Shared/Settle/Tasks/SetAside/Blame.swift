@@ -15,6 +15,7 @@ package enum Blame: Equatable {
         switch error {
         case let error as PostgresError: self.init(error)
         case is StillUndecided: self = .heldRow
+        case let error as UnreadableMessage: self = .content(reason: "unreadable: \(error)")
         case is Failpoints.Injected, is CancellationError: self = .nobody
         default: self = .unknown(reason: "failed: \(type(of: error))")
         }

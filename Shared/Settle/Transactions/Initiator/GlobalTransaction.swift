@@ -27,12 +27,12 @@ public final class GlobalTransaction: Sendable {
     }
 
     /// Notes, before each call, that the service of this name may do a part of it.
-    public func enlist(_ participant: String) {
+    func enlist(_ participant: String) {
         state.withLock { $0.calls[participant, default: 0] += 1 }
     }
 
     /// Takes back one `enlist`, for a call that surely did nothing.
-    public func withdraw(_ participant: String) {
+    func withdraw(_ participant: String) {
         state.withLock { state in
             guard let calls = state.calls[participant] else { return }
             state.calls[participant] = calls > 1 ? calls - 1 : nil

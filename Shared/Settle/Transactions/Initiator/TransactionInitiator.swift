@@ -39,11 +39,11 @@ public final class TransactionInitiator: Service {
 
     /// Runs `body` under a new global transaction.
     ///
-    /// `body` calls the participants and ends with a local transaction that calls `decide`. If it throws, or returns
-    /// without having decided, what the participants have done is rolled back before this returns (or, if they cannot be
-    /// reached soon, afterwards).
+    /// `body` calls the participants and ends with a local transaction that calls `decide`. If it throws, what the
+    /// participants have done is rolled back before this throws on (or, if they cannot be reached soon, afterwards).
     ///
-    /// - Throws: what `body` throws, wrapped in `TransactionCommitted` when the transaction is committed all the same.
+    /// - Throws: what `body` throws, wrapped in `TransactionCommitted` when the transaction is committed all the same;
+    ///   `TransactionUndecided` when it returned without a decision that is known to be durable: rolled back, too.
     public func run<Result>(_ body: (GlobalTransaction) async throws -> Result) async throws -> Result {
         let transaction = GlobalTransaction(
             xid: XID(process: presence.process), initiator: selfURL, initiatorName: name,
@@ -56,7 +56,7 @@ public final class TransactionInitiator: Service {
         } catch {
             throw await end(transaction) ? TransactionCommitted(xid: transaction.xid, error: error) : error
         }
-        _ = await end(transaction)
+        guard await end(transaction) else { throw TransactionUndecided(xid: transaction.xid) }
         return result
     }
 
@@ -197,6 +197,14 @@ public final class TransactionInitiator: Service {
             try? await Task.sleep(for: settings.scanInterval)
         }
     }
+}
+
+/// The body of a global transaction returned, and nothing was decided: what was done is rolled back.
+public struct TransactionUndecided: Error, CustomStringConvertible {
+    /// Which.
+    public let xid: XID
+    /// For an operator.
+    public var description: String { "global transaction \(xid) came to its end without a decision" }
 }
 
 /// A global transaction came to its decision past its deadline.

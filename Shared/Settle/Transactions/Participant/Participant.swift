@@ -112,6 +112,9 @@ public final class Participant: Sendable {
     /// seconds, until it can; each time the log names what is in the way.
     public func isATSafe() async throws -> Bool { try await obstacles.areNone() }
 
+    /// The names of all that can be done, in any mode.
+    public var actions: [String] { Set(handlers.keys.map(\.name)).sorted() }  // ours
+
     /// Whether any action can be done in `mode`.
     public func offers(_ mode: BranchMode) -> Bool { handlers.keys.contains { $0.mode == mode } }
 

@@ -1,11 +1,11 @@
-public import SettleCore
-public import Logging
-public import ServiceLifecycle
+package import SettleCore
+package import Logging
+import ServiceLifecycle
 import Synchronization
 
 /// Work that must be done once before the service can serve, such as migrations, and that waits for the database to
 /// be there instead of stopping the process.
-public final class StartupStep: Service, Sendable {
+package final class StartupStep: Service, Sendable {
     private let name: String
     private let logger: Logger
     private let backoff: Backoff
@@ -17,7 +17,7 @@ public final class StartupStep: Service, Sendable {
     /// - Parameters:
     ///   - isPermanent: errors that no later try can mend; `run()` throws them, which ends the process.
     ///   - body: may be called many times; the last call is the one that succeeds.
-    public init(
+    package init(
         _ name: String, logger: Logger,
         backoff: Backoff = Backoff(initial: .milliseconds(100), cap: .seconds(5)),
         isPermanent: @escaping @Sendable (any Error) -> Bool = { _ in false },
@@ -31,15 +31,15 @@ public final class StartupStep: Service, Sendable {
     }
 
     /// Has `action` done after each failure that a later try may mend, before the pause that follows.
-    public func afterFailure(_ action: @escaping @Sendable (any Error) async -> Void) {
+    package func afterFailure(_ action: @escaping @Sendable (any Error) async -> Void) {
         failed.withLock { $0 = action }
     }
 
     /// Whether `body` has succeeded.
-    public var isDone: Bool { done.load(ordering: .acquiring) }
+    package var isDone: Bool { done.load(ordering: .acquiring) }
 
     /// Returns once `body` has succeeded; false when the caller was cancelled before.
-    public func waitUntilDone() async -> Bool {
+    package func waitUntilDone() async -> Bool {
         while !isDone {
             do { try await Task.sleep(for: .milliseconds(20)) } catch { return false }
         }
@@ -47,7 +47,7 @@ public final class StartupStep: Service, Sendable {
     }
 
     /// Tries until it succeeds, then waits for the shutdown.
-    public func run() async throws {
+    package func run() async throws {
         try await cancelWhenGracefulShutdown { try await self.attempt() }
     }
 

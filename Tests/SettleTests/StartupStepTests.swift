@@ -1,9 +1,9 @@
 import SettleCore
-import SettleServiceKit
 import ServiceLifecycle
 import Synchronization
-import SettleTestSupport
 import Testing
+
+@testable import Settle
 
 @Suite("Startup step", .timeLimit(.minutes(1)))
 struct StartupStepTests {
@@ -14,14 +14,14 @@ struct StartupStepTests {
         let calls = Atomic(0)
         let (done, finish) = AsyncStream.makeStream(of: Void.self)
         let step = StartupStep(
-            "test", logger: TestService.quiet,
+            "test", logger: Testbed.quiet,
             backoff: Backoff(initial: .milliseconds(1), cap: .milliseconds(1))
         ) {
             if calls.add(1, ordering: .relaxed).newValue < 3 { throw Away() }
             finish.finish()
         }
         #expect(!step.isDone)
-        let group = ServiceGroup(services: [step], logger: TestService.quiet)
+        let group = ServiceGroup(services: [step], logger: Testbed.quiet)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             for await _ in done {}
@@ -34,7 +34,7 @@ struct StartupStepTests {
 
     @Test("an error that no later try can mend ends the service")
     func permanent() async {
-        let step = StartupStep("test", logger: TestService.quiet, isPermanent: { $0 is Away }) { throw Away() }
+        let step = StartupStep("test", logger: Testbed.quiet, isPermanent: { $0 is Away }) { throw Away() }
         await #expect(throws: Away.self) { try await step.run() }
         #expect(!step.isDone)
     }
@@ -43,12 +43,12 @@ struct StartupStepTests {
     func shutdown() async throws {
         let (tried, attempt) = AsyncStream.makeStream(of: Void.self)
         let step = StartupStep(
-            "test", logger: TestService.quiet, backoff: Backoff(initial: .seconds(3600), cap: .seconds(3600))
+            "test", logger: Testbed.quiet, backoff: Backoff(initial: .seconds(3600), cap: .seconds(3600))
         ) {
             attempt.yield()
             throw Away()
         }
-        let group = ServiceGroup(services: [step], logger: TestService.quiet)
+        let group = ServiceGroup(services: [step], logger: Testbed.quiet)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             for await _ in tried { break }

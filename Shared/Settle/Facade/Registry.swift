@@ -1,0 +1,72 @@
+import ServiceLifecycle
+import SettlePostgres
+import SettleRabbitMQ
+import SettleSchema
+import Synchronization
+
+/// What an application has said that it does.
+final class Registry: Sendable {
+    typealias MigrationSets = [(set: String, migrations: [Migration])]
+
+    struct Content {
+        var ownSets: MigrationSets = []
+        /// Beside those that follow from the rest.
+        var librarySets: MigrationSets = []
+        /// The tasks that it sends.
+        var sent: [TaskRoute] = []
+        var received: [TaskRoute] = []
+        /// Make the subscriptions to tasks, and to answers.
+        var receivers: [@Sendable (Assembly.Messaging) -> [Subscription]] = []
+        var keepsInbox = false
+        var participation: Settle.Participation?
+        var initiation: Settle.Initiation?
+        /// Of transports; they begin before what needs them.
+        var services: [any Service] = []
+    }
+
+    private struct State {
+        var content = Content()
+        var isComplete = false
+    }
+
+    private let state = Mutex(State())
+
+    /// - Precondition: the services were not read yet: what is said later would be left undone.
+    func add(_ change: (inout Content) -> Void) {
+        state.withLock { state in
+            precondition(!state.isComplete, "say what the application does before its services are read")
+            change(&state.content)
+        }
+    }
+
+    /// From now on it stays as it is.
+    func complete() -> Content {
+        state.withLock { state in
+            state.isComplete = true
+            // What they make knows this registry; it need not know them any longer.
+            defer { state.content.receivers = [] }
+            return state.content
+        }
+    }
+
+    func sends(_ route: TaskRoute) -> Bool { state.withLock { $0.content.sent.contains(route) } }
+
+    var content: Content { state.withLock { $0.content } }
+
+    var ownSets: MigrationSets { content.ownSets }
+
+    var librarySets: MigrationSets {
+        let content = content
+        var sets: MigrationSets = []
+        if !content.sent.isEmpty { sets.append(("settle-tasks", SettleSchema.tasks)) }
+        if content.participation != nil || content.initiation != nil {
+            sets.append(("settle-transactions", SettleSchema.transactions))
+        }
+        if content.participation?.participant.offers(.at) ?? false { sets.append(("settle-at", SettleSchema.at)) }
+        if !content.sent.isEmpty || !content.received.isEmpty {
+            sets.append(("settle-set-aside", SettleSchema.setAside))
+        }
+        if content.keepsInbox { sets.append(("settle-inbox", SettleSchema.inbox)) }
+        return sets + content.librarySets
+    }
+}

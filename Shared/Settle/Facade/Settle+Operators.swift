@@ -1,0 +1,21 @@
+package import ServiceLifecycle
+
+extension Settle {
+    /// Sends tasks; nil when the application said of none that it sends it. Reading it ends the time for saying what the
+    /// application does.
+    public var scheduler: TaskScheduler? { assembled.sends ? assembled.messaging?.scheduler : nil }
+
+    /// Keeps the messages that cannot be handled now, and the dead letters; nil without a broker.
+    public var setAside: SetAside? { assembled.messaging?.setAside }
+
+    /// The side that does parts, if the application said that it does any.
+    package var participation: (participant: Participant, checkBack: CheckBack)? {
+        registry.complete().participation.map { ($0.participant, $0.checkBack) }
+    }
+
+    /// The side that decides, if the application said that it begins global transactions.
+    package var decidingSide: TransactionInitiator? { registry.complete().initiation?.initiator }
+
+    /// Has a transport run with the application; it begins before what needs it.
+    package func runs(_ service: any Service) { registry.add { $0.services.append(service) } }
+}

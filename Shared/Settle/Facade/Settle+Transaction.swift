@@ -1,0 +1,77 @@
+public import SettlePostgres
+
+extension Settle {
+    /// A local transaction of the application, in which tasks can be sent. Lent to a synchronous closure on a
+    /// connection's thread; statements that are only added travel together with its BEGIN and COMMIT.
+    public struct Transaction: ~Copyable {
+        /// The same transaction, for code that knows nothing of tasks.
+        public let postgres: PostgresTransaction
+        private let sender: Sender
+
+        init(_ transaction: borrowing PostgresTransaction, _ sender: Sender) {
+            postgres = transaction.lent
+            self.sender = sender
+        }
+
+        /// Queues a statement without waiting for it.
+        @discardableResult
+        public func add(_ sql: String, _ parameters: [PostgresValue] = []) -> PostgresTicket {
+            postgres.add(sql, parameters)
+        }
+
+        /// Sends all that is queued together with this statement and waits for its rows: one round trip.
+        public func query(_ sql: String, _ parameters: [PostgresValue] = []) throws -> PostgresRows {
+            try postgres.query(sql, parameters)
+        }
+
+        /// The rows of a statement added before.
+        public func rows(of ticket: PostgresTicket) throws -> PostgresRows { try postgres.rows(of: ticket) }
+
+        /// Sends a task if, and only if, this transaction commits.
+        ///
+        /// - Parameters:
+        ///   - key: what it is about, an order's id for instance; for people, and for looking tasks up.
+        ///   - body: what its receiver needs to know.
+        ///   - traceParent: the W3C trace that it belongs to; the current one when left out.
+        /// - Throws: `UnknownTaskType` when the application did not say that it sends such tasks: nobody would take the
+        ///   answer.
+        public func send<Body, Answer>(
+            _ type: TaskType<Body, Answer>, key: String, _ body: Body, traceParent: String? = TraceHeader.current()
+        ) throws {
+            guard sender.registry.sends(type.route) else { throw UnknownTaskType(name: type.name) }
+            sender.outbox.add(
+                try TaskDraft(type.route, businessKey: key, body: body, traceParent: traceParent), in: postgres)
+        }
+    }
+
+    /// What a transaction needs to send tasks.
+    struct Sender: Sendable {
+        let outbox: Outbox
+        let registry: Registry
+    }
+
+    var sender: Sender { Sender(outbox: outbox, registry: registry) }
+
+    /// Runs a local transaction of the application, once its tables are there.
+    ///
+    /// `body` must not block, and may be run again before anything is committed: see `PostgresDatabase.transaction`.
+    ///
+    /// - Throws: what `body` throws; `PostgresError`. After `.commitUnknown` it is either committed or not.
+    @discardableResult
+    public func transaction<R: Sendable>(
+        _ body: @escaping @Sendable (borrowing Transaction) throws -> R
+    ) async throws -> R {
+        try await waitUntilMigrated()
+        return try await database.transaction { [sender] in try body(Transaction($0, sender)) }
+    }
+}
+
+/// A task was sent of a type that the application did not say it sends: see `Settle.sends` and `Settle.answers`.
+public struct UnknownTaskType: Error, Sendable, CustomStringConvertible {
+    /// The type.
+    public let name: String
+    /// For a developer.
+    public var description: String {
+        "nothing was said of sending tasks of type '\(name)': call sends or answers first"
+    }
+}

@@ -1,0 +1,88 @@
+import Foundation
+public import Settle
+import SettlePostgres
+import SettleRabbitMQ
+import SettleRedis
+public import SettleServiceKit
+
+extension Settle {
+    /// A service with what its operator has set.
+    ///
+    /// - Parameters:
+    ///   - routes: all tasks that the service sends or receives: those that may be signed.
+    ///   - failpoints: where the service's own code may crash on demand, beside the points of Settle.
+    /// - Throws: ``SettingsError``.
+    public convenience init(
+        _ boot: Bootstrap, routes: [TaskRoute], deadLetters: DeadLetterRoute, failpoints: Set<String> = []
+    ) throws {
+        var database = try boot.setting("DATABASE_URL") { try PostgresConfiguration(url: boot.settings.databaseURL) }
+        database.connections = try boot.reader.integer("database-connections", default: 8, in: 1...200)
+        var configuration = Configuration(app: boot.name, database: database)
+        configuration.broker = try boot.setting("AMQP_URL") { try RabbitMQConfiguration(url: boot.settings.amqpURL) }
+        configuration.redis = try boot.setting("REDIS_URL") { try RedisConfiguration(url: boot.settings.redisURL) }
+        configuration.deadLetters = deadLetters
+        configuration.queueType = try boot.setting("QUEUE_TYPE") {
+            try Topology.Queue.Kind(setting: try boot.reader.string("queue-type", default: "classic"))
+        }
+        configuration.messageLockTimeout = try boot.reader.duration(
+            "message-lock-timeout", default: .milliseconds(80), in: .milliseconds(1)...Duration.seconds(10))
+        configuration.tasks = try TaskSettings(boot)
+        configuration.setAside = try MessagingOptions.settings(boot)
+        configuration.transactions = try TransactionOptions.settings(boot)
+        configuration.keys = try boot.setting("MESSAGE_KEYS") {
+            try MessageKeys(try boot.reader.string("message-keys", default: "", isSecret: true), for: routes)
+        }
+        configuration.failpoints = try boot.setting("SETTLE_FAULTS") {
+            try ProcessInfo.processInfo.environment["SETTLE_FAULTS"].map {
+                try Failpoints($0, points: Failpoints.points.union(failpoints))
+            } ?? .none
+        }
+        self.init(configuration, logger: boot.logger)
+    }
+
+    /// Says that the service does parts of global transactions.
+    ///
+    /// - Parameter initiators: those whom it does its part for when `INITIATORS` says nothing else.
+    public func participate(_ boot: Bootstrap, _ handlers: [BranchHandler], initiators: [PeerService]) throws {
+        let directory = try ServiceDirectory(
+            boot.reader, "initiators", default: try initiators.map { ($0.name, try boot.settings.url(of: $0)) })
+        participate(handlers, initiators: HTTPTransactionPeers(directory, over: outbound(), token: boot.settings.token))
+    }
+
+    /// Says that the service begins and decides global transactions.
+    ///
+    /// - Parameters:
+    ///   - peer: the service itself, as others know it.
+    ///   - participants: those that do the parts.
+    public func initiate(_ boot: Bootstrap, as peer: PeerService, participants: [PeerService]) throws {
+        let selfURL = try boot.settings.url(of: peer).description
+        guard selfURL.utf8.count <= BranchContext.maxInitiatorLength else {
+            // Too long a one is refused at the start, not at each transaction.
+            throw SettingsError(peer.urlSetting, "at most \(BranchContext.maxInitiatorLength) bytes")
+        }
+        let directory = ServiceDirectory(try participants.map { ($0.name, try boot.settings.url(of: $0)) })
+        initiate(
+            selfURL: selfURL,
+            participants: HTTPTransactionPeers(directory, over: outbound(), token: boot.settings.token))
+    }
+
+    /// The HTTP side of the service: its own routes, and those of Settle.
+    ///
+    /// - Parameters:
+    ///   - checks: its own ones, for readiness.
+    ///   - problems: how errors of its own are answered.
+    ///   - routes: adds its own routes; those of the second argument need the token.
+    public func server(
+        _ boot: Bootstrap, checks: [HealthCheck] = [], problems: [ProblemMapping] = [],
+        routes: (_ open: ServiceRoutes, _ internal: ServiceRoutes) -> Void
+    ) -> HTTPService {
+        HTTPService(
+            boot,
+            checks: self.checks.map { HealthCheck($0.name, isRequired: $0.isRequired, $0.isWell) } + checks,
+            problems: problems + [.branches, .transactions, .postgres], isOpen: isOpen
+        ) { open, guarded in
+            routes(open, guarded)
+            addRoutes(toGuarded: guarded)
+        }
+    }
+}

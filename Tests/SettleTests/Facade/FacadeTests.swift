@@ -1,0 +1,208 @@
+import Foundation
+import SettlePostgres
+import ServiceLifecycle
+import Synchronization
+import Testing
+
+@testable import Settle
+
+/// What a stranger writes, on real servers.
+@Suite(
+    "Settle, from outside", .enabled(if: Testbed.postgresURL != nil && Testbed.amqpURL != nil), .timeLimit(.minutes(1)))
+struct FacadeTests {
+    struct Charge: Codable, Sendable {
+        let id: String
+        let amount: Int
+    }
+
+    struct Receipt: Codable, Sendable, Equatable {
+        let number: Int
+    }
+
+    private let namespace = "facade-\(UUID().uuidString.prefix(8).lowercased())"
+    private var charge: TaskType<Charge, Receipt> {
+        TaskType("charge", in: namespace, body: Charge.self, answer: Receipt.self)
+    }
+    private var note: TaskType<Charge, Done> { TaskType("note", in: namespace, body: Charge.self) }
+
+    private static let table = Migration(name: "log", sql: "CREATE TABLE log (id text PRIMARY KEY, said text NOT NULL)")
+
+    private func app(_ name: String, _ database: TestDatabase) throws -> Settle {
+        let settle = try Settle(
+            database: database.url, broker: Testbed.amqpURL, app: "\(namespace)-\(name)",
+            logger: Testbed.quiet)
+        settle.migrations(name, [Self.table])
+        return settle
+    }
+
+    @Test("a task goes out with its transaction, is done once, and its answer comes home with its type")
+    func roundTrip() async throws {
+        try await TestDatabase.empty { mine in
+            try await TestDatabase.empty { theirs in
+                let (charge, note) = (charge, note)
+                let sender = try app("sender", mine)
+                sender.sends(note)
+                sender.answers(to: charge) { transaction, task, answer in
+                    let said =
+                        switch answer {
+                        case .finished(let receipt): "number \(receipt.number)"
+                        case .rejected(let reason): reason
+                        }
+                    transaction.add("INSERT INTO log VALUES ($1, $2)", [.text(task.body.id), .text(said)])
+                    try transaction.send(note, key: task.key, task.body)
+                }
+                let receiver = try app("receiver", theirs)
+                receiver.receive(charge, key: \.id) { charge, transaction in
+                    transaction.add("INSERT INTO log VALUES ($1, 'charged')", [.text(charge.id)])
+                    guard charge.amount <= 100 else { throw TaskRefusal("too much") }
+                    return Receipt(number: charge.amount + 1)
+                }
+                receiver.receive(note, key: \.id) { charge, transaction in
+                    transaction.add("INSERT INTO log VALUES ($1, 'noted')", [.text("note " + charge.id)])
+                }
+                try await Testbed.serving(sender.services + receiver.services) {
+                    try await sender.transaction { transaction in
+                        try transaction.send(charge, key: "a", Charge(id: "a", amount: 5))
+                        try transaction.send(charge, key: "b", Charge(id: "b", amount: 500))
+                    }
+                    await #expect(throws: CancellationError.self) {
+                        try await sender.transaction { transaction in
+                            try transaction.send(charge, key: "c", Charge(id: "c", amount: 5))
+                            throw CancellationError()
+                        }
+                    }
+                    try #expect(
+                        await Testbed.eventually {
+                            try await mine.number("SELECT count(*) FROM task_his") == 4
+                        })
+                }
+                try #expect(await said(mine) == ["a: number 6", "b: too much"])
+                try #expect(await said(theirs) == ["a: charged", "note a: noted", "note b: noted"])
+            }
+        }
+    }
+
+    private func said(_ database: TestDatabase) async throws -> [String] {
+        try await database.pool.query("SELECT id || ': ' || said AS line FROM log ORDER BY id").map {
+            try $0.decode(String.self, "line")
+        }
+    }
+
+    @Test("a type of which nothing was said cannot be sent")
+    func unknownType() async throws {
+        try await TestDatabase.empty { database in
+            let settle = try app("sender", database)
+            settle.sends(note)
+            try await Testbed.serving(settle.services) {
+                await #expect(throws: UnknownTaskType.self) { try await sendCharge(settle) }
+                try #expect(await database.number("SELECT count(*) FROM task") == 0)
+            }
+        }
+    }
+
+    private func sendCharge(_ settle: Settle) async throws {
+        let charge = charge
+        try await settle.transaction { try $0.send(charge, key: "a", Charge(id: "a", amount: 1)) }
+    }
+
+    @Test("without a broker and without Redis there are transactions, and readiness says what there is")
+    func alone() async throws {
+        try await TestDatabase.empty { database in
+            let settle = try Settle(database: database.url, broker: nil, app: "alone", logger: Testbed.quiet)
+            settle.migrations("alone", [Self.table])
+            try await Testbed.serving(settle.services) {
+                try await settle.transaction { $0.add("INSERT INTO log VALUES ('a', 'b')") }
+                #expect(settle.checks.map(\.name) == ["postgres"])
+                #expect(await settle.checks[0].isWell())
+            }
+            try #expect(await said(database) == ["a: b"])
+        }
+    }
+
+    // MARK: Global transactions
+
+    /// Participants that do what they are told, and remember it.
+    private final class Peers: ParticipantPeers, BranchTransport {
+        let ended = Mutex<[Verdict]>([])
+        let reply: BranchReply<Data>?
+
+        init(_ reply: BranchReply<Data>?) { self.reply = reply }
+
+        func perform(
+            _ action: String, _ request: Data, headers: [String: String], timeout: Duration, at participant: String
+        ) async throws -> BranchReply<Data> {
+            guard let reply else { throw CocoaError(.fileNoSuchFile) }
+            return reply
+        }
+
+        func end(_ xids: [XID], verdict: Verdict, at participant: String) async throws -> [XID: BranchOutcome] {
+            ended.withLock { $0 += xids.map { _ in verdict } }
+            let outcome: BranchOutcome = verdict == .commit ? .committed : .rolledBack
+            return Dictionary(xids.map { ($0, outcome) }, uniquingKeysWith: { $1 })
+        }
+    }
+
+    private func globally(
+        _ reply: BranchReply<Data>?, _ body: (Settle, Peers, TestDatabase) async throws -> Void
+    ) async throws {
+        try await TestDatabase.empty { database in
+            let settle = try Settle(database: database.url, broker: nil, app: "shop", logger: Testbed.quiet)
+            let peers = Peers(reply)
+            settle.migrations("shop", [Self.table])
+            settle.initiate(selfURL: "http://shop.test", participants: peers)
+            try await Testbed.serving(settle.services) { try await body(settle, peers, database) }
+        }
+    }
+
+    @Test("the local transaction decides, and what it returned is returned")
+    func commits() async throws {
+        try await globally(.done(Data(#"{"number":7}"#.utf8))) { settle, peers, database in
+            let receipt: Receipt = try await settle.globally { global in
+                let receipt: Receipt = try await global.call("wallet", "charge", mode: .tcc, Charge(id: "a", amount: 1))
+                return try await global.commit { transaction in
+                    transaction.add("INSERT INTO log VALUES ('a', 'bought')")
+                    return receipt
+                }
+            }
+            #expect(receipt == Receipt(number: 7))
+            try #expect(await Testbed.eventually { peers.ended.withLock { $0 == [.commit] } })
+            try #expect(await said(database) == ["a: bought"])
+        }
+    }
+
+    @Test(
+        "what is thrown rolls back what was done, before and inside of the local transaction", arguments: [true, false])
+    func rollsBack(inside: Bool) async throws {
+        try await globally(.done(Data("{}".utf8))) { settle, peers, database in
+            await #expect(throws: TaskRefusal.self) {
+                try await settle.globally { global in
+                    try await global.call("wallet", "charge", mode: .tcc, Charge(id: "a", amount: 1), as: Done.self)
+                    guard inside else { throw TaskRefusal("no") }
+                    return try await global.commit { transaction in
+                        transaction.add("INSERT INTO log VALUES ('a', 'bought')")
+                        throw TaskRefusal("no")
+                    }
+                }
+            }
+            #expect(peers.ended.withLock { $0 } == [.rollback])
+            try #expect(await said(database) == [])
+        }
+    }
+
+    @Test("who refused is told nothing; who may have been reached is told the end")
+    func enlisted() async throws {
+        for (reply, expected) in [
+            (BranchReply<Data>.refused(BranchRefusal(code: "no-money", detail: "")), [Verdict]()), (nil, [.rollback]),
+        ] {
+            try await globally(reply) { settle, peers, _ in
+                await #expect(throws: (any Error).self) {
+                    try await settle.globally { global in
+                        try await global.call("wallet", "charge", mode: .tcc, Charge(id: "a", amount: 1), as: Done.self)
+                        return try await global.commit { _ in true }
+                    }
+                }
+                #expect(peers.ended.withLock { $0 } == expected)
+            }
+        }
+    }
+}
