@@ -34,6 +34,7 @@ let package = Package(
         .library(name: "SettleTesting", targets: ["SettleTesting"]),
         .library(name: "SettleConformance", targets: ["SettleConformance"]),
         .executable(name: "settle-conformance", targets: ["SettleConformanceCommand"]),
+        .executable(name: "settle-schema", targets: ["SettleSchemaCommand"]),
         .executable(name: "order", targets: ["ShopOrder"]),
         .executable(name: "stock", targets: ["ShopStock"]),
         .executable(name: "user-points", targets: ["ShopUserPoints"]),
@@ -59,7 +60,10 @@ let package = Package(
         .target(name: "CSettleRabbitMQ", path: "Shared/CRabbitMQ", linkerSettings: [.linkedLibrary("rabbitmq")]),
 
         // What the modules above it share: threads that may block, back-off, batching, waiting.
-        .target(name: "SettleCore", path: "Shared/Base", swiftSettings: strict),
+        .target(
+            name: "SettleCore",
+            dependencies: [.product(name: "Instrumentation", package: "swift-distributed-tracing")],
+            path: "Shared/Base", swiftSettings: strict),
         .target(
             name: "SettlePostgres", dependencies: ["SettleCore", "CSettleLibpq", deque, logging, metrics, lifecycle],
             path: "Shared/Postgres",
@@ -85,7 +89,7 @@ let package = Package(
         .target(
             name: "SettleServiceKit",
             dependencies: [
-                "SettleCore", logging, metrics, tracing, lifecycle, argumentParser, asyncHTTPClient, httpTypes,
+                "SettleCore", logging, metrics, tracing, lifecycle, asyncHTTPClient, httpTypes,
                 hummingbird,
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -102,7 +106,7 @@ let package = Package(
             name: "SettleHTTP",
             dependencies: [
                 "SettleCore", "SettlePostgres", "SettleRabbitMQ", "SettleRedis", "Settle", "SettleServiceKit", logging,
-                tracing, lifecycle, argumentParser, httpTypes, hummingbird,
+                tracing, lifecycle, httpTypes, hummingbird,
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             path: "Shared/SettleHTTP", swiftSettings: strict),
@@ -135,6 +139,10 @@ let package = Package(
                 "settle_0008_purge_and_names", "settle_0009_deadlines", "settle_0010_at_capture",
                 "settle_0011_at_obstacles", "settle_0012_at_checks", "settle_0013_inbox",
             ]),
+        // Writes them as files for other tools.
+        .executableTarget(
+            name: "SettleSchemaCommand", dependencies: ["SettlePostgres", "SettleSchema", argumentParser],
+            path: "Shared/SchemaCommand", swiftSettings: strict),
         schema("ShopOrderSchema", path: "sql/order", ["order_0001_orders"]),
         schema("ShopStockSchema", path: "sql/stock", ["stock_0001_products", "stock_0002_enroll"]),
         schema(
@@ -143,7 +151,7 @@ let package = Package(
 
         // What the three services say to each other.
         .target(
-            name: "ShopContract", dependencies: ["Settle", "SettleServiceKit", argumentParser],
+            name: "ShopContract", dependencies: ["Settle", "SettleServiceKit", hummingbird],
             path: "Shared/ShopContract", swiftSettings: strict),
 
         service("Order", schema: "ShopOrderSchema"),
@@ -170,11 +178,13 @@ let package = Package(
         tests(
             "Settle", of: "Settle",
             ["SettleCore", "SettlePostgres", "SettleRabbitMQ", "SettleRedis", "SettleSchema", lifecycle]),
+        tests(
+            "SchemaCommand", of: "SettleSchemaCommand", ["SettlePostgres", "SettleSchema", argumentParser, lifecycle]),
         tests("SettleAT", of: "SettleSchema", ["SettleCore", "SettlePostgres", lifecycle]),
         tests(
             "ServiceKit", of: "SettleServiceKit",
             [
-                "SettleCore", "SettleTestSupport", metrics, tracing, lifecycle, argumentParser, asyncHTTPClient,
+                "SettleCore", "SettleTestSupport", metrics, tracing, lifecycle, asyncHTTPClient,
                 httpTypes, hummingbird,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -185,8 +195,8 @@ let package = Package(
         tests(
             "SettleHTTP", of: "SettleHTTP",
             [
-                "SettleCore", "SettlePostgres", "Settle", "SettleSchema", "SettleServiceKit", "SettleTestSupport",
-                lifecycle, httpTypes,
+                "SettleCore", "SettlePostgres", "SettleRabbitMQ", "Settle", "SettleSchema", "SettleServiceKit",
+                "SettleTestSupport", lifecycle, httpTypes,
                 hummingbird,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -204,7 +214,12 @@ let package = Package(
                 "ShopContract",
                 "ShopStock", "ShopStockSchema", "ShopUserPoints", "ShopPointsSchema", lifecycle,
             ]),
-        tests("Shop", of: "ShopOrder", ["Settle", "ShopContract"]),
+        tests(
+            "Shop", of: "ShopOrder",
+            [
+                "Settle", "SettleServiceKit", "SettleTestSupport", "ShopContract", "ShopStock", "ShopUserPoints",
+                hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"),
+            ]),
         tests(
             "Suite", of: "SettleCore", ["SettlePostgres", "SettleRabbitMQ", "SettleRedis", lifecycle]),
     ]
@@ -221,7 +236,7 @@ func service(_ name: String, schema: Target.Dependency) -> Target {
         name: "Shop\(name)",
         dependencies: [
             "SettleCore", "SettlePostgres", "SettleRabbitMQ", "SettleRedis", "Settle", "SettleHTTP", "SettleServiceKit",
-            "SettleSchema", "ShopContract", schema, logging, metrics, lifecycle, argumentParser, hummingbird, httpTypes,
+            "SettleSchema", "ShopContract", schema, logging, metrics, lifecycle, hummingbird, httpTypes,
         ],
         path: "Services/\(name)", swiftSettings: strict)
 }

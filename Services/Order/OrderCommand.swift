@@ -1,4 +1,3 @@
-import ArgumentParser
 import ShopOrderSchema
 import SettleServiceKit
 import SettleHTTP
@@ -6,32 +5,19 @@ import Settle
 import ShopContract
 
 @main
-struct OrderCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "order",
-        abstract: "Places orders, and sends tasks until each order is settled or cancelled.",
-        discussion: """
-            Settings come from the flags below, else from the environment; SETTLE_TOKEN, which guards the internal \
-            routes, and MESSAGE_KEYS, which sign messages, from the environment only.
-            """)
+enum OrderCommand {
+    static let command = ServiceCommand(
+        "order", about: "Places orders, and sends tasks until each order is settled or cancelled.",
+        port: 8080, peers: ShopServices.all,
+        settings: SettleSettings.messages + SettleSettings.tasks + SettleSettings.transactions
+            + CustomerSettings.table.settings)
 
-    @OptionGroup var common: CommonOptions
-    @OptionGroup var shop: ShopOptions
-    @OptionGroup var messaging: MessagingOptions
-    @OptionGroup var tasks: TaskOptions
-    @OptionGroup var transactions: TransactionOptions
-    @OptionGroup var customers: CustomerOptions
-
-    func run() async throws {
-        let flags = messaging.flags.merging(tasks.flags) { $1 }.merging(transactions.flags) { $1 }
-            .merging(customers.flags) { $1 }.merging(shop.flags) { $1 }
-        try await ServiceMain.run(
-            "order", defaultPort: 8080, peers: ShopServices.all, options: common, flags: flags
-        ) { boot in
+    static func main() async {
+        await ServiceMain.run(command) { boot in
             let settle = try Settle(
                 boot, routes: ShopRoutes.all, deadLetters: ShopRoutes.deadLetters,
                 failpoints: ["order.branchesDone", "order.beforeCommit", "order.committed"])
-            settle.migrations("order", OrderSchema.migrations)
+            settle.migrations(OrderSchema.migrations)
             settle.answers(
                 to: ShopRoutes.all, probe: RowProbe(settle.messageDatabase, table: "orders", key: "id", type: "uuid"),
                 batch: Settlement(outbox: settle.outbox).follow)
@@ -45,7 +31,7 @@ struct OrderCommand: AsyncParsableCommand {
             let points = PointsClient(try boot.client(ShopServices.userPoints, over: http))
             let customers = Customers(
                 boot.settings.token,
-                isTheirs: try CustomerOptions.areToldApart(boot.reader) ? CustomerTokens(points).isTheirs : nil)
+                isTheirs: try CustomerSettings.table.read(boot.reader).areToldApart ? CustomerTokens(points).isTheirs : nil)
             let place = PlaceOrder(
                 settle, stock: StockClient(try boot.client(ShopServices.stock, over: http)), points: points,
                 store: store, logger: boot.logger)

@@ -17,11 +17,7 @@ struct CustomerTokens: Sendable {
 
     /// What is kept of a token. A plain hash is enough: nobody can guess 32 random bytes, however quick each try is. It
     /// is made here, not in SQL, so that no token is in a statement that the database may log.
-    static func hash(_ token: String) -> [UInt8] {
-        var hash = SHA256()
-        hash.update(Array(token.utf8))
-        return hash.digest()
-    }
+    static func hash(_ token: String) -> [UInt8] { SHA256.digest(of: Array(token.utf8)) }
 
     func isTheirs(_ userName: String, _ token: String) async throws -> Bool {
         try await areTheirs([CustomerToken(userName: userName, token: token)]) == [true]

@@ -6,12 +6,7 @@ public struct HMAC: Sendable {
 
     /// - Parameter key: of any length; one that is longer than 64 bytes is as good as its digest.
     public init(key: [UInt8]) {
-        var block = key
-        if block.count > 64 {
-            var hash = SHA256()
-            hash.update(key)
-            block = hash.digest()
-        }
+        var block = key.count > 64 ? SHA256.digest(of: key) : key
         block += Array(repeating: 0, count: 64 - block.count)
         inner = Self.begun(with: block.map { $0 ^ 0x36 })
         outer = Self.begun(with: block.map { $0 ^ 0x5c })

@@ -11,12 +11,15 @@ public struct SHA256: Sendable {
     /// Of nothing so far.
     public init() {}
 
-    /// The digest of `message`, in hex.
-    public static func hexDigest(of message: [UInt8]) -> String {
+    /// The 32 bytes of the digest of `message`.
+    public static func digest(of message: [UInt8]) -> [UInt8] {
         var hash = SHA256()
         hash.update(message)
-        return hash.digest().hexDigits
+        return hash.digest()
     }
+
+    /// The digest of `message`, in hex.
+    public static func hexDigest(of message: [UInt8]) -> String { digest(of: message).hexDigits }
 
     /// Goes on with `bytes`.
     public mutating func update(_ bytes: [UInt8]) {

@@ -157,10 +157,6 @@ public final class PostgresDatabase: Service, Sendable {
     /// Refuses jobs that wait too long, until cancelled.
     private func expireWaiting() async {
         let interval = max(configuration.waitTimeout / 20, .milliseconds(10))
-        while !Task.isCancelled {
-            queue.expire()
-            // Throws on cancellation only, which the loop sees.
-            try? await Task.sleep(for: interval)
-        }
+        await Task.every(interval) { queue.expire() }
     }
 }

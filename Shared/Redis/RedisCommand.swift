@@ -1,3 +1,5 @@
+import SettleCore
+
 /// One command: its name and its arguments, sent as they are (binary safe).
 public struct RedisCommand: Sendable, Equatable {
     /// The name first.
@@ -20,12 +22,11 @@ public struct RedisCommand: Sendable, Equatable {
     public static func delete(_ key: String) -> RedisCommand { RedisCommand(["DEL", key]) }
 
     /// `SET … PX`: the status `OK`, or null when `onlyIfAbsent` and the key exists. Expiry is in whole
-    /// milliseconds, at least one.
+    /// milliseconds, rounded up, at least one.
     public static func set(
         _ key: String, _ value: String, onlyIfAbsent: Bool, expiresAfter: Duration
     ) -> RedisCommand {
-        let (seconds, attoseconds) = expiresAfter.components
-        let milliseconds = max(1, seconds * 1000 + attoseconds / 1_000_000_000_000_000)
+        let milliseconds = max(1, expiresAfter.milliseconds)
         return RedisCommand(["SET", key, value] + (onlyIfAbsent ? ["NX"] : []) + ["PX", String(milliseconds)])
     }
 }

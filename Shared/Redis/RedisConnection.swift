@@ -1,3 +1,4 @@
+import SettleCore
 import CSettleHiredis
 import Foundation
 
@@ -16,7 +17,7 @@ final class RedisConnection {
 
     /// Connects, then AUTH and SELECT as the configuration asks. Blocks for at most a few time-outs.
     init(_ configuration: RedisConfiguration) throws(RedisError) {
-        let timeout = Self.timeval(configuration.connectTimeout)
+        let timeout = configuration.connectTimeout.timeval
         guard let context = unsafe redisConnectWithTimeout(configuration.host, Int32(configuration.port), timeout)
         else {
             throw .connectionLost("no memory for a connection")
@@ -26,7 +27,7 @@ final class RedisConnection {
         maxReplyBytes = configuration.maxReplyBytes
         probeKey = configuration.probeKey
         guard unsafe context.pointee.err == 0 else { throw .connectionLost(unsafe Self.message(context)) }
-        guard unsafe redisSetTimeout(context, Self.timeval(commandTimeout)) == REDIS_OK else {
+        guard unsafe redisSetTimeout(context, commandTimeout.timeval) == REDIS_OK else {
             throw .connectionLost(unsafe Self.message(context))
         }
         // Best effort: without keep-alive the PING of an idle client still finds a dead peer.
@@ -123,13 +124,6 @@ final class RedisConnection {
         unsafe withUnsafeBytes(of: context.pointee.errstr) { bytes in
             unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
         }
-    }
-
-    private static func timeval(_ duration: Duration) -> Foundation.timeval {
-        let (seconds, attoseconds) = duration.components
-        // Zero would mean "for ever" to the socket.
-        let microseconds = seconds == 0 ? max(1, attoseconds / 1_000_000_000_000) : attoseconds / 1_000_000_000_000
-        return Foundation.timeval(tv_sec: Int(seconds), tv_usec: numericCast(microseconds))
     }
 }
 

@@ -1,3 +1,4 @@
+import SettleCore
 import Dispatch
 import Synchronization
 
@@ -92,10 +93,8 @@ final class RedisInbox: Sendable {
     /// The thread's side: waits until there is something, for at most `timeout`.
     func take(timeout: Duration) -> Content {
         if let content = takeNow(orSleep: true) { return content }
-        let (seconds, attoseconds) = timeout.components
         // A monotonic clock: setting the wall clock back must not put this thread to sleep for an hour.
-        let result = wake.wait(
-            timeout: .now() + .milliseconds(Int(seconds * 1000 + attoseconds / 1_000_000_000_000_000)))
+        let result = wake.wait(timeout: .now() + .milliseconds(timeout.milliseconds))
         if result == .timedOut {
             let wasRoused = state.withLock { state in
                 defer { state.isSleeping = false }

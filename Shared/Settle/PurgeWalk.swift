@@ -1,3 +1,4 @@
+import SettlePostgres
 import Synchronization
 
 /// Where a purge goes along a key, round after round, deleting in small batches.
@@ -48,5 +49,17 @@ final class PurgeWalk<Key: Sendable>: Sendable {
             state.last = key
         }
         return purged
+    }
+}
+
+extension PostgresTransaction {
+    /// Has the next statement go along an index: the only plan that does not depend on how big the table is, or seemed to
+    /// be when the statement was planned.
+    func planAlongTheIndex() {
+        add(
+            """
+            SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+                   set_config('enable_sort', 'off', true)
+            """)
     }
 }

@@ -1,4 +1,3 @@
-public import ArgumentParser
 public import SettleServiceKit
 
 /// The shop's services as they know each other.
@@ -20,19 +19,4 @@ public enum ShopActions {
     public static let deduct = "deduct"
     /// Of user-points: takes the points that an order spends.
     public static let spend = "spend"
-}
-
-/// The flags that say where the three services are.
-public struct ShopOptions: ParsableArguments {
-    @Option(help: "The order service (ORDER_URL, default http://127.0.0.1:8080).") var orderURL: String?
-    @Option(help: "The stock service (STOCK_URL, default http://127.0.0.1:8081).") var stockURL: String?
-    @Option(help: "The user-points service (POINTS_URL, default http://127.0.0.1:8082).") var pointsURL: String?
-
-    /// No flags given.
-    public init() {}
-
-    /// For `ServiceMain.run`.
-    public var flags: [String: String?] {  // ours
-        ["order-url": orderURL, "stock-url": stockURL, "points-url": pointsURL]
-    }
 }

@@ -33,10 +33,17 @@ struct AddressTests {
         #expect(BaseURL(text) == nil)
     }
 
-    private func directory(_ text: String?) throws(SettingsError) -> ServiceDirectory {
+    private struct Values {
+        var initiators: ServiceDirectory?
+    }
+
+    private static let table = SettingsTable(
+        Values(), [.services("initiators", \.initiators, whenUnset: "order=$ORDER_URL", "Of a test.")])
+
+    private func directory(_ text: String?) throws -> ServiceDirectory {
         let reader = SettingsReader(environment: text.map { ["INITIATORS": $0] } ?? [:])
-        guard let url = BaseURL("http://order:8080") else { throw SettingsError("order-url", "a URL") }
-        return try ServiceDirectory(reader, "initiators", default: [("order", url)])
+        let url = try #require(BaseURL("http://order:8080"))
+        return try Self.table.read(reader).initiators ?? ServiceDirectory([("order", url)])
     }
 
     @Test("a service is known by its name and by its address, however that is written")

@@ -1,4 +1,3 @@
-import ArgumentParser
 import Foundation
 import Logging
 import SettleTestSupport
@@ -13,7 +12,7 @@ struct SettingsTests {
     static let points = PeerService("user-points", settings: "points", port: 8082)
 
     private static func settings(
-        _ environment: [String: String] = [:], flags: [String: String?] = [:]
+        _ environment: [String: String] = [:], flags: [String: String] = [:]
     ) throws(SettingsError) -> Settings {
         let reader = SettingsReader(flags: flags, environment: TestService.required.merging(environment) { $1 })
         return try Settings(reader, defaultPort: 8081, peers: [order, stock, points])
@@ -22,8 +21,8 @@ struct SettingsTests {
     @Test("what is required is enough")
     func defaults() throws {
         let settings = try Self.settings()
-        #expect(settings.httpHost == "127.0.0.1")
-        #expect(settings.httpPort == 8081)
+        #expect(settings.listenAddress.host == "127.0.0.1")
+        #expect(settings.listenAddress.port == 8081)
         #expect(settings.databaseURL == "postgresql://shop:hunter2@db/shop")
         #expect(settings.amqpURL == "amqp://mq")
         #expect(settings.redisURL == "redis://cache")
@@ -49,20 +48,15 @@ struct SettingsTests {
         #expect(limits.headTimeout == .seconds(2))
         #expect(limits.bodyTimeout == .seconds(3))
         #expect(limits.writeTimeout == .seconds(4))
-        // Each flag of the command line has a setting that reads it.
-        let given = try CommonOptions.parse(["--http-head-timeout", "9s", "--http-max-connections", "8"])
-        let flagged = try Self.settings(flags: given.flags).httpLimits
-        #expect(flagged.headTimeout == .seconds(9))
-        #expect(flagged.maxConnections == 8)
     }
 
     @Test("a flag wins over the environment, and empty counts as not set")
     func precedence() throws {
         let settings = try Self.settings(
             ["HTTP_PORT": "9000", "HTTP_HOST": "0.0.0.0", "LOG_LEVEL": "", "STOCK_URL": "https://stock.example/"],
-            flags: ["http-port": "9001", "http-host": "", "order-url": nil])
-        #expect(settings.httpPort == 9001)
-        #expect(settings.httpHost == "0.0.0.0")
+            flags: ["http-port": "9001", "http-host": ""])
+        #expect(settings.listenAddress.port == 9001)
+        #expect(settings.listenAddress.host == "0.0.0.0")
         #expect(settings.logLevel == .info)
         #expect(try settings.url(of: Self.stock).description == "https://stock.example")
     }
@@ -79,8 +73,10 @@ struct SettingsTests {
     func tokenError(name: String) {
         let error = #expect(throws: SettingsError.self) { try Self.settings([name: "with a space 0123456789"]) }
         #expect(error?.name == name)
-        #expect(error?.description.contains("--") == false)
         #expect(error?.description.contains("with a space") == false)
+        let settings = Settings.table(port: 1, peers: [Self.order, Self.stock, Self.points]).settings
+        #expect(error?.line(among: settings).contains("--") == false)
+        #expect(error?.line(among: settings) == error?.description)
     }
 
     @Test(
@@ -151,12 +147,19 @@ struct TokensTests {
 
 @Suite("Settings in files")
 struct SettingsFileTests {
+    private struct Values {
+        var text = ""
+        var count = 3
+    }
+
+    private static let secret = SettingsTable(Values(), [.text("secret", \.text, form: "a text", "Of a test.")])
+
     private func read(_ content: [UInt8], _ more: [String: String] = [:]) throws -> String {
         let file = FileManager.default.temporaryDirectory.appending(path: "settle-setting-\(UUID())")
         try Data(content).write(to: file)
         defer { #expect(throws: Never.self) { try FileManager.default.removeItem(at: file) } }
         let environment = ["SECRET_FILE": file.path].merging(more) { $1 }
-        return try SettingsReader(flags: [:], environment: environment).string("secret", isSecret: true)
+        return try Self.secret.read(SettingsReader(environment: environment)).text
     }
 
     @Test("the file's content is the value, without the line feed at its end")
@@ -169,7 +172,8 @@ struct SettingsFileTests {
     @Test("a number may be in one too")
     func number() throws {
         let environment = ["COUNT_FILE": "/dev/null"]
-        #expect(try SettingsReader(flags: [:], environment: environment).integer("count", default: 3) == 3)
+        let table = SettingsTable(Values(), [.integer("count", \.count, in: 0...9, "Of a test.")])
+        #expect(try table.read(SettingsReader(environment: environment)).count == 3)
     }
 
     @Test("an empty one counts as not set")
@@ -185,60 +189,8 @@ struct SettingsFileTests {
         }
         for path in ["/nowhere/at/all", "/tmp"] {
             let reader = SettingsReader(flags: [:], environment: ["SECRET_FILE": path])
-            let error = #expect(throws: SettingsError.self) { try reader.string("secret") }
+            let error = #expect(throws: SettingsError.self) { try Self.secret.read(reader) }
             #expect(error?.description == "SECRET_FILE: a file that can be read is expected")
         }
-    }
-}
-
-@Suite("Settings of a service's own")
-struct SettingsReaderTests {
-    private let reader = SettingsReader(
-        flags: ["task-lease": "250ms"],
-        environment: ["MAX_ATTEMPTS": "7", "TASK_LEASE": "9h", "BAD": "5 s"])
-
-    @Test("each kind")
-    func kinds() throws {
-        #expect(try reader.duration("task-lease") == .milliseconds(250))
-        #expect(try reader.integer("max-attempts") == 7)
-        #expect(try reader.string("bad") == "5 s")
-        #expect(reader.optionalString("nothing") == nil)
-    }
-
-    @Test("defaults")
-    func defaults() throws {
-        #expect(try reader.duration("other", default: .seconds(5)) == .seconds(5))
-        #expect(try reader.integer("other", default: 3) == 3)
-        #expect(throws: SettingsError("OTHER", "is required and not set")) { try reader.string("other") }
-    }
-
-    @Test("wrong ones say what is expected")
-    func wrong() {
-        #expect(throws: SettingsError.self) { try reader.duration("bad") }
-        let range = #expect(throws: SettingsError.self) { try reader.integer("max-attempts", in: 1...5) }
-        #expect(range?.description == "MAX_ATTEMPTS (--max-attempts): a whole number from 1 to 5 is expected")
-        let long = #expect(throws: SettingsError.self) {
-            try reader.duration("task-lease", in: .seconds(1) ... .seconds(90))
-        }
-        #expect(
-            long?.description
-                == "TASK_LEASE (--task-lease): a duration such as 250ms, 5s, 10m or 1h, from 1s to 90s, is expected")
-    }
-
-    @Test(
-        "durations",
-        arguments: [
-            ("250ms", Duration.milliseconds(250)), ("5s", .seconds(5)), ("10m", .seconds(600)), ("1h", .seconds(3600)),
-            ("0s", .zero),
-        ] as [(String, Duration)])
-    func duration(text: String, expected: Duration) throws {
-        #expect(try SettingsReader(flags: ["d": text], environment: [:]).duration("d") == expected)
-    }
-
-    @Test(
-        "no durations",
-        arguments: ["5", "s", "-5s", "1.5s", "5 s", "5S", "99999999999999999999s", "9223372036854775807h", "٥s"])
-    func noDuration(text: String) {
-        #expect(throws: SettingsError.self) { try SettingsReader(flags: ["d": text], environment: [:]).duration("d") }
     }
 }

@@ -5,7 +5,7 @@ import Testing
 /// A database whose tables were enrolled by the first version of the functions, with transactions undecided.
 @Suite(.enabled(if: ATDatabase.isAvailable))
 struct UpgradeTests {
-    private static let first = Array(SettleSchema.at.prefix(4))
+    private static let first = Array(SettleSchema.at.migrations.prefix(4))
 
     private static let tables = """
         CREATE SCHEMA a; CREATE TABLE a.b (id int PRIMARY KEY); CREATE TABLE a_b (id text PRIMARY KEY);
@@ -20,7 +20,7 @@ struct UpgradeTests {
         """
 
     private func upgrade(_ database: ATDatabase) async throws {
-        try await PostgresMigrator.apply(SettleSchema.at, set: "at", on: database.owner)
+        try await PostgresMigrator.apply(SettleSchema.at.migrations, set: "at", on: database.owner)
     }
 
     @Test func whatIsUndecidedIsUndoneAndHeldAsIfItHadBeenDoneLater() async throws {

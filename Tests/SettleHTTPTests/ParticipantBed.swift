@@ -97,7 +97,7 @@ struct ParticipantBed {
             logger: TestService.quiet, metrics: PrometheusMetrics())
         let settle = try Settle(
             boot, routes: [], deadLetters: DeadLetterRoute(exchange: "wallets.dead", queue: "wallets.dead"))
-        settle.libraryMigrations("settle-next", next)
+        settle.libraryMigrations(MigrationSet("settle-next", next))
         settle.migrations("wallets", migrations)
         try settle.participate(boot, [.at("take", Take()), .xa("take", Take())], initiators: [Self.order])
         let server = settle.server(boot) { _, _ in }

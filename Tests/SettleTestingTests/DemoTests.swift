@@ -14,19 +14,19 @@ import Testing
     "The demo's own code keeps the rules", .serialized, .enabled(if: TestBase.serverURL != nil), .timeLimit(.minutes(2))
 )
 struct DemoTests {
-    private static let library: [(set: String, migrations: [Migration])] = [
-        ("settle-transactions", SettleSchema.transactions), ("settle-at", SettleSchema.at),
+    private static let library: [MigrationSet] = [
+        SettleSchema.transactions, SettleSchema.at,
     ]
 
     private func withPoints(_ body: (PostgresDatabase) async throws -> Void) async throws {
-        try await TestBase.with(Self.library + [("points", PointsSchema.migrations)]) { database in
+        try await TestBase.with(Self.library + [PointsSchema.migrations]) { database in
             _ = try await database.query("INSERT INTO user_points (user_name, points) VALUES ('ann', 100)")
             try await body(database)
         }
     }
 
     private func withStock(_ body: (PostgresDatabase) async throws -> Void) async throws {
-        try await TestBase.with(Self.library + [("stock", StockSchema.migrations)]) { database in
+        try await TestBase.with(Self.library + [StockSchema.migrations]) { database in
             _ = try await database.query(
                 "INSERT INTO product (sku, title, unit_price, available) VALUES ('tea', 'Tea', 120, 1000), ('cup', 'Cup', 1, 9)"
             )

@@ -14,7 +14,7 @@ struct LibraryInboxTests {
     func closure() async throws {
         for answer in [nil, #"{"number":7}"#] {
             try await TestBase.with([
-                ("settle-inbox", SettleSchema.inbox), ("credit", [CreditApplier.tables]),
+                SettleSchema.inbox, MigrationSet("credit", [CreditApplier.tables]),
             ]) { database in
                 try await verifyExactlyOnce(
                     in: database, task: { Credit(key: "k\($0)", account: "ann") },

@@ -8,8 +8,8 @@ import Testing
 
 @Suite("Scripted peers", .serialized, .enabled(if: TestBase.serverURL != nil), .timeLimit(.minutes(1)))
 struct ScriptedPeersTests {
-    private static let library: [(set: String, migrations: [Migration])] = [
-        ("settle-transactions", SettleSchema.transactions), ("settle-at", SettleSchema.at),
+    private static let library: [MigrationSet] = [
+        SettleSchema.transactions, SettleSchema.at,
     ]
 
     private static var settings: TransactionSettings {

@@ -47,9 +47,9 @@ struct TwinTests {
         dead: (InMemoryBroker) -> [String]
     ) async throws -> Said {
         let broker = InMemoryBroker(copies: copies)
-        let sets = [("credit", [CreditApplier.tables]), ("settle-set-aside", SettleSchema.setAside)]
+        let sets = [MigrationSet("credit", [CreditApplier.tables]), SettleSchema.setAside]
         var answers: [String] = []
-        try await TestBase.with(sets.map { (set: $0.0, migrations: $0.1) }) { database in
+        try await TestBase.with(sets) { database in
             try await start(broker, database)
             _ = await broker.publish(try messages())
             try await broker.run()
@@ -92,10 +92,10 @@ struct TwinTests {
     @Test("the real sender archives what a receiver in memory answers, each task once")
     func sender() async throws {
         let sets = [
-            ("credit", [CreditApplier.tables]), ("settle-set-aside", SettleSchema.setAside),
-            ("settle-tasks", SettleSchema.tasks),
+            MigrationSet("credit", [CreditApplier.tables]), SettleSchema.setAside,
+            SettleSchema.tasks,
         ]
-        try await TestBase.with(sets.map { (set: $0.0, migrations: $0.1) }) { database in
+        try await TestBase.with(sets) { database in
             let broker = InMemoryBroker(copies: 2)
             let scheduler = TaskScheduler(database: database, publisher: broker, logger: TestBase.quiet)
             let listener = FinishListener(

@@ -91,7 +91,7 @@ struct VerifyBranchTests {
             """)
 
     private func verify(_ handler: BranchHandler) async throws {
-        try await TestBase.with([("wallet", [Self.tables])]) { database in
+        try await TestBase.with([MigrationSet("wallet", [Self.tables])]) { database in
             try await verifyBranch(
                 handler, Withdrawal(wallet: "ann", amount: 5), refused: Withdrawal(wallet: "ann", amount: 1000),
                 in: database)
@@ -104,7 +104,7 @@ struct VerifyBranchTests {
     func right() async throws {
         try await verify(.tcc("withdraw", Withdraw()))
         try await verify(.saga("withdraw", Withdraw()))
-        try await TestBase.with([("wallet", [Self.tables])]) { database in
+        try await TestBase.with([MigrationSet("wallet", [Self.tables])]) { database in
             try await verifyBranch(
                 .tcc("withdraw", Withdraw()), Withdrawal(wallet: "ann", amount: 5), in: database,
                 comparing: .rows(of: "SELECT balance, reserved FROM wallet"))

@@ -7,7 +7,7 @@ struct VerifyExactlyOnceTests {
     private typealias Credit = CreditApplier.Credit
 
     private func verify(_ fault: CreditApplier.Fault?, comparing: Compared = .allTables) async throws {
-        try await TestBase.with([("credit", [CreditApplier.tables])]) { database in
+        try await TestBase.with([MigrationSet("credit", [CreditApplier.tables])]) { database in
             try await verifyExactlyOnce(
                 in: database, task: { Credit(key: "k\($0)", account: "ann") },
                 refused: { Credit(key: "r\($0)", account: "nobody") },
@@ -39,7 +39,7 @@ struct VerifyExactlyOnceTests {
             // Those that keep no content or no refusals cannot be asked about them.
             switch fault {
             case .memoryFirst, .effectFirst, .remembersInMemory, .looksFirst, .failsOnConflict:
-                try await TestBase.with([("credit", [CreditApplier.tables])]) { database in
+                try await TestBase.with([MigrationSet("credit", [CreditApplier.tables])]) { database in
                     try await verifyExactlyOnce(in: database, task: { Credit(key: "k\($0)", account: "ann") }) {
                         CreditApplier($0, fault)
                     }

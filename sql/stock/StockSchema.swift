@@ -3,8 +3,10 @@ public import SettlePostgres
 /// The tables of the stock service.
 public enum StockSchema {
     /// In the order in which they are applied.
-    public static let migrations = [
-        Migration(name: "stock_0001_products", bytes: PackageResources.stock_0001_products_sql),
-        Migration(name: "stock_0002_enroll", bytes: PackageResources.stock_0002_enroll_sql),
-    ]
+    public static let migrations = MigrationSet(
+        "stock",
+        [
+            Migration(name: "stock_0001_products", bytes: PackageResources.stock_0001_products_sql),
+            Migration(name: "stock_0002_enroll", bytes: PackageResources.stock_0002_enroll_sql),
+        ])
 }

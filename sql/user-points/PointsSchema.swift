@@ -3,9 +3,11 @@ public import SettlePostgres
 /// The tables of the user-points service.
 public enum PointsSchema {
     /// In the order in which they are applied.
-    public static let migrations = [
-        Migration(name: "points_0001_users", bytes: PackageResources.points_0001_users_sql),
-        Migration(name: "points_0002_spending", bytes: PackageResources.points_0002_spending_sql),
-        Migration(name: "points_0004_customers", bytes: PackageResources.points_0004_customers_sql),
-    ]
+    public static let migrations = MigrationSet(
+        "user-points",
+        [
+            Migration(name: "points_0001_users", bytes: PackageResources.points_0001_users_sql),
+            Migration(name: "points_0002_spending", bytes: PackageResources.points_0002_spending_sql),
+            Migration(name: "points_0004_customers", bytes: PackageResources.points_0004_customers_sql),
+        ])
 }

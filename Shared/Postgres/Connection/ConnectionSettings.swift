@@ -1,3 +1,4 @@
+import SettleCore
 import CSettleLibpq
 import Foundation
 
@@ -60,17 +61,17 @@ struct ConnectionSettings: Sendable {
     func parameters(for configuration: PostgresConfiguration) -> [String: String] {
         var parameters = [
             "application_name": configuration.applicationName,
-            "connect_timeout": String(max(2, configuration.connectTimeout.wholeSeconds)),
+            "connect_timeout": String(max(2, configuration.connectTimeout.seconds)),
             // A peer that vanished without a word is noticed within about a minute, idle or not.
             "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3",
             "tcp_user_timeout": "60000",
         ].merging(values) { _, fromURL in fromURL }
         var options = [
-            "statement_timeout=\(configuration.statementTimeout.wholeMilliseconds)",
-            "idle_in_transaction_session_timeout=\(configuration.idleInTransactionTimeout.wholeMilliseconds)",
+            "statement_timeout=\(configuration.statementTimeout.milliseconds)",
+            "idle_in_transaction_session_timeout=\(configuration.idleInTransactionTimeout.milliseconds)",
         ]
         if let lockTimeout = configuration.lockTimeout {
-            options.append("lock_timeout=\(lockTimeout.wholeMilliseconds)")
+            options.append("lock_timeout=\(lockTimeout.milliseconds)")
         }
         let texts = SessionSettings.pinned.map { "\($0)=\($1.replacing(", ", with: ","))" }
         // The last one wins: limits may be changed in the URL, the form of texts may not. PGDATESTYLE and PGTZ come after

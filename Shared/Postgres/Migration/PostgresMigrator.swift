@@ -1,12 +1,19 @@
+import SettleCore
+
 /// Applies the migrations a database does not have yet, each in a transaction of its own together with its record in
 /// `settle.migration`. Any number of processes may start at once: an advisory lock lets one work at a time.
 public enum PostgresMigrator {
     /// The key of the advisory lock, the letters "settle" in ASCII; advisory locks are per database.
     private static let lockKey = 0x73_65_74_74_6c_65
 
-    /// Applies, in order, those of `migrations` that `set` does not have in this database yet; answers their names.
+    /// Applies, in order, those migrations of `set` that this database does not have yet; answers their names.
     ///
-    /// Recorded migrations that are not in the list are left alone: a newer version may have been here.
+    /// Where the set has a schema, it is created if need be, and stands first in the search path while a migration runs: an
+    /// unqualified name that is created is created there, and one that is looked up is looked for there first. What was
+    /// applied is remembered for each schema, so one set may be in several schemas of a database, once in each. In `public`
+    /// it is remembered under the set's name alone, as it is without a schema.
+    ///
+    /// Recorded migrations that are not in the set are left alone: a newer version may have been here.
     ///
     /// - Parameter lockTimeout: how long a statement waits for a lock. Not for long: what waits for a table stands in the
     ///   way of all who come after, and whoever holds it may be a prepared transaction that only this very process can end.
@@ -14,28 +21,57 @@ public enum PostgresMigrator {
     ///   `isPermanent` somebody must mend; else, and with a `PostgresError`, it may work later.
     @discardableResult
     public static func apply(
-        _ migrations: [Migration], set: String, on database: PostgresDatabase, lockTimeout: Duration = .seconds(2)
+        _ set: MigrationSet, on database: PostgresDatabase, lockTimeout: Duration = .seconds(2)
     ) async throws -> [String] {
-        var names: Set<String> = []
-        for migration in migrations where !names.insert(migration.name).inserted {
-            throw PostgresMigrationError.duplicate(set: set, name: migration.name)
-        }
+        try checkNames(of: set)
         try await prepare(database)
         // Without the lock: most starts find nothing to do, and each step looks again under it.
-        let recorded = try await database.query(checksumsSQL, [.text(set)])
+        var applied: [String] = []
+        for migration in try await missing(of: set, on: database) {
+            if try await apply(migration, of: set, on: database, lockTimeout) { applied.append(migration.name) }
+        }
+        return applied
+    }
+
+    /// The same for migrations that are no set's: of the set called `set`, without a schema.
+    @discardableResult
+    public static func apply(
+        _ migrations: [Migration], set: String, on database: PostgresDatabase, lockTimeout: Duration = .seconds(2)
+    ) async throws -> [String] {
+        try await apply(MigrationSet(set, migrations), on: database, lockTimeout: lockTimeout)
+    }
+
+    /// Changes nothing, and throws unless this database has all migrations of `set` as they are here: for a service whose
+    /// tables another tool makes, from `MigrationSet.files`. It needs the right to read `settle.migration`, and no other.
+    ///
+    /// - Throws: `PostgresMigrationError`; `missing` is not permanent, for that tool may only be late.
+    public static func verify(_ set: MigrationSet, on database: PostgresDatabase) async throws {
+        try checkNames(of: set)
+        let missing = try await isPrepared(database) ? missing(of: set, on: database) : set.migrations
+        guard missing.isEmpty else {
+            throw PostgresMigrationError.missing(set: set.recordedName, names: missing.map(\.name))
+        }
+    }
+
+    private static func checkNames(of set: MigrationSet) throws(PostgresMigrationError) {
+        var names: Set<String> = []
+        for migration in set.migrations where !names.insert(migration.name).inserted {
+            throw PostgresMigrationError.duplicate(set: set.recordedName, name: migration.name)
+        }
+    }
+
+    /// Those that are not recorded; throws when one is, with another text.
+    private static func missing(of set: MigrationSet, on database: PostgresDatabase) async throws -> [Migration] {
+        let recorded = try await database.query(checksumsSQL, [.text(set.recordedName)])
         let checksums = try Dictionary(
             recorded.map { (try $0.decode(String.self, "name"), try $0.decode(String.self, "checksum")) }
         ) { first, _ in first }
-        for migration in migrations {
+        for migration in set.migrations {
             if let checksum = checksums[migration.name], checksum != migration.checksum {
-                throw PostgresMigrationError.changed(set: set, name: migration.name)
+                throw PostgresMigrationError.changed(set: set.recordedName, name: migration.name)
             }
         }
-        var applied: [String] = []
-        for migration in migrations where checksums[migration.name] == nil {
-            if try await apply(migration, set: set, on: database, lockTimeout) { applied.append(migration.name) }
-        }
-        return applied
+        return set.migrations.filter { checksums[$0.name] == nil }
     }
 
     private static let checksumsSQL = #"SELECT name, checksum FROM settle.migration WHERE "set" = $1"#
@@ -43,53 +79,75 @@ public enum PostgresMigrator {
     /// CREATE … IF NOT EXISTS of two at once can still collide, hence the lock; where the table is there, nobody waits
     /// for another process's long migration.
     private static func prepare(_ database: PostgresDatabase) async throws {
-        let isThere = try await database.query("SELECT to_regclass('settle.migration') IS NOT NULL")
-        if try isThere[0].decode(Bool.self, at: 0) { return }
+        if try await isPrepared(database) { return }
         try await database.transaction { transaction in
             lock(transaction)
             transaction.add("CREATE SCHEMA IF NOT EXISTS settle")
-            transaction.add(
-                """
-                CREATE TABLE IF NOT EXISTS settle.migration (
-                    "set" text NOT NULL, name text NOT NULL, checksum text NOT NULL,
-                    applied_at timestamptz NOT NULL DEFAULT now(),
-                    PRIMARY KEY ("set", name)
-                )
-                """)
+            transaction.add(recordTable)
         }
+    }
+
+    static let recordTable = """
+        CREATE TABLE IF NOT EXISTS settle.migration (
+            "set" text NOT NULL, name text NOT NULL, checksum text NOT NULL,
+            applied_at timestamptz NOT NULL DEFAULT now(),
+            PRIMARY KEY ("set", name)
+        )
+        """
+
+    private static func isPrepared(_ database: PostgresDatabase) async throws -> Bool {
+        try await database.query("SELECT to_regclass('settle.migration') IS NOT NULL")[0].decode(Bool.self, at: 0)
     }
 
     /// Answers whether it was this call that applied it.
     private static func apply(
-        _ migration: Migration, set: String, on database: PostgresDatabase, _ lockTimeout: Duration
+        _ migration: Migration, of set: MigrationSet, on database: PostgresDatabase, _ lockTimeout: Duration
     ) async throws -> Bool {
+        let (name, set, schema) = (migration.name, set.recordedName, set.schema)
         do {
             return try await database.transaction { transaction in
                 lock(transaction)
                 // A statement of its own, so that its snapshot is taken under the lock.
                 let recorded = try transaction.query(
-                    checksumsSQL + " AND name = $2", [.text(set), .text(migration.name)])
+                    checksumsSQL + " AND name = $2", [.text(set), .text(name)])
                 if let checksum = try recorded.first?.decode(String.self, "checksum") {
                     guard checksum == migration.checksum else {
-                        throw PostgresMigrationError.changed(set: set, name: migration.name)
+                        throw PostgresMigrationError.changed(set: set, name: name)
                     }
                     return false
                 }
                 _ = try transaction.query(
-                    "SELECT set_config('lock_timeout', $1, true)", [.text("\(lockTimeout.wholeMilliseconds)ms")])
+                    "SELECT set_config('lock_timeout', $1, true)", [.text("\(lockTimeout.milliseconds)ms")])
+                if let schema { try enter(schema, transaction) }
                 try transaction.context.script(migration.sql)
                 // What the text set for its session, a search path perhaps, must not stay with the connection.
                 transaction.add("RESET ALL")
                 transaction.add(SessionSettings.pin.sql)
                 transaction.add(
                     #"INSERT INTO settle.migration ("set", name, checksum) VALUES ($1, $2, $3)"#,
-                    [.text(set), .text(migration.name), .text(migration.checksum)])
+                    [.text(set), .text(name), .text(migration.checksum)])
                 return true
             }
         } catch let error as PostgresError where error.kind == .server && !error.mayPass {
             throw error.isBlocked
-                ? PostgresMigrationError.blocked(set: set, name: migration.name, error)
-                : PostgresMigrationError.failed(set: set, name: migration.name, error)
+                ? PostgresMigrationError.blocked(set: set, name: name, error)
+                : PostgresMigrationError.failed(set: set, name: name, error)
+        }
+    }
+
+    private static func enter(_ schema: SchemaName, _ transaction: borrowing PostgresTransaction) throws {
+        let isThere = try transaction.query(
+            "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", [.text(schema.rawValue)])
+        // With IF NOT EXISTS the right to create one would be asked for even where it exists.
+        if try !isThere[0].decode(Bool.self, at: 0) { transaction.add("CREATE SCHEMA \(schema.quoted)") }
+        transaction.add(
+            """
+            SELECT set_config('search_path', concat_ws(', ', $1::text, nullif(current_setting('search_path'), '')), true)
+            """, [.text(schema.quoted)])
+        // A schema that one may not use is passed over in silence, and the tables would go into the next.
+        let current = try transaction.query("SELECT current_schema()")
+        guard try current[0].decode(String?.self, at: 0) == schema.rawValue else {
+            throw PostgresError(.server, "the role may not use the schema \(schema)")
         }
     }
 

@@ -118,7 +118,7 @@ final class JobQueue: @unchecked Sendable {
             return popFirst()
         }
         guard let job else { return locked { stopped && jobs.isEmpty } ? .finished : .idle }
-        waitTimer.recordNanoseconds((ContinuousClock.now - job.enqueued).nanoseconds)
+        waitTimer.record(duration: ContinuousClock.now - job.enqueued)
         return .job(job)
     }
 

@@ -1,3 +1,4 @@
+import SettleCore
 import CSettleRabbitMQ
 import Foundation
 
@@ -37,7 +38,7 @@ final class AMQPConnection {
         // Both only refuse a null handle or no memory for a number.
         _ = unsafe amqp_set_handshake_timeout(handle, &timeout)
         _ = unsafe amqp_set_rpc_timeout(handle, &timeout)
-        let heartbeat = max(1, min(Int32(configuration.heartbeat.components.seconds), 3600))
+        let heartbeat = Int32(max(1, min(configuration.heartbeat.seconds, 3600)))
         let endpoint = configuration.endpoint
         let login = unsafe settle_amqp_login(
             handle, endpoint.virtualHost, AMQP_DEFAULT_FRAME_SIZE, heartbeat, configuration.connectionName,
@@ -102,14 +103,5 @@ final class AMQPConnection {
     var isWritable: Bool {
         var descriptors = [pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)]
         return unsafe poll(&descriptors, 1, 0) > 0
-    }
-}
-
-extension Duration {
-    /// Rounded down to microseconds.
-    var timeval: timeval {
-        let (seconds, attoseconds) = components
-        return Foundation.timeval(
-            tv_sec: numericCast(seconds), tv_usec: numericCast(attoseconds / 1_000_000_000_000))
     }
 }

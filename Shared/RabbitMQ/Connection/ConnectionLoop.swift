@@ -87,7 +87,7 @@ struct ConnectionLoop {
             pollfd(fd: wake.reader, events: Int16(POLLIN), revents: 0),
         ]
         // An interrupted poll is one more round; a broken socket shows in the next read.
-        _ = unsafe poll(&descriptors, 2, timeout.milliseconds)
+        _ = unsafe poll(&descriptors, 2, timeout.pollTimeout)
     }
 
     private func sleep(_ delay: Duration, unless isOver: () -> Bool) {
@@ -96,17 +96,13 @@ struct ConnectionLoop {
             let rest = ContinuousClock.now.duration(to: end)
             guard rest > .zero else { return }
             var descriptors = [pollfd(fd: wake.reader, events: Int16(POLLIN), revents: 0)]
-            _ = unsafe poll(&descriptors, 1, rest.milliseconds)
+            _ = unsafe poll(&descriptors, 1, rest.pollTimeout)
             wake.clear()
         }
     }
 }
 
 extension Duration {
-    /// For `poll`: rounded up, so that a wait does not end a moment too early and spin; never negative, which is for ever.
-    fileprivate var milliseconds: Int32 {
-        let (seconds, attoseconds) = components
-        guard seconds >= 0, attoseconds >= 0 else { return 0 }
-        return Int32(min(seconds, 3600)) * 1000 + Int32((attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
-    }
+    /// For `poll`: never negative, which is for ever.
+    fileprivate var pollTimeout: Int32 { Int32(min(max(milliseconds, 0), 3_600_000)) }
 }

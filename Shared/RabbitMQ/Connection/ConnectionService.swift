@@ -33,11 +33,7 @@ struct ConnectionService {
         }
         // Not cancelled with this task: the thread needs it until its end.
         let watch = Task.detached {
-            while !Task.isCancelled {
-                breaker.breakIfLate(at: .now)
-                // Cancelled means over.
-                try? await Task.sleep(for: Self.watchInterval)
-            }
+            await Task.every(Self.watchInterval) { breaker.breakIfLate(at: .now) }
         }
         await withTaskCancellationHandler {
             await withGracefulShutdownHandler {

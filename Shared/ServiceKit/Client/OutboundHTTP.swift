@@ -50,14 +50,14 @@ public final class OutboundHTTP: Service, Sendable {
 
     private var configuration: HTTPClient.Configuration {
         var pool = HTTPClient.Configuration.ConnectionPool(
-            idleTimeout: options.idleTimeout.timeAmount,
+            idleTimeout: TimeAmount(options.idleTimeout),
             concurrentHTTP1ConnectionsPerHostSoftLimit: options.connectionsPerHost)
         // A peer that refuses connections should be an error at once, not one when the deadline has passed.
         pool.retryConnectionEstablishment = false
         var configuration = HTTPClient.Configuration(
             redirectConfiguration: .disallow,
             timeout: HTTPClient.Configuration.Timeout(
-                connect: options.connectTimeout.timeAmount, read: Duration.seconds(30).timeAmount),
+                connect: TimeAmount(options.connectTimeout), read: .seconds(30)),
             connectionPool: pool)
         configuration.httpVersion = .http1Only
         return configuration
@@ -77,7 +77,7 @@ public final class OutboundHTTP: Service, Sendable {
         request.headers = HTTPHeaders(headers)
         if let body { request.body = .bytes(body, length: .known(Int64(body.count))) }
         do {
-            let response = try await http.execute(request, timeout: timeout.timeAmount, logger: nil)
+            let response = try await http.execute(request, timeout: TimeAmount(timeout), logger: nil)
             let content = try await response.body.collect(upTo: options.maxResponseBytes)
             return ServiceAnswer(
                 status: Int(response.status.code), headers: response.headers.map { ($0.name, $0.value) },
@@ -108,12 +108,5 @@ public final class OutboundHTTP: Service, Sendable {
             .unavailable(reason: "\(error)", isUnsent: true)
         default: .unavailable(reason: "\(error)", isUnsent: false)
         }
-    }
-}
-
-extension Duration {
-    fileprivate var timeAmount: TimeAmount {
-        let (seconds, attoseconds) = components
-        return .nanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
     }
 }

@@ -1,6 +1,6 @@
 import Foundation
 public import HTTPTypes
-import Instrumentation
+import SettleCore
 
 /// Calls to one service: base address, token, JSON both ways, the current trace. A cheap value.
 public struct ServiceClient: Sendable {
@@ -29,13 +29,6 @@ public struct ServiceClient: Sendable {
         self.headers = headers
     }
 
-    /// Asks for a document.
-    public func get<Answer: Decodable>(
-        _ path: String, headers: [String: String] = [:], timeout: Duration? = nil, as: Answer.Type = Answer.self
-    ) async throws(ServiceClientError) -> Answer {
-        try decode(try await send(.get, path, headers: headers, timeout: timeout))
-    }
-
     /// Sends a document with POST and reads the answer.
     public func post<Answer: Decodable>(
         _ path: String, _ body: some Encodable, headers: [String: String] = [:], timeout: Duration? = nil,
@@ -49,10 +42,7 @@ public struct ServiceClient: Sendable {
         _ method: HTTPRequest.Method, _ path: String, json: [UInt8]? = nil, headers: [String: String] = [:],
         timeout: Duration? = nil
     ) async throws(ServiceClientError) -> ServiceAnswer {
-        var fields = self.headers().merging(headers) { $1 }
-        if let context = ServiceContext.current {
-            InstrumentationSystem.instrument.inject(context, into: &fields, using: DictionaryInjector())
-        }
+        var fields = self.headers().merging(headers) { $1 }.merging(TraceHeaders.current()) { $1 }
         if let token { fields["Authorization"] = "Bearer \(token)" }
         if json != nil { fields["Content-Type"] = "application/json" }
         return try await outbound.exchange(
@@ -68,7 +58,7 @@ public struct ServiceClient: Sendable {
         }
     }
 
-    private func decode<Answer: Decodable>(_ answer: ServiceAnswer) throws(ServiceClientError) -> Answer {
+    func decode<Answer: Decodable>(_ answer: ServiceAnswer) throws(ServiceClientError) -> Answer {
         guard (200..<300).contains(answer.status) else { throw Self.error(answer) }
         do {
             return try JSONCoding.decoder.decode(Answer.self, from: Data(answer.body))
@@ -90,8 +80,4 @@ public struct ServiceClient: Sendable {
             answer.status, problemType: problem?.type, detail: problem?.detail,
             retryAfter: answer.header("Retry-After").flatMap { Int($0) })
     }
-}
-
-private struct DictionaryInjector: Injector {
-    func inject(_ value: String, forKey key: String, into carrier: inout [String: String]) { carrier[key] = value }
 }

@@ -6,16 +6,16 @@ public struct BaseURL: Sendable, Hashable, CustomStringConvertible {
     /// Scheme and host in lower case, without the scheme's own port.
     public let description: String
 
-    /// Nil unless it is a scheme of `schemes`, a host, perhaps a port from 1 to 65535, perhaps a path; without user,
+    /// Nil unless it is `http` or `https`, a host, perhaps a port from 1 to 65535, perhaps a path; without user,
     /// query, fragment, spaces.
-    public init?(_ text: String, schemes: [String] = ["http", "https"]) {
+    public init?(_ text: String) {
         guard text.utf8.count <= Self.maxBytes, let separator = text.firstRange(of: "://") else { return nil }
         let scheme = text[..<separator.lowerBound].lowercased()
         let rest = text[separator.upperBound...]
         let authority = rest.prefix { $0 != "/" }
         var path = rest.dropFirst(authority.count)
         while path.last == "/" { path.removeLast() }
-        guard schemes.contains(scheme), path.allSatisfy(Self.isOfPath),
+        guard ["http", "https"].contains(scheme), path.allSatisfy(Self.isOfPath),
             let (host, port) = Self.hostAndPort(authority.lowercased())
         else { return nil }
         let isOwnPort = port == ["http": 80, "https": 443][scheme]

@@ -4,7 +4,7 @@
 public struct PeerService: Sendable, Hashable {
     /// What it is remembered by: a decision names the services that must hear of it.
     public let name: String
-    /// The name of its URL's setting, as ``SettingsReader`` has it: `order-url`.
+    /// The name of its URL's setting, as ``Setting`` has it: `order-url`.
     public let urlSetting: String
     /// The name of its token's setting.
     public let tokenSetting: String

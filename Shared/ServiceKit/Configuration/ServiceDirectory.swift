@@ -17,32 +17,25 @@ public struct ServiceDirectory: Sendable, Equatable {
         }
     }
 
-    /// Reads the setting called `name`: `order=http://order:8080, billing=https://billing.example`.
-    ///
-    /// - Throws: ``SettingsError`` that says what is expected.
-    public init(
-        _ reader: SettingsReader, _ name: String, default services: [(name: String, url: BaseURL)]
-    ) throws(SettingsError) {
-        guard let text = reader.optionalString(name) else {
-            self.init(services)
-            return
-        }
+    /// Of a list as an operator writes it: `order=http://order:8080, billing=https://billing.example`. Nil for one that
+    /// is not as ``form`` says.
+    init?(_ text: String) {
         var listed: [(name: String, url: BaseURL)] = []
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
             let sides = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map {
                 $0.drop { $0 == " " }
             }
             guard sides.count == 2, Self.isName(sides[0].trimmed), let url = BaseURL(String(sides[1].trimmed)) else {
-                throw SettingsError(
-                    name, "NAME=URL, NAME=URL, … is expected, each name of 1 to 32 letters, digits, - or _")
+                return nil
             }
             listed.append((String(sides[0].trimmed), url))
         }
         self.init(listed)
-        guard listed.allSatisfy({ names[$0.url] == $0.name }) else {
-            throw SettingsError(name, "two names have the same address")
-        }
+        guard listed.allSatisfy({ names[$0.url] == $0.name }) else { return nil }
     }
+
+    static let form =
+        "a list NAME=URL, NAME=URL, … with names of 1 to \(maxNameLength) letters, digits, - or _ and a URL of its own for each name"
 
     /// The name of the service that `text` means: its name, or a URL that means its address. Nil when it is not known.
     public func name(of text: String) -> String? {
@@ -64,5 +57,19 @@ extension Substring {
         var text = self
         while text.last == " " { text.removeLast() }
         return text
+    }
+}
+
+extension SettingRow {
+    /// Services by name.
+    ///
+    /// - Parameter whenUnset: what counts when the field stays nil.
+    public static func services(
+        _ name: String, _ field: Field<ServiceDirectory?>, whenUnset: String,
+        _ meaning: String
+    ) -> SettingRow {
+        SettingRow(
+            name, field, meaning, form: ServiceDirectory.form, defaultText: { _ in whenUnset },
+            parse: { ServiceDirectory($0).map(Optional.some) })
     }
 }

@@ -2,41 +2,44 @@ public import Logging
 
 /// What every service needs to know, read once at start and passed down.
 public struct Settings: Sendable {
-    /// The address to listen on.
-    public let httpHost: String
-    /// The port to listen on.
-    public let httpPort: Int
+    /// Where it listens.
+    var listenAddress: ListenAddress
     /// This service's own PostgreSQL database, in any form that libpq takes.
-    public let databaseURL: String
+    public internal(set) var databaseURL = ""
     /// RabbitMQ.
-    public let amqpURL: String
+    public internal(set) var amqpURL = ""
     /// Redis.
-    public let redisURL: String
-    /// What internal requests carry as their bearer token.
-    public let token: Tokens
+    public internal(set) var redisURL = ""
     /// The least severe level that is logged.
-    public let logLevel: Logger.Level
+    public internal(set) var logLevel = Logger.Level.info
     /// What the HTTP side takes on, and how long it waits.
-    public let httpLimits: HTTPLimits
+    public internal(set) var httpLimits = HTTPLimits()
 
-    private let peerURLs: [PeerService: BaseURL]
+    private var ownToken = ""
+    private var tokensAccepted: [String] = []
+    private var peerURLs: [PeerService: BaseURL] = [:]
+    private var peerTokens: [PeerService: String] = [:]
 
     /// - Parameter peers: services that this one may call.
     /// - Throws: ``SettingsError`` for the first setting that is missing or wrong.
     public init(
         _ reader: SettingsReader, defaultPort: Int, peers: [PeerService] = []
     ) throws(SettingsError) {
-        httpHost = try reader.string("http-host", default: "127.0.0.1")
-        httpPort = try reader.integer("http-port", default: defaultPort, in: 1...65535)
-        databaseURL = try reader.string("database-url", isSecret: true)
-        amqpURL = try reader.string("amqp-url", isSecret: true)
-        redisURL = try reader.string("redis-url", isSecret: true)
-        var urls: [PeerService: BaseURL] = [:]
-        for peer in peers { urls[peer] = try reader.url(peer.urlSetting, default: peer.defaultURL) }
-        peerURLs = urls
-        token = try Tokens(reader, peers: urls)
-        logLevel = try Self.logLevel(reader)
-        httpLimits = try HTTPLimits(reader)
+        self = try Self.table(port: defaultPort, peers: peers).read(reader)
+    }
+
+    private init(port: Int, peers: [PeerService]) {
+        listenAddress = ListenAddress(port: port)
+        for peer in peers { peerURLs[peer] = peer.defaultURL }
+    }
+
+    /// What internal requests carry as their bearer token.
+    public var token: Tokens {
+        var byURL: [BaseURL: String] = [:]
+        for (peer, token) in peerTokens.sorted(by: { $0.key.name < $1.key.name }) {
+            if let url = peerURLs[peer] { byURL[url] = token }
+        }
+        return Tokens(ownToken, accepted: tokensAccepted, byURL: byURL)
     }
 
     /// Where `peer` is.
@@ -47,12 +50,42 @@ public struct Settings: Sendable {
         return url
     }
 
-    private static func logLevel(_ reader: SettingsReader) throws(SettingsError) -> Logger.Level {
-        let text = try reader.string("log-level", default: "info")
-        guard let level = Logger.Level(rawValue: text.lowercased()) else {
-            let levels = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
-            throw SettingsError("log-level", "one of \(levels) is expected")
+    /// - Parameter port: the service's own default.
+    static func table(port: Int, peers: [PeerService]) -> SettingsTable<Settings> {
+        let listening = ListenAddress.rows.map { $0.lifted(to: \Settings.listenAddress) }
+        let limits = HTTPLimits.rows.map { $0.lifted(to: \Settings.httpLimits) }
+        let urls = peers.map { peer in
+            SettingRow.url(peer.urlSetting, \Settings.peerURLs[peer], "Where \(peer.name) is, through any replica.")
         }
-        return level
+        let tokens = peers.map { peer in
+            SettingRow(
+                peer.tokenSetting, \Settings.peerTokens[peer],
+                "What is sent to \(peer.name), where each pair of services has a token of its own.",
+                form: Tokens.form, isEnvironmentOnly: true, defaultText: { $0 ?? "SETTLE_TOKEN" },
+                parse: { Tokens.isToken($0) ? .some($0) : nil })
+        }
+        return SettingsTable(
+            Settings(port: port, peers: peers), listening + servers + urls + limits + ownTokens + tokens)
     }
+
+    private static let servers: [SettingRow<Settings>] = [
+        .text("database-url", \.databaseURL, form: "a URL of PostgreSQL", "This service's own database."),
+        .text("amqp-url", \.amqpURL, form: "an amqp: or amqps: URL", "RabbitMQ."),
+        .text("redis-url", \.redisURL, form: "a redis: URL", "Redis."),
+        SettingRow(
+            "log-level", \.logLevel, "The least severe level that is logged.",
+            form: "one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))",
+            defaultText: { $0.rawValue }, parse: { Logger.Level(rawValue: $0.lowercased()) }),
+    ]
+
+    private static let ownTokens: [SettingRow<Settings>] = [
+        SettingRow(
+            "settle-token", \.ownToken, "The bearer token of internal routes, accepted and sent.", form: Tokens.form,
+            isEnvironmentOnly: true, defaultText: { $0.isEmpty ? nil : $0 },
+            parse: { Tokens.isToken($0) ? $0 : nil }),
+        SettingRow(
+            "settle-tokens-accepted", \.tokensAccepted, "Further tokens that are accepted.",
+            form: "a list with commas and no spaces, of at most \(Tokens.maxAccepted) tokens, each of \(Tokens.form)",
+            isEnvironmentOnly: true, defaultText: { _ in "none" }, parse: Tokens.list),
+    ]
 }

@@ -7,20 +7,16 @@ public struct SettingsError: Error, Sendable, Equatable, CustomStringConvertible
 
     /// - Parameter name: the flag's name (`database-url`) or the environment variable's.
     public init(_ name: String, _ expectation: String) {
-        self.name = SettingsReader.environmentName(name)
+        self.name = Setting.variable(of: name)
         self.expectation = expectation
     }
 
-    /// `DATABASE_URL (--database-url): is required`.
-    public var description: String {
-        let flag = name.lowercased().split(separator: "_").joined(separator: "-")
-        return hasFlag ? "\(name) (--\(flag)): \(expectation)" : "\(name): \(expectation)"
-    }
+    /// `DATABASE_URL: is required and not set`.
+    public var description: String { "\(name): \(expectation)" }
 
-    /// Secrets, files that hold them, and what only tests set come from the environment alone.
-    private var hasFlag: Bool {
-        name == SettingsReader.environmentName(CustomerOptions.name)
-            || !name.hasPrefix("SETTLE_") && !name.hasSuffix("_TOKEN") && !name.hasSuffix("_FILE")
-                && name != "MESSAGE_KEYS"
+    /// The same with the setting's flag, if it has one: `HTTP_PORT (--http-port): …`.
+    func line(among settings: [Setting]) -> String {
+        guard let flag = settings.first(where: { $0.variable == name })?.flag else { return description }
+        return "\(name) (\(flag)): \(expectation)"
     }
 }

@@ -1,18 +1,19 @@
 import Configuration
 public import Foundation
 
-/// Settings by name: a flag of the command line wins over the environment. Empty counts as not set.
+/// Where settings are looked up, for ``SettingsTable``: a flag of the command line wins over the environment. Empty
+/// counts as not set.
 ///
 /// A name is the flag's (`task-lease`); the environment variable follows from it (`TASK_LEASE`). Where neither is set,
 /// the file that `TASK_LEASE_FILE` names holds the value: the way for secrets, which others could see elsewhere.
 public struct SettingsReader: Sendable {
     private let reader: ConfigReader
 
-    /// - Parameter flags: what the command line gave, by flag name; `nil` for a flag that was not given.
+    /// - Parameter flags: what the command line gave, by flag name.
     public init(
-        flags: [String: String?] = [:], environment: [String: String] = ProcessInfo.processInfo.environment
+        flags: [String: String] = [:], environment: [String: String] = ProcessInfo.processInfo.environment
     ) {
-        let given = flags.compactMapValues { $0 }.filter { !$0.value.isEmpty }
+        let given = flags.filter { !$0.value.isEmpty }
         let values = given.map { (AbsoluteConfigKey([$0.key]), ConfigValue(.string($0.value), isSecret: false)) }
         reader = ConfigReader(providers: [
             InMemoryProvider(name: "flags", values: Dictionary(values) { $1 }),
@@ -20,63 +21,16 @@ public struct SettingsReader: Sendable {
         ])
     }
 
-    /// The variable that stands for a flag: `task-lease` is `TASK_LEASE`.
-    public static func environmentName(_ name: String) -> String {
-        name.uppercased().replacingOccurrences(of: "-", with: "_")
-    }
-
-    /// `nil` when it is set nowhere; files are not looked at.
-    public func optionalString(_ name: String, isSecret: Bool = false) -> String? {
-        reader.string(forKey: ConfigKey([name]), isSecret: isSecret)
-    }
-
-    /// - Throws: ``SettingsError`` when it is set nowhere and there is no default.
-    public func string(
-        _ name: String, default: String? = nil, isSecret: Bool = false
-    ) throws(SettingsError) -> String {
-        guard let value = try text(name, isSecret: isSecret) ?? `default` else {
-            throw SettingsError(name, "is required and not set")
-        }
-        return value
-    }
-
-    /// A whole number in decimal digits, without a plus sign.
-    public func integer(
-        _ name: String, default: Int? = nil, in range: ClosedRange<Int> = .min ... .max
-    ) throws(SettingsError) -> Int {
-        try parsed(name, default: `default`, expectation: Self.expectation("a whole number", range)) { text in
-            text.hasPrefix("+") ? nil : Int(text).flatMap { range.contains($0) ? $0 : nil }
-        }
-    }
-
-    /// A whole number with its unit, such as `250ms`, `5s`, `10m` or `1h`.
-    public func duration(
-        _ name: String, default: Duration? = nil, in range: ClosedRange<Duration> = .zero ... .seconds(31_536_000)
-    ) throws(SettingsError) -> Duration {
-        let expectation =
-            "a duration such as 250ms, 5s, 10m or 1h, from \(DurationText.format(range.lowerBound)) "
-            + "to \(DurationText.format(range.upperBound)), is expected"
-        return try parsed(name, default: `default`, expectation: expectation) { text in
-            DurationText.parse(text).flatMap { range.contains($0) ? $0 : nil }
-        }
-    }
-
-    /// The address of a service, by one of `schemes`.
-    public func url(
-        _ name: String, default: BaseURL? = nil, schemes: [String] = ["http", "https"]
-    ) throws(SettingsError) -> BaseURL {
-        let expectation =
-            "a URL is expected that begins with \(schemes.map { $0 + "://" }.joined(separator: " or ")), then a host, "
-            + "perhaps a port up to 65535 and a path; no user, no query, no spaces"
-        return try parsed(name, default: `default`, expectation: expectation) { BaseURL($0, schemes: schemes) }
-    }
-
-    /// Of the flag, the variable or the file, in this order.
-    private func text(_ name: String, isSecret: Bool = false) throws(SettingsError) -> String? {
-        if let text = optionalString(name, isSecret: isSecret) { return text }
-        guard let path = optionalString(name + "-file") else { return nil }
+    /// Of the flag, the variable or the file, in this order; nil when it is set nowhere.
+    ///
+    /// - Throws: ``SettingsError`` for a file that cannot be read.
+    func text(_ name: String) throws(SettingsError) -> String? {
+        if let text = given(name) { return text }
+        guard let path = given(name + "-file") else { return nil }
         return try Self.content(path, of: name + "-file")
     }
+
+    private func given(_ name: String) -> String? { reader.string(forKey: ConfigKey([name])) }
 
     /// The longest content of such a file, in bytes.
     private static let maxFileBytes = 64 << 10
@@ -97,25 +51,5 @@ public struct SettingsReader: Sendable {
         }
         let value = text.trimmingCharacters(in: .newlines)
         return value.isEmpty ? nil : value
-    }
-
-    private func parsed<T>(
-        _ name: String, default: T?, expectation: String, _ parse: (String) -> T?
-    ) throws(SettingsError) -> T {
-        guard let text = try text(name) else {
-            guard let `default` else { throw SettingsError(name, "is required and not set; \(expectation)") }
-            return `default`
-        }
-        guard let value = parse(text) else { throw SettingsError(name, expectation) }
-        return value
-    }
-
-    private static func expectation(_ what: String, _ range: ClosedRange<Int>) -> String {
-        switch (range.lowerBound, range.upperBound) {
-        case (.min, .max): "\(what) is expected"
-        case (let lower, .max): "\(what) of at least \(lower) is expected"
-        case (.min, let upper): "\(what) of at most \(upper) is expected"
-        case (let lower, let upper): "\(what) from \(lower) to \(upper) is expected"
-        }
     }
 }

@@ -16,16 +16,16 @@ package struct BearerTokenMiddleware<Context: RequestContext>: RouterMiddleware 
 }
 
 /// The tokens that a request may carry.
-struct BearerToken: Sendable {
+package struct BearerToken: Sendable {
     private let accepted: [[UInt8]]
 
-    init(_ tokens: Tokens) { accepted = tokens.accepted.map { Array($0.utf8) } }
+    package init(_ tokens: Tokens) { accepted = tokens.accepted.map { Array($0.utf8) } }
 
     /// The token that a request carries.
     ///
     /// - Throws: the problem 401 when it has none, or one that nobody was ever given: too long, or of other characters
     ///   than RFC 6750 allows. Two headers are such a one, too.
-    static func token(of request: Request) throws(Problem) -> [UInt8] {
+    package static func token(of request: Request) throws(Problem) -> [UInt8] {
         guard let token = token(in: request.headers[.authorization]) else { throw .unauthorized }
         return token
     }
@@ -39,7 +39,7 @@ struct BearerToken: Sendable {
     }
 
     /// Compares with every token, whichever is right.
-    func accepts(_ given: [UInt8]) -> Bool {
+    package func accepts(_ given: [UInt8]) -> Bool {
         var isRight = false
         for token in accepted where given.isEqualInConstantTime(to: token) { isRight = true }
         return isRight

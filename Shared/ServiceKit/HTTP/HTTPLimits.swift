@@ -33,16 +33,21 @@ public struct HTTPLimits: Sendable {
     /// The defaults above, and 1,024 requests in flight.
     public init(maxInFlight: Int = 1024) { self.maxInFlight = maxInFlight }
 
-    /// As the operator wants them.
-    public init(_ reader: SettingsReader) throws(SettingsError) {
-        self.init()
-        let sensible = Duration.milliseconds(100)...Duration.seconds(24 * 3600)
-        maxConnections = try reader.integer("http-max-connections", default: maxConnections, in: 1...1_000_000)
+    private static let sensible = Duration.milliseconds(100)...Duration.seconds(24 * 3600)
+
+    /// What an operator may set.
+    static let rows: [SettingRow<HTTPLimits>] = [
+        .integer(
+            "http-max-connections", \.maxConnections, in: 1...1_000_000, "Connections open at once; beyond it 503."),
         // Less than one body would refuse what the limit of a body allows.
-        bodyBudget = try reader.integer("http-body-budget", default: bodyBudget, in: Self.maxBodyBytes...(1 << 40))
-        idleTimeout = try reader.duration("http-idle-timeout", default: idleTimeout, in: sensible)
-        headTimeout = try reader.duration("http-head-timeout", default: headTimeout, in: sensible)
-        bodyTimeout = try reader.duration("http-body-timeout", default: bodyTimeout, in: sensible)
-        writeTimeout = try reader.duration("http-write-timeout", default: writeTimeout, in: sensible)
-    }
+        .integer(
+            "http-body-budget", \.bodyBudget, in: maxBodyBytes...(1 << 40),
+            "Bytes of all request bodies held at once; beyond it 503."),
+        .duration(
+            "http-idle-timeout", \.idleTimeout, in: sensible, "How long a connection may be open without a request."),
+        .duration("http-head-timeout", \.headTimeout, in: sensible, "How long a request's head may take to arrive."),
+        .duration("http-body-timeout", \.bodyTimeout, in: sensible, "How long a request's body may take to arrive."),
+        .duration(
+            "http-write-timeout", \.writeTimeout, in: sensible, "How long a client may take nothing of its answer."),
+    ]
 }

@@ -45,8 +45,8 @@ public struct HTTPService: Service {
         routes(router.group(), router.group().add(middleware: BearerTokenMiddleware(bootstrap.settings.token)))
         table.set(router.routes.map { ($0.path.description, $0.method.rawValue) })
         responder = router.buildResponder()
-        host = bootstrap.settings.httpHost
-        port = bootstrap.settings.httpPort
+        host = bootstrap.settings.listenAddress.host
+        port = bootstrap.settings.listenAddress.port
         self.limits = limits
         metrics = bootstrap.metrics
         logger = bootstrap.logger

@@ -2,9 +2,15 @@ import NIOCore
 import NIOPosix
 
 /// The address and the port to listen on, looked at before anything is started.
-struct ListenAddress {
-    let host: String
-    let port: Int
+struct ListenAddress: Sendable {
+    var host = "127.0.0.1"
+    var port: Int
+
+    /// What an operator may set.
+    static let rows: [SettingRow<ListenAddress>] = [
+        .text("http-host", \.host, form: "an address of this machine", "The address to listen on."),
+        .integer("http-port", \.port, in: 1...65535, "The port to listen on."),
+    ]
 
     /// Opens nothing that a client could reach: a UDP socket is bound for a moment, which needs the same of the
     /// address and of the process as listening does. A port that another program has is found when listening; it may

@@ -15,9 +15,8 @@ public struct HealthQuery: Sendable {
 
     /// - Throws: ``SettingsError`` when the address or the port is wrong; no other setting is looked at.
     public init(_ reader: SettingsReader, defaultPort: Int) throws(SettingsError) {
-        let host = try reader.string("http-host", default: "127.0.0.1")
-        let port = try reader.integer("http-port", default: defaultPort, in: 1...65535)
-        url = "http://\(Self.reachable(host)):\(port)/health/ready"
+        let address = try SettingsTable(ListenAddress(port: defaultPort), ListenAddress.rows).read(reader)
+        url = "http://\(Self.reachable(address.host)):\(address.port)/health/ready"
     }
 
     /// - Returns: the document that readiness answers with.

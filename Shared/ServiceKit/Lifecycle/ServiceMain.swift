@@ -1,4 +1,3 @@
-import ArgumentParser
 import Foundation
 import Instrumentation
 import Logging
@@ -8,44 +7,66 @@ import UnixSignals
 
 /// What stands around every service: settings, logging, metrics, tracing, signals, exit codes.
 public enum ServiceMain {
-    /// `EX_CONFIG` of sysexits.h.
-    static let configurationExitCode: Int32 = 78
+    /// `EX_USAGE` and `EX_CONFIG` of sysexits.h.
+    private static let usageExitCode: Int32 = 64
+    private static let configurationExitCode: Int32 = 78
     /// A container is killed ten seconds after SIGTERM: what is left then is better ended by ourselves.
     static let gracefulShutdown: Duration = .seconds(8)
     static let cancellation: Duration = .seconds(1)
 
-    /// Runs a service until SIGTERM or SIGINT, once per process; with `--health`, asks the one that runs.
+    /// Runs a service until SIGTERM or SIGINT, once per process, and ends the process; with `--health`, asks the one that
+    /// runs.
     ///
-    /// - Parameters:
-    ///   - peers: services that this one may call.
-    ///   - flags: the service's own flags by name, for ``SettingsReader``.
-    ///   - build: puts the service together. The services it returns start in this order and stop in the reverse one:
-    ///     databases first, HTTP last.
-    /// - Throws: `ExitCode` 78 when a setting is missing or wrong, said in one line on standard error; 1 when a service
-    ///   failed, which is logged.
+    /// The exit code is 64 for a command line that cannot be meant and 78 for a setting that is missing or wrong, each
+    /// said in one line on standard error; 1 when the service failed, which is logged.
+    ///
+    /// - Parameter build: puts the service together. The services it returns start in this order and stop in the reverse
+    ///   one: databases first, HTTP last.
     public static func run(
-        _ name: String, defaultPort: Int, peers: [PeerService] = [], options: CommonOptions,
-        flags: [String: String?] = [:], build: (Bootstrap) async throws -> [any Service]
-    ) async throws {
+        _ command: ServiceCommand, build: (Bootstrap) async throws -> [any Service]
+    ) async -> Never {
         do {
-            let reader = SettingsReader(flags: options.flags.merging(flags) { $1 })
-            if options.health { return try await printHealth(HealthQuery(reader, defaultPort: defaultPort)) }
-            let settings = try Settings(reader, defaultPort: defaultPort, peers: peers)
-            try await ListenAddress(host: settings.httpHost, port: settings.httpPort).check()
-            let bootstrap = bootstrap(name, reader, settings)
-            try await serve(try await build(bootstrap), logger: bootstrap.logger)
+            switch try command.request(Array(CommandLine.arguments.dropFirst())) {
+            case .help: end(saying: command.help, to: .standardOutput, EXIT_SUCCESS)
+            case .health(let flags):
+                let query = try HealthQuery(SettingsReader(flags: flags), defaultPort: command.port)
+                end(saying: try await query.answer(), to: .standardOutput, EXIT_SUCCESS)
+            case .serve(let flags): end(try await start(command, SettingsReader(flags: flags), build))
+            }
+        } catch let error as ServiceCommand.UsageError {
+            end(saying: "\(command.name): \(error)", usageExitCode)
         } catch let error as SettingsError {
-            FileHandle.standardError.write(Data("\(name): \(error)\n".utf8))
-            throw ExitCode(configurationExitCode)
+            end(saying: "\(command.name): \(error.line(among: command.settings))", configurationExitCode)
+        } catch {
+            end(saying: "\(error)", EXIT_FAILURE)
         }
     }
 
-    private static func printHealth(_ query: HealthQuery) async throws {
-        do throws(HealthQuery.Unready) {
-            print(try await query.answer())
+    private static func end(
+        saying line: String, to file: FileHandle = .standardError, _ exitCode: Int32
+    ) -> Never {
+        // Who has closed it does not want to know.
+        try? file.write(contentsOf: Data("\(line)\n".utf8))
+        end(exitCode)
+    }
+
+    /// At once: `exit` would have OpenSSL and others free what is theirs, while threads that were at work on connections
+    /// are just ending, and need it for that.
+    private static func end(_ exitCode: Int32) -> Never { _exit(exitCode) }
+
+    private static func start(
+        _ command: ServiceCommand, _ reader: SettingsReader, _ build: (Bootstrap) async throws -> [any Service]
+    ) async throws -> Int32 {
+        let settings = try Settings(reader, defaultPort: command.port, peers: command.peers)
+        try await settings.listenAddress.check()
+        let bootstrap = bootstrap(command.name, reader, settings)
+        let services = try await build(bootstrap)
+        do {
+            try await serve(services, logger: bootstrap.logger)
+            return EXIT_SUCCESS
         } catch {
-            FileHandle.standardError.write(Data("\(error)\n".utf8))
-            throw ExitCode.failure
+            bootstrap.logger.critical("the service failed", metadata: ["error": "\(error)"])
+            return EXIT_FAILURE
         }
     }
 
@@ -70,12 +91,7 @@ public enum ServiceMain {
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = gracefulShutdown
         configuration.maximumCancellationDuration = cancellation
-        do {
-            try await ServiceGroup(configuration: configuration).run()
-            logger.info("stopped")
-        } catch {
-            logger.critical("the service failed", metadata: ["error": "\(error)"])
-            throw ExitCode.failure
-        }
+        try await ServiceGroup(configuration: configuration).run()
+        logger.info("stopped")
     }
 }

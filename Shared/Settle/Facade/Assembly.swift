@@ -78,8 +78,7 @@ extension Assembly.Messaging {
         let (configuration, logger) = (settle.configuration, settle.logger)
         publisher = RabbitMQPublisher(broker, topology: topology, logger: logger)
         scheduler = TaskScheduler(
-            settings: configuration.tasks, database: settle.database, publisher: publisher, keys: configuration.keys,
-            outbox: settle.outbox, logger: logger)
+            store: settle.tasks, outbox: settle.outbox, publisher: publisher, keys: configuration.keys, logger: logger)
         setAside = SetAside(
             settings: configuration.setAside, database: settle.messageDatabase,
             deadLetters: DeadLetters(route: configuration.deadLetters, publisher: publisher, logger: logger),

@@ -6,12 +6,10 @@ import Synchronization
 
 /// What an application has said that it does.
 final class Registry: Sendable {
-    typealias MigrationSets = [(set: String, migrations: [Migration])]
-
     struct Content {
-        var ownSets: MigrationSets = []
+        var ownSets: [MigrationSet] = []
         /// Beside those that follow from the rest.
-        var librarySets: MigrationSets = []
+        var librarySets: [MigrationSet] = []
         /// The tasks that it sends.
         var sent: [TaskRoute] = []
         var received: [TaskRoute] = []
@@ -53,20 +51,19 @@ final class Registry: Sendable {
 
     var content: Content { state.withLock { $0.content } }
 
-    var ownSets: MigrationSets { content.ownSets }
+    var ownSets: [MigrationSet] { content.ownSets }
 
-    var librarySets: MigrationSets {
+    /// Settle's own, for what the application does.
+    ///
+    /// - Parameter schema: of the tables of tasks.
+    func librarySets(_ schema: SchemaName) -> [MigrationSet] {
         let content = content
-        var sets: MigrationSets = []
-        if !content.sent.isEmpty { sets.append(("settle-tasks", SettleSchema.tasks)) }
-        if content.participation != nil || content.initiation != nil {
-            sets.append(("settle-transactions", SettleSchema.transactions))
-        }
-        if content.participation?.participant.offers(.at) ?? false { sets.append(("settle-at", SettleSchema.at)) }
-        if !content.sent.isEmpty || !content.received.isEmpty {
-            sets.append(("settle-set-aside", SettleSchema.setAside))
-        }
-        if content.keepsInbox { sets.append(("settle-inbox", SettleSchema.inbox)) }
+        var sets: [MigrationSet] = []
+        if !content.sent.isEmpty { sets.append(SettleSchema.tasks(in: schema)) }
+        if content.participation != nil || content.initiation != nil { sets.append(SettleSchema.transactions) }
+        if content.participation?.participant.offers(.at) ?? false { sets.append(SettleSchema.at) }
+        if !content.sent.isEmpty || !content.received.isEmpty { sets.append(SettleSchema.setAside) }
+        if content.keepsInbox { sets.append(SettleSchema.inbox) }
         return sets + content.librarySets
     }
 }

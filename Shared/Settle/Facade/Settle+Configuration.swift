@@ -9,6 +9,10 @@ extension Settle {
         public var app: String
         /// The application's own database.
         public var database: PostgresConfiguration
+        /// Where the tables of tasks are. All else of Settle's is in `settle`.
+        public var schema = SchemaName.settle
+        /// False where another tool makes the tables, from the files of `settle-schema`: then they are waited for.
+        public var migrates = true
         /// The broker; nil for an application without tasks.
         public var broker: RabbitMQConfiguration?
         /// Copies of tasks are told sooner with it. Nothing depends on it.

@@ -61,26 +61,26 @@ public final class Settle: Sendable {
         self.logger = logger
         database = PostgresDatabase(configuration.main, logger: logger)
         messageDatabase = PostgresDatabase(configuration.messages, logger: logger)
-        outbox = Outbox(settings: configuration.tasks, logger: logger)
-        tasks = TaskStore(database: database, settings: configuration.tasks)
+        tasks = TaskStore(database: database, schema: configuration.schema, settings: configuration.tasks)
+        outbox = Outbox(store: tasks, logger: logger)
         registry = Registry()
-        libraryMigration = .migrating("migrate the common tables", on: database, logger) { [registry] in
-            registry.librarySets
+        libraryMigration = .migrating("migrate the common tables", configuration, database, logger) { [registry] in
+            registry.librarySets(configuration.schema)
         }
-        migration = .migrating("migrate", on: database, logger) { [registry] in registry.ownSets }
+        migration = .migrating("migrate", configuration, database, logger) { [registry] in registry.ownSets }
     }
 
     /// Has the application's own tables made and kept up to date: after Settle's, before everything else.
     ///
-    /// - Parameter set: under which name they are recorded in `settle.migration`.
-    public func migrations(_ set: String, _ migrations: [Migration]) {
-        registry.add { $0.ownSets.append((set, migrations)) }
+    public func migrations(_ set: MigrationSet) { registry.add { $0.ownSets.append(set) } }
+
+    /// The same for a set that is called `name` in `settle.migration`.
+    public func migrations(_ name: String, _ migrations: [Migration]) {
+        self.migrations(MigrationSet(name, migrations))
     }
 
     /// Has more tables made beside Settle's own: those of its next version, in tests.
-    package func libraryMigrations(_ set: String, _ migrations: [Migration]) {
-        registry.add { $0.librarySets.append((set, migrations)) }
-    }
+    package func libraryMigrations(_ set: MigrationSet) { registry.add { $0.librarySets.append(set) } }
 
     /// All that must run, in the order of dependency: each begins when those before it have, and stops before them.
     ///
@@ -126,12 +126,16 @@ public final class Settle: Sendable {
 
 extension StartupStep {
     fileprivate static func migrating(
-        _ name: String, on database: PostgresDatabase, _ logger: Logger,
-        _ sets: @escaping @Sendable () -> [(set: String, migrations: [Migration])]
+        _ name: String, _ configuration: Settle.Configuration, _ database: PostgresDatabase, _ logger: Logger,
+        _ sets: @escaping @Sendable () -> [MigrationSet]
     ) -> StartupStep {
         StartupStep(name, logger: logger, isPermanent: { ($0 as? PostgresMigrationError)?.isPermanent ?? false }) {
-            for (set, migrations) in sets() {
-                try await PostgresMigrator.apply(migrations, set: set, on: database)
+            for set in sets() {
+                if configuration.migrates {
+                    try await PostgresMigrator.apply(set, on: database)
+                } else {
+                    try await PostgresMigrator.verify(set, on: database)
+                }
             }
         }
     }

@@ -12,16 +12,32 @@ public struct TaskRoute: Sendable, Hashable {
     public let answerQueue: String
 
     /// The routing key of the task.
-    public var routingKey: String { taskType }
+    public let routingKey: String
     /// The routing key of its answer.
-    public var answerRoutingKey: String { "finish" + taskType }
+    public let answerRoutingKey: String
 
-    /// Queues are called `prefix` + routing key.
+    /// Queues are called `queuePrefix` + routing key; the routing keys are the type, and `finish` + the type.
+    ///
+    /// Two applications on one broker never meet when each has an exchange and a prefix of its own.
     public init(taskType: String, exchange: String, queuePrefix: String) {
+        let answers = "finish" + taskType
+        self.init(
+            taskType: taskType, exchange: exchange, queue: queuePrefix + taskType, answerQueue: queuePrefix + answers,
+            routingKey: taskType, answerRoutingKey: answers)
+    }
+
+    /// With all names the user's. No two routes of an exchange have a routing key in common, for a task or for an answer;
+    /// and no two routes have a queue in common.
+    public init(
+        taskType: String, exchange: String, queue: String, answerQueue: String, routingKey: String,
+        answerRoutingKey: String
+    ) {
         self.taskType = taskType
         self.exchange = exchange
-        self.queue = queuePrefix + taskType
-        self.answerQueue = queuePrefix + "finish" + taskType
+        self.queue = queue
+        self.answerQueue = answerQueue
+        self.routingKey = routingKey
+        self.answerRoutingKey = answerRoutingKey
     }
 }
 

@@ -5,7 +5,7 @@ import SettlePostgres
 /// Forgets the rows of one table, keyed by XID, of transactions that ended longer ago than the retention.
 ///
 /// Along the primary key, as XIDs made by `XID()` are in the order of time; and along an index of the foreign ones, which
-/// need not be. What is not over is walked past, whatever its age.
+/// need not be. What is not over is walked past, whatever its age. `BranchStore.purge` and `DecisionStore.purge` say which.
 final class TransactionPurge: Sendable {
     private typealias ForeignKey = (createdAt: Date, xid: String)
 
@@ -15,18 +15,8 @@ final class TransactionPurge: Sendable {
     private let own = PurgeWalk<String>()
     private let foreign = PurgeWalk<ForeignKey>()
 
-    /// Branches that are ended.
-    static func branches(_ settings: TransactionSettings) -> TransactionPurge {
-        TransactionPurge("settle.branch", isOver: "ended_at < \(limit)", settings)
-    }
-
-    /// Decisions that every participant has confirmed, and aborts, which nobody needs to.
-    static func decisions(_ settings: TransactionSettings) -> TransactionPurge {
-        TransactionPurge(
-            "settle.global_transaction", isOver: "(decision = 'abort' OR acknowledged_at IS NOT NULL)", settings)
-    }
-
-    private init(_ table: String, isOver: String, _ settings: TransactionSettings) {
+    /// - Parameter isOver: a condition on its rows; `limit` may be in it.
+    init(_ table: String, isOver: String, _ settings: TransactionSettings) {
         self.table = table
         self.isOver = isOver
         self.settings = settings
@@ -55,21 +45,15 @@ final class TransactionPurge: Sendable {
         -> PostgresRow
     {
         let rows = try await database.transaction { transaction in
-            transaction.add(Self.alongTheIndex)
+            transaction.planAlongTheIndex()
             return try transaction.query(statement.sql, statement.parameters)
         }
         // An aggregate without GROUP BY: there always is one.
         return rows[0]
     }
 
-    /// The only plan that does not depend on how big the table is, or seemed to be when the statement was planned.
-    static let alongTheIndex = """
-        SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
-               set_config('enable_sort', 'off', true)
-        """
-
     /// The last time at which what is over may be forgotten; `$1` is the retention in milliseconds.
-    private static let limit = "now() - $1 * interval '1 millisecond'"
+    static let limit = "now() - $1 * interval '1 millisecond'"
 
     /// The condition of the partial indexes.
     private static let isForeign = "xid !~ '^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$'"

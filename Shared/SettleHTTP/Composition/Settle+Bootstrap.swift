@@ -1,4 +1,3 @@
-import Foundation
 public import Settle
 import SettlePostgres
 import SettleRabbitMQ
@@ -16,26 +15,22 @@ extension Settle {
         _ boot: Bootstrap, routes: [TaskRoute], deadLetters: DeadLetterRoute, failpoints: Set<String> = []
     ) throws {
         var database = try boot.setting("DATABASE_URL") { try PostgresConfiguration(url: boot.settings.databaseURL) }
-        database.connections = try boot.reader.integer("database-connections", default: 8, in: 1...200)
+        database.connections = try DatabaseSettings.table.read(boot.reader).connections
+        let messaging = try MessagingSettings.table.read(boot.reader)
         var configuration = Configuration(app: boot.name, database: database)
+        configuration.schema = .public
         configuration.broker = try boot.setting("AMQP_URL") { try RabbitMQConfiguration(url: boot.settings.amqpURL) }
         configuration.redis = try boot.setting("REDIS_URL") { try RedisConfiguration(url: boot.settings.redisURL) }
         configuration.deadLetters = deadLetters
-        configuration.queueType = try boot.setting("QUEUE_TYPE") {
-            try Topology.Queue.Kind(setting: try boot.reader.string("queue-type", default: "classic"))
-        }
-        configuration.messageLockTimeout = try boot.reader.duration(
-            "message-lock-timeout", default: .milliseconds(80), in: .milliseconds(1)...Duration.seconds(10))
-        configuration.tasks = try TaskSettings(boot)
-        configuration.setAside = try MessagingOptions.settings(boot)
-        configuration.transactions = try TransactionOptions.settings(boot)
-        configuration.keys = try boot.setting("MESSAGE_KEYS") {
-            try MessageKeys(try boot.reader.string("message-keys", default: "", isSecret: true), for: routes)
-        }
+        configuration.queueType = messaging.queueType
+        configuration.messageLockTimeout = messaging.lockTimeout
+        configuration.tasks = try TaskSettings.table.read(boot.reader)
+        configuration.setAside = try SetAsideSettings.table.read(boot.reader)
+        configuration.transactions = try TransactionSettings.table.read(boot.reader)
+        configuration.keys = try boot.setting("MESSAGE_KEYS") { try MessageKeys(messaging.keys, for: routes) }
         configuration.failpoints = try boot.setting("SETTLE_FAULTS") {
-            try ProcessInfo.processInfo.environment["SETTLE_FAULTS"].map {
-                try Failpoints($0, points: Failpoints.points.union(failpoints))
-            } ?? .none
+            messaging.failpoints.isEmpty
+                ? .none : try Failpoints(messaging.failpoints, points: Failpoints.points.union(failpoints))
         }
         self.init(configuration, logger: boot.logger)
     }
@@ -44,8 +39,9 @@ extension Settle {
     ///
     /// - Parameter initiators: those whom it does its part for when `INITIATORS` says nothing else.
     public func participate(_ boot: Bootstrap, _ handlers: [BranchHandler], initiators: [PeerService]) throws {
-        let directory = try ServiceDirectory(
-            boot.reader, "initiators", default: try initiators.map { ($0.name, try boot.settings.url(of: $0)) })
+        let directory =
+            try ParticipantSettings.table(initiators: initiators).read(boot.reader).initiators
+            ?? ServiceDirectory(try initiators.map { ($0.name, try boot.settings.url(of: $0)) })
         participate(handlers, initiators: HTTPTransactionPeers(directory, over: outbound(), token: boot.settings.token))
     }
 

@@ -70,7 +70,8 @@ extension Settle {
             guard let token = configuration.token else {
                 throw SettingsError("token", "is needed by an application that others call, and calls them")
             }
-            return try Tokens(checking: token)
+            guard Tokens.isToken(token) else { throw SettingsError("token", "\(Tokens.form) are expected") }
+            return Tokens(token)
         }
     }
 

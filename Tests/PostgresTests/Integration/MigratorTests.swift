@@ -27,6 +27,73 @@ struct MigratorTests {
         }
     }
 
+    @Test("a set with a schema is applied in it, once in each schema, and what is in the way elsewhere is not met")
+    func schemas() async throws {
+        try await withDatabase { database in
+            let path = try await database.query("SHOW search_path")[0].decode(String.self, at: 0)
+            let sets = try ["one", "public", #"The "other""#].map {
+                MigrationSet("s", schema: try SchemaName($0), [first, second])
+            }
+            try await database.script("CREATE TABLE a (name text); CREATE SCHEMA one")
+            // Its table is in the way in public, and only there.
+            await #expect(throws: PostgresMigrationError.self) {
+                try await PostgresMigrator.apply(sets[1], on: database)
+            }
+            try await database.script("DROP TABLE a")
+            for set in sets {
+                let error = await #expect(throws: PostgresMigrationError.self) {
+                    try await PostgresMigrator.verify(set, on: database)
+                }
+                #expect(error?.isPermanent == false)
+                #expect(try await PostgresMigrator.apply(set, on: database) == ["0001_first", "0002_second"])
+                #expect(try await PostgresMigrator.apply(set, on: database).isEmpty)
+                try await PostgresMigrator.verify(set, on: database)
+                let table = "\(try #require(set.schema).quoted).a"
+                #expect(try await database.query("SELECT sum(id) FROM \(table)")[0].decode(Int.self, at: 0) == 3)
+            }
+            #expect(try await database.query("SHOW search_path")[0].decode(String.self, at: 0) == path)
+            let records = try await database.query(#"SELECT DISTINCT "set" FROM settle.migration ORDER BY 1"#)
+            #expect(
+                Set(try records.map { try $0.decode(String.self, at: 0) }) == ["s", "s@one", #"s@The "other""#])
+            // In public it is the set as it was before there were schemas.
+            #expect(try await PostgresMigrator.apply([first, second], set: "s", on: database).isEmpty)
+            let altered = MigrationSet("s", schema: sets[0].schema, [Migration(name: first.name, sql: "SELECT 1")])
+            let changed = await #expect(throws: PostgresMigrationError.self) {
+                try await PostgresMigrator.verify(altered, on: database)
+            }
+            #expect(changed?.isPermanent == true)
+        }
+    }
+
+    @Test("a schema that the role may not use is refused: its tables would go into the next one of the search path")
+    func unusable() async throws {
+        try await withNewDatabase { name in
+            let database = try PostgresDatabase(TestServer.configuration(database: name), logger: quiet)
+            try await running(database) {
+                let role = "settle_other_\(name.suffix(12))"
+                try await database.script(
+                    "CREATE SCHEMA theirs; CREATE ROLE \(role); GRANT CREATE ON SCHEMA public TO \(role)")
+                try await PostgresMigrator.apply([], set: "s", on: database)
+                try await database.script("GRANT USAGE ON SCHEMA settle TO \(role)")
+                try await database.script("GRANT ALL ON settle.migration TO \(role)")
+                let set = MigrationSet("s", schema: try SchemaName("theirs"), [first])
+                var configuration = try TestServer.configuration(database: name)
+                configuration.connections = 1
+                let other = PostgresDatabase(configuration, logger: quiet)
+                try await running(other) {
+                    _ = try await other.script("SET ROLE \(role)")
+                    await #expect(throws: PostgresMigrationError.self) {
+                        try await PostgresMigrator.apply(set, on: other)
+                    }
+                }
+                #expect(
+                    try await database.query("SELECT to_regclass('public.a')::text")[0].decode(String?.self, at: 0)
+                        == nil)
+                try await database.script("DROP OWNED BY \(role); DROP ROLE \(role)")
+            }
+        }
+    }
+
     @Test("four processes at once, each with its own connections")
     func concurrent() async throws {
         try await withNewDatabase { name in

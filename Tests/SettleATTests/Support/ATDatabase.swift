@@ -20,7 +20,8 @@ struct ATDatabase {
     /// Runs `body` with a new database, which is dropped afterwards; `tables` is SQL that its owner runs first, after
     /// `migrations`.
     static func with(
-        _ tables: String, migrations: [Migration] = SettleSchema.at, _ body: (ATDatabase) async throws -> Void
+        _ tables: String, migrations: [Migration] = SettleSchema.at.migrations,
+        _ body: (ATDatabase) async throws -> Void
     ) async throws {
         try await turns.use(within: .seconds(600)) { _ in
             let name = "settle_at_" + UUID().uuidString.lowercased().replacingOccurrences(of: "-", with: "")

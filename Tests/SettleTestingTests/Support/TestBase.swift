@@ -10,7 +10,7 @@ enum TestBase {
     static var quiet: Logger { Logger(label: "test") { _ in SwiftLogNoOpLogHandler() } }
 
     static func with(
-        _ sets: [(set: String, migrations: [Migration])], _ body: (PostgresDatabase) async throws -> Void
+        _ sets: [MigrationSet], _ body: (PostgresDatabase) async throws -> Void
     ) async throws {
         let server = try #require(serverURL)
         let name = "testing_\(UUID().uuidString.lowercased().replacing("-", with: ""))"
@@ -23,8 +23,8 @@ enum TestBase {
             let result: Result<Void, any Error>
             do {
                 try await running([database]) {
-                    for (set, migrations) in sets {
-                        try await PostgresMigrator.apply(migrations, set: set, on: database)
+                    for set in sets {
+                        try await PostgresMigrator.apply(set, on: database)
                     }
                     try await body(database)
                 }

@@ -1,5 +1,7 @@
 import Foundation
 import SettlePostgres
+import SettleRabbitMQ
+import SettleSchema
 import ServiceLifecycle
 import Synchronization
 import Testing
@@ -73,7 +75,7 @@ struct FacadeTests {
                     }
                     try #expect(
                         await Testbed.eventually {
-                            try await mine.number("SELECT count(*) FROM task_his") == 4
+                            try await mine.number("SELECT count(*) FROM settle.task_his") == 4
                         })
                 }
                 try #expect(await said(mine) == ["a: number 6", "b: too much"])
@@ -95,7 +97,7 @@ struct FacadeTests {
             settle.sends(note)
             try await Testbed.serving(settle.services) {
                 await #expect(throws: UnknownTaskType.self) { try await sendCharge(settle) }
-                try #expect(await database.number("SELECT count(*) FROM task") == 0)
+                try #expect(await database.number("SELECT count(*) FROM settle.task") == 0)
             }
         }
     }
@@ -116,6 +118,47 @@ struct FacadeTests {
                 #expect(await settle.checks[0].isWell())
             }
             try #expect(await said(database) == ["a: b"])
+        }
+    }
+
+    @Test("in a schema of its own, beside somebody's task, with tables that another tool makes while it waits")
+    func otherTool() async throws {
+        try await TestDatabase.empty { database in
+            try await database.pool.script("CREATE TABLE task (id text PRIMARY KEY, title text NOT NULL)")
+            let schema = try SchemaName("Outbox")
+            let own = MigrationSet("own", schema: schema, [Self.table])
+            var configuration = Settle.Configuration(
+                app: "\(namespace)-careful", database: try PostgresConfiguration(url: database.url))
+            configuration.broker = try RabbitMQConfiguration(url: try #require(Testbed.amqpURL))
+            configuration.schema = schema
+            configuration.migrates = false
+            let settle = Settle(configuration, logger: Testbed.quiet)
+            let note = note
+            settle.migrations(own)
+            settle.sends(note)
+            settle.receive(note, key: \.id) { charge, transaction in
+                transaction.add(#"INSERT INTO "Outbox".log VALUES ($1, 'noted')"#, [.text(charge.id)])
+            }
+            let (failures, failed) = AsyncStream.makeStream(of: String.self)
+            settle.libraryMigration.afterFailure { failed.yield("\($0)") }
+            try await Testbed.serving(settle.services) {
+                for await failure in failures {
+                    #expect(failure.contains("settle_0001_tasks"))
+                    break
+                }
+                try #expect(await database.number("SELECT count(*) FROM pg_namespace WHERE nspname = 'Outbox'") == 0)
+                for set in [SettleSchema.tasks(in: schema), SettleSchema.setAside, SettleSchema.inbox, own] {
+                    for file in set.files() { try await database.pool.script(file.sql) }
+                }
+                try await settle.waitUntilMigrated()
+                try await settle.transaction { try $0.send(note, key: "a", Charge(id: "a", amount: 1)) }
+                try #expect(
+                    await Testbed.eventually {
+                        try await database.number(#"SELECT count(*) FROM "Outbox".task_his"#) == 1
+                    })
+            }
+            try #expect(await database.number(#"SELECT count(*) FROM "Outbox".log"#) == 1)
+            try #expect(await database.number("SELECT count(*) FROM public.task") == 0)
         }
     }
 

@@ -23,7 +23,7 @@ struct InboxApplierTests {
         _ handle: @escaping InboxApplier<Mail>.Handle, _ body: (TestDatabase, InboxApplier<Mail>) async throws -> Void
     ) async throws {
         try await TestDatabase.with { database in
-            try await PostgresMigrator.apply(SettleSchema.inbox, set: "inbox", on: database.pool)
+            try await PostgresMigrator.apply(SettleSchema.inbox, on: database.pool)
             try await PostgresMigrator.apply([schema], set: "mail", on: database.pool)
             try await body(database, InboxApplier("mails", database: database.pool, key: \.id, handle: handle))
         }
@@ -114,9 +114,10 @@ struct InboxApplierTests {
     @Test("what a refused task would have sent is not sent")
     func sending() async throws {
         let type = TaskType("next", in: "test", body: Mail.self)
-        let outbox = Outbox(settings: TaskSettings(), logger: Testbed.quiet)
         let registry = Registry()
         registry.add { $0.sent.append(type.route) }
+        let pool = try TestDatabase.connect(try #require(Testbed.postgresURL), connections: 1)
+        let outbox = Outbox(store: TaskStore(database: pool, schema: .public, settings: TaskSettings()), logger: Testbed.quiet)
         let sender = Settle.Sender(outbox: outbox, registry: registry)
         try await Self.with({ mail, transaction in
             try Settle.Transaction(transaction, sender).send(type, key: mail.id, mail)

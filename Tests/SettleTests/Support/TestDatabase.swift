@@ -17,10 +17,18 @@ struct TestDatabase {
             INSERT INTO balance VALUES (0);
             """)
 
-    static func with<Result: Sendable>(_ body: (TestDatabase) async throws -> Result) async throws -> Result {
+    /// - Parameters:
+    ///   - before: SQL that is run first of all.
+    ///   - schemas: where `task` and `task_his` are.
+    static func with<Result: Sendable>(
+        before: String = "", schemas: [SchemaName] = [.public], _ body: (TestDatabase) async throws -> Result
+    ) async throws -> Result {
         try await empty { database in
-            try await PostgresMigrator.apply(SettleSchema.tasks, set: "tasks", on: database.pool)
-            try await PostgresMigrator.apply(SettleSchema.setAside, set: "set-aside", on: database.pool)
+            try await database.pool.script(before)
+            for schema in schemas {
+                try await PostgresMigrator.apply(SettleSchema.tasks(in: schema), on: database.pool)
+            }
+            try await PostgresMigrator.apply(SettleSchema.setAside, on: database.pool)
             try await PostgresMigrator.apply([ledger], set: "ledger", on: database.pool)
             return try await body(database)
         }

@@ -199,6 +199,22 @@ struct InboxTests {
         #expect(reply.first == .status("OK"))
     }
 
+    @Test("two applications with the same names of queues share a Redis, each with a prefix of its own")
+    func prefixes() async throws {
+        try await with { _, _, redis in
+            let (key, name) = (UUID().uuidString, UUID().uuidString)
+            let one = RedisDedup(redis: redis, keyPrefix: "\(name):one:", logger: Testbed.quiet)
+            let two = RedisDedup(redis: redis, keyPrefix: "\(name):two:", logger: Testbed.quiet)
+            #expect(await one.take([key]) == [.unknown])
+            await one.decided([key])
+            #expect(await one.take([key]) == [.decided])
+            #expect(await two.take([key]) == [.unknown])
+            let values = try await redis.send([.get("\(name):one:\(key)"), .get("\(name):two:\(key)")])
+            #expect(values[0].text == RedisDedup.decided)
+            #expect(values[1].text != RedisDedup.decided)
+        }
+    }
+
     private func key(of delivery: Delivery) throws -> String {
         let message = try JSONDecoder().decode(TaskMessage.self, from: Data(delivery.body))
         let hash = String(FNV1a.hash(message.requestBody.utf8), radix: 16)

@@ -1,3 +1,4 @@
+import SettleCore
 import SettlePostgres
 import Testing
 
@@ -21,16 +22,19 @@ struct TaskHistoryPurgeTests {
         try await TestDatabase.with { database in
             try await archive(database, 20_000, answered: "interval '30 days' - n * interval '1 minute'")
             _ = try await database.pool.query("UPDATE task_his SET delete_time = now() WHERE id IN (1, 700)")
-            let purge = TaskHistoryPurge(retention: .seconds(20 * 24 * 3600), batchSize: 500)
+            let retention = Duration.seconds(20 * 24 * 3600)
+            let store = TaskStore(database: database.pool, settings: TaskSettings())
+            let purge = TaskHistoryPurge(store: store, retention: retention)
             // Ten of the thirty days, but for those answered just now.
-            let gone = try await purge.round(in: database.pool)
+            let gone = try await purge.round()
             #expect((14_396...14_398).contains(gone), "\(gone)")
             #expect(try await database.number("SELECT count(*) FROM task_his WHERE id IN (1, 700)") == 2)
             _ = try await database.pool.query("VACUUM ANALYZE task_his")
-            let statement = purge.batch(after: 14_000)
             let plan = try await database.pool.transaction { transaction in
-                transaction.add(TransactionPurge.alongTheIndex)
-                return try transaction.query("EXPLAIN (ANALYZE, BUFFERS) " + statement.sql, statement.parameters)
+                transaction.planAlongTheIndex()
+                return try transaction.query(
+                    "EXPLAIN (ANALYZE, BUFFERS) " + store.statements.purge,
+                    [.int(retention.milliseconds), .int(14_000)])
             }.map { try $0.decode(String.self, at: 0) }
             #expect(plan.contains { $0.contains("using task_his_pkey") }, "\(plan.joined(separator: "\n"))")
             #expect(!plan.contains { $0.contains("Seq Scan on") })

@@ -134,15 +134,19 @@ struct DeadlineTests {
     @Test("once its initiator's work is over, a transaction cannot be decided any more")
     func ended() async throws {
         try await with { bed in
-            let kept = try await bed.initiator.run { transaction in
-                try await bed.call(30, from: "ann", .saga, transaction)
-                return transaction
+            let (kept, keep) = AsyncStream.makeStream(of: GlobalTransaction.self)
+            await #expect(throws: TransactionUndecided.self) {
+                try await bed.initiator.run { transaction in
+                    keep.yield(transaction)
+                    try await bed.call(30, from: "ann", .saga, transaction)
+                }
             }
+            let over = try #require(await kept.first { _ in true })
             #expect(try await bed.wallet("ann") == .init(100))
             let other = GlobalTransaction(xid: XID(), initiator: TransactionBed.here, deadline: .now + .seconds(10))
-            await #expect(throws: TransactionEnded.self) { try await bed.decide(other, kept) }
+            await #expect(throws: TransactionEnded.self) { try await bed.decide(other, over) }
             #expect(other.progress == .open, "nothing was sent for its neighbour")
-            #expect(try await bed.decision(kept.xid) == nil)
+            #expect(try await bed.decision(over.xid) == nil)
         }
     }
 }

@@ -46,7 +46,7 @@ struct PurgeTests {
     private func batch(_ purge: TransactionPurge, after key: String? = nil, _ bed: TransactionBed) async throws -> Int {
         let statement = purge.ownBatch(after: key)
         let plan = try await bed.database.pool.transaction { transaction in
-            transaction.add(TransactionPurge.alongTheIndex)
+            transaction.planAlongTheIndex()
             return try transaction.query("EXPLAIN (ANALYZE, BUFFERS) " + statement.sql, statement.parameters)
         }.map { try $0.decode(String.self, at: 0) }
         let buffers = try #require(plan.first { $0.contains("Buffers: shared") })
@@ -62,7 +62,7 @@ struct PurgeTests {
         try await TransactionBed.with(settings: Self.settings) { bed in
             let pool = bed.database.pool
             let table = branch ? "settle.branch" : "settle.global_transaction"
-            let purge = branch ? TransactionPurge.branches(Self.settings) : .decisions(Self.settings)
+            let purge = branch ? BranchStore.purge(Self.settings) : DecisionStore.purge(Self.settings)
             _ = try await pool.query(Self.v7)
             try await fill(bed, branch: branch, 40_000, hours: 25...26)
             #expect(try await purge.round(in: pool) == 40_000, "all of them in one round")
@@ -99,8 +99,8 @@ struct PurgeTests {
             _ = try await pool.query(
                 "UPDATE settle.global_transaction SET acknowledged_at = NULL WHERE "
                     + half.replacing("%@", with: "settle.global_transaction"))
-            #expect(try await TransactionPurge.branches(settings).round(in: pool) == 50)
-            #expect(try await TransactionPurge.decisions(settings).round(in: pool) == 50)
+            #expect(try await BranchStore.purge(settings).round(in: pool) == 50)
+            #expect(try await DecisionStore.purge(settings).round(in: pool) == 50)
             #expect(try await bed.database.number("SELECT count(*) FROM settle.branch WHERE state = 'undecided'") == 50)
             #expect(
                 try await bed.database.number(
@@ -117,8 +117,8 @@ struct PurgeTests {
             _ = try await pool.query("UPDATE settle.branch SET ended_at = now()")
             let old = UUID.v7(at: Date() - 40 * 3600).uuidString.lowercased()
             _ = try await bed.initiator.decisions(on: [try #require(XID(rawValue: old))])
-            #expect(try await TransactionPurge.branches(Self.settings).round(in: pool) == 0)
-            #expect(try await TransactionPurge.decisions(Self.settings).round(in: pool) == 0)
+            #expect(try await BranchStore.purge(Self.settings).round(in: pool) == 0)
+            #expect(try await DecisionStore.purge(Self.settings).round(in: pool) == 0)
         }
     }
 
@@ -135,8 +135,8 @@ struct PurgeTests {
                 }
                 try await fill(bed, branch: branch, 10, hours: 1...2, xid: "'young-' || n")
             }
-            #expect(try await TransactionPurge.branches(settings).round(in: pool) == 1_800)
-            #expect(try await TransactionPurge.decisions(settings).round(in: pool) == 1_800)
+            #expect(try await BranchStore.purge(settings).round(in: pool) == 1_800)
+            #expect(try await DecisionStore.purge(settings).round(in: pool) == 1_800)
             #expect(try await bed.database.number("SELECT count(*) FROM settle.branch WHERE xid LIKE 'young-%'") == 10)
             try await fill(bed, branch: true, 20_000, hours: 0...1)
             _ = try await pool.query("VACUUM ANALYZE settle.branch")

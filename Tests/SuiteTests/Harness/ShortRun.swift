@@ -10,14 +10,16 @@ enum ShortRun {
     ]
 
     /// How it ended, nil when it runs on, and what it wrote to standard error.
-    static func of(_ role: Role, _ environment: [String: String]) async throws -> (Child.Exit?, String) {
+    static func of(
+        _ role: Role, _ environment: [String: String], arguments: [String] = []
+    ) async throws -> (Child.Exit?, String) {
         let testbed = try #require(Testbed.current)
         let folder = FileManager.default.temporaryDirectory.appending(path: "settle-wrong-\(UUID())")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { #expect(throws: Never.self) { try FileManager.default.removeItem(at: folder) } }
         let errors = folder.appending(path: "errors")
         let child = try Child(
-            testbed.bin.appending(path: role.rawValue).path,
+            testbed.bin.appending(path: role.rawValue).path, arguments,
             environment: ["HTTP_PORT": "\(try Ports.take())"].merging(environment) { $1 },
             output: folder.appending(path: "output"), errors: errors)
         defer { child.signal(SIGKILL) }

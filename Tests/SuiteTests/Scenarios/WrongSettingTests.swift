@@ -44,5 +44,25 @@ extension Proof {
             #expect(exit == .code(78))
             #expect(errors == "stock: SETTLE_TOKEN_FILE: a file that can be read is expected\n")
         }
+
+        @Test("a flag wins over its variable, and one that there is none is exit code 64, without its value")
+        func flags() async throws {
+            for role in Role.allCases {
+                let wins = try await ShortRun.of(
+                    role, ShortRun.right, arguments: ["--http-host", "203.0.113.7"])
+                #expect(wins.0 == .code(78))
+                #expect(wins.1.hasPrefix("\(role.rawValue): HTTP_HOST (--http-host): "), "\(wins.1)")
+                for unknown in [["--settle-token", "hunter2"], ["--bogus=hunter2"], ["hunter2"], ["--http-host"]] {
+                    let (exit, errors) = try await ShortRun.of(role, ShortRun.right, arguments: unknown)
+                    #expect(exit == .code(64), "\(unknown): \(errors)")
+                    #expect(errors.hasPrefix("\(role.rawValue): "), "\(errors)")
+                    #expect(errors.split(separator: "\n").count == 1, "\(errors)")
+                    #expect(!errors.contains("hunter2"), "\(errors)")
+                }
+                let help = try await ShortRun.of(role, [:], arguments: ["--help"])
+                #expect(help.0 == .code(0))
+                #expect(help.1.isEmpty)
+            }
+        }
     }
 }

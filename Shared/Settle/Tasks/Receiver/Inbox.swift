@@ -22,7 +22,8 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
     /// - Parameters:
     ///   - route: which tasks, and where the answers go.
     ///   - publisher: for the answers.
-    ///   - dedup: spares most copies a look into the database; without it nothing is lost.
+    ///   - dedup: spares copies the way through `apply`; without it every task is applied, and the database says which
+    ///     ones are copies. Nothing else is lost.
     ///   - setAside: keeps what cannot be applied now, and what nobody can read; run by the caller.
     ///   - keys: tasks must be signed with them, and answers are.
     public init(
@@ -49,11 +50,9 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
     /// same batch must be handled again.
     func attempt(_ deliveries: [Delivery], isRetry: Bool) async throws -> [Leftover] {
         var (items, leftovers) = read(deliveries)
-        if let dedup {
-            for (place, record) in zip(items.indices, await dedup.take(items.map(\.key))) {
-                items[place].record = record
-                metrics.hint(record)
-            }
+        for (place, record) in zip(items.indices, await dedup?.take(items.map(\.key)) ?? []) {
+            items[place].record = record
+            metrics.hint(record)
         }
         var answers: [(item: Item, answer: TaskAnswer)] = []
         func conclude(_ outcomes: some Sequence<(Item, TaskOutcome)>) {
@@ -160,7 +159,7 @@ extension Inbox {
         /// The delivery's place in its batch.
         let index: Int
         let task: ReceivedTask<Applier.Body>
-        /// What Redis knows it by. The content is in it, so that two tasks with one id are never taken for one.
+        /// What it is known by, in Redis too. The content is in it, so that two tasks with one id are never taken for one.
         let key: String
         let businessKey: String
         /// What Redis says of it.
@@ -211,7 +210,7 @@ extension Inbox {
         let hash = String(FNV1a.hash(message.requestBody.utf8), radix: 16)
         return Item(
             delivery: delivery, index: index, task: ReceivedTask(message: message, body: body),
-            key: "settle:\(route.queue):\(message.id):\(hash)", businessKey: applier.key(of: body))
+            key: "\(route.queue):\(message.id):\(hash)", businessKey: applier.key(of: body))
     }
 
     /// Splits `items` so that no round has two tasks with the same key: the second finds what the first has done.

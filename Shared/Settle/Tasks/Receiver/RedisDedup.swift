@@ -9,18 +9,23 @@ public final class RedisDedup: DedupCache {
     private static let inHand = "hand:"
 
     private let redis: RedisClient
+    private let keyPrefix: String
     private let owner: String
     private let inHandFor: Duration
     private let decidedFor: Duration
     private let logger: Logger
 
     /// - Parameters:
+    ///   - keyPrefix: what its keys begin with, before the queue's name: of its own for each of several applications that
+    ///     have the same names of queues, on different brokers, and one Redis.
     ///   - inHandFor: how long a task counts as in hand, should its consumer die.
     ///   - decidedFor: how long it is remembered here that a task was decided; the database remembers it for ever.
     public init(
-        redis: RedisClient, inHandFor: Duration = .seconds(30), decidedFor: Duration = .seconds(600), logger: Logger
+        redis: RedisClient, keyPrefix: String = "settle:", inHandFor: Duration = .seconds(30),
+        decidedFor: Duration = .seconds(600), logger: Logger
     ) {
         self.redis = redis
+        self.keyPrefix = keyPrefix
         self.inHandFor = inHandFor
         self.decidedFor = decidedFor
         self.logger = logger
@@ -30,7 +35,8 @@ public final class RedisDedup: DedupCache {
     func take(_ keys: [String]) async -> [DedupRecord] {
         guard !keys.isEmpty, redis.isUp else { return keys.map { _ in .unknown } }
         let commands = keys.flatMap { key in
-            [.set(key, owner, onlyIfAbsent: true, expiresAfter: inHandFor), RedisCommand.get(key)]
+            let name = keyPrefix + key
+            return [.set(name, owner, onlyIfAbsent: true, expiresAfter: inHandFor), RedisCommand.get(name)]
         }
         do {
             let replies = try await redis.send(commands)
@@ -45,7 +51,7 @@ public final class RedisDedup: DedupCache {
         guard !keys.isEmpty, redis.isUp else { return }
         do {
             _ = try await redis.send(
-                keys.map { .set($0, Self.decided, onlyIfAbsent: false, expiresAfter: decidedFor) })
+                keys.map { .set(keyPrefix + $0, Self.decided, onlyIfAbsent: false, expiresAfter: decidedFor) })
         } catch {
             logger.warning("could not note in Redis what was decided", metadata: ["error": "\(error)"])
         }

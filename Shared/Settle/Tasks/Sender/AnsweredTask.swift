@@ -17,6 +17,12 @@ public struct AnsweredTask: Sendable {
     /// Seconds from the commit that wrote it to its archive.
     let age: Double
 
+    /// Of `task_his`.
+    static let columns = """
+        id, task_type, business_key, request_body, errormsg, traceparent,
+        extract(epoch FROM clock_timestamp() - create_time)::float8
+        """
+
     package init(
         id: Int64, taskType: String, businessKey: String, requestBody: String, answer: TaskAnswer, traceParent: String?
     ) {

@@ -15,7 +15,8 @@ public final class FinishListener: Sendable {
     private let scheduler: TaskScheduler
     private let handler: AnswerHandler
     private let setAside: SetAside
-    private let database: PostgresDatabase
+    /// Over the listener's own connections.
+    private let store: TaskStore
     private let probe: RowProbe?
     private let heldRows = HeldRows()
     private let failpoints: Failpoints
@@ -33,7 +34,7 @@ public final class FinishListener: Sendable {
     ) {
         self.scheduler = scheduler
         self.setAside = setAside
-        self.database = database
+        store = scheduler.store.over(database)
         self.probe = probe
         self.failpoints = failpoints
         self.logger = logger
@@ -75,17 +76,12 @@ public final class FinishListener: Sendable {
 
     /// Which tasks are held, or the rows that the handler would change for them.
     private func held(among ids: [Int64]) async throws -> Set<ByteKey> {
-        let rows = try await database.query(
-            """
-            WITH free AS (SELECT id FROM task WHERE id = ANY($1::bigint[]) FOR UPDATE SKIP LOCKED)
-            SELECT id, business_key, id IN (SELECT id FROM free) FROM task WHERE id = ANY($1::bigint[])
-            """, [.int64s(ids)])
         var held: Set<ByteKey> = []
         var keys: [ByteKey: [ByteKey]] = [:]
-        for row in rows {
-            let id = ByteKey(String(try row.decode(Int64.self, at: 0)))
-            keys[ByteKey(try row.decode(String.self, at: 1)), default: []].append(id)
-            if try !row.decode(Bool.self, at: 2) { held.insert(id) }
+        for task in try await store.held(among: ids) {
+            let id = ByteKey(String(task.id))
+            keys[ByteKey(task.businessKey), default: []].append(id)
+            if task.isHeld { held.insert(id) }
         }
         for key in try await probe?.held(among: keys.keys.map(\.text)) ?? [] { held.formUnion(keys[key] ?? []) }
         return held
@@ -95,12 +91,12 @@ public final class FinishListener: Sendable {
         let rounds = answers.filter { !$0.isSurelyForeign }.rounds
         let ids = Set(answers.map(\.id))
         try failpoints.reach("finish.beforeCommit")
-        let (archived, foreign) = try await database.transaction { [scheduler, handler] transaction in
+        let (archived, foreign) = try await store.database.transaction { [store, handler] transaction in
             // A copy that waits beside its original would find the row locked by its own statement.
-            let archived = try rounds.flatMap { try scheduler.store.archive($0, in: transaction) }
+            let archived = try rounds.flatMap { try store.archive($0, in: transaction) }
             // Those that found nothing are repeated, as a rule, and their tasks gone.
             let open = ids.subtracting(archived.map(\.id))
-            let foreign = open.isEmpty ? [] : try scheduler.store.live(open.sorted(), in: transaction)
+            let foreign = open.isEmpty ? [] : try store.live(open.sorted(), in: transaction)
             if !archived.isEmpty { try handler(transaction, archived) }
             return (archived, foreign)
         }

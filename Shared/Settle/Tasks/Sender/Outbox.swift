@@ -7,13 +7,13 @@ public import SettlePostgres
 /// The hand-over is in memory and may fail: the row in `task` is the truth, and comes due when its lease ends.
 public struct Outbox: Sendable {
     let committed: Mailbox<OutgoingTask>
-    private let lease: Duration
+    private let store: TaskStore
     private let logger: Logger
 
-    init(settings: TaskSettings, logger: Logger) {
+    init(store: TaskStore, logger: Logger) {
+        self.store = store
         self.logger = logger
-        committed = Mailbox(capacity: settings.handoverCapacity)
-        lease = settings.lease
+        committed = Mailbox(capacity: store.settings.handoverCapacity)
     }
 
     /// Adds one task to `transaction`.
@@ -21,26 +21,18 @@ public struct Outbox: Sendable {
         add([draft], in: transaction)
     }
 
+    /// `drafts` as a statement for a transaction of another client; see `OutboxStatement`.
+    public func statement(for drafts: [TaskDraft]) -> OutboxStatement {
+        OutboxStatement(drafts, schema: store.schema)
+    }
+
     /// Adds `drafts` to `transaction` with one statement: they exist if, and only if, it commits.
     ///
     /// Nothing is waited for, so the statement travels in the transaction's own round trip.
     public func add(_ drafts: [TaskDraft], in transaction: borrowing PostgresTransaction) {
         guard !drafts.isEmpty else { return }
-        // Ids come back in the order of the arrays: the identity's nextval is evaluated per row of the ordered input.
-        let ticket = transaction.add(
-            """
-            INSERT INTO task (task_type, business_key, mq_exchange, mq_routingkey, request_body, traceparent, due_time)
-            SELECT t.*, now() + $7 * interval '1 millisecond'
-            FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) AS t
-            RETURNING id, (extract(epoch FROM create_time) * 1000)::bigint, task_type, business_key, mq_exchange,
-                      mq_routingkey, request_body, attempts, traceparent, \(TaskLease.column)
-            """,
-            [
-                .texts(drafts.map(\.route.taskType)), .texts(drafts.map(\.businessKey)),
-                .texts(drafts.map(\.route.exchange)), .texts(drafts.map(\.route.routingKey)),
-                .texts(drafts.map(\.requestBody)), .texts(drafts.map(\.traceParent)), .int(lease.milliseconds),
-            ])
-        transaction.afterCommit { [committed, logger, lease] results in
+        let ticket = store.insert(drafts, in: transaction)
+        transaction.afterCommit { [committed, logger, lease = store.settings.lease] results in
             let leaseEnd = ContinuousClock.now + lease
             do {
                 committed.offer(

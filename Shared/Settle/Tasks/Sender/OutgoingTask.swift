@@ -15,7 +15,14 @@ struct OutgoingTask: Sendable {
 
     var id: Int64 { message.id }
 
-    /// From the columns that `Outbox.add` and `TaskStore.claim` return, in their order.
+    /// Of `task`, in the order in which `init(row:leaseEnd:)` reads them.
+    static let columns = """
+        task.id, (extract(epoch FROM task.create_time) * 1000)::bigint, task.task_type, task.business_key,
+        task.mq_exchange, task.mq_routingkey, task.request_body, task.attempts, task.traceparent, \(TaskLease.column)
+        """
+    /// How many those are: what a statement returns besides comes after them.
+    static let columnCount = 10
+
     init(row: PostgresRow, leaseEnd: ContinuousClock.Instant) throws {
         self.leaseEnd = leaseEnd
         let created = try row.decode(Int64.self, at: 1)

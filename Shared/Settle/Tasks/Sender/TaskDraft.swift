@@ -1,7 +1,5 @@
 import SettleCore
 import Foundation
-import Instrumentation
-import ServiceContextModule
 
 /// A task that is to be written with a business transaction.
 public struct TaskDraft: Sendable {
@@ -37,12 +35,7 @@ public enum TraceHeader {
     private static let maxBytes = 255
 
     /// The header of the current task's trace, if there is one.
-    public static func current() -> String? {
-        guard let context = ServiceContext.current else { return nil }
-        var carrier: [String: String] = [:]  // ours
-        InstrumentationSystem.instrument.inject(context, into: &carrier, using: DictionaryInjector())
-        return carrier[name]
-    }
+    public static func current() -> String? { TraceHeaders.current()[name] }
 
     /// Nil for what is no trace: it came from outside, and goes on from here.
     package static func checked(_ header: String?) -> String? {
@@ -52,11 +45,5 @@ public enum TraceHeader {
 
     package static func headers(_ traceParent: String?) -> [String: String] {  // ours
         traceParent.map { [name: $0] } ?? [:]
-    }
-}
-
-private struct DictionaryInjector: Injector {
-    func inject(_ value: String, forKey key: String, into carrier: inout [String: String]) {  // ours
-        carrier[key] = value
     }
 }

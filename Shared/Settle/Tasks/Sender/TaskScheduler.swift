@@ -27,28 +27,27 @@ public final class TaskScheduler: Service {
 
     /// - Parameters:
     ///   - database: where `task` and `task_his` are.
+    ///   - schema: the one that they are in, where `SettleSchema.tasks(in:)` has put them.
     ///   - publisher: run by the caller, and stopped after this.
     ///   - keys: to sign the tasks with; answers must be signed with them, too.
     public convenience init(
-        settings: TaskSettings = TaskSettings(), database: PostgresDatabase, publisher: any MessagePublisher,
-        keys: MessageKeys = .none, logger: Logger
+        settings: TaskSettings = TaskSettings(), database: PostgresDatabase, schema: SchemaName = .public,
+        publisher: any MessagePublisher, keys: MessageKeys = .none, logger: Logger
     ) {
+        let store = TaskStore(database: database, schema: schema, settings: settings)
         self.init(
-            settings: settings, database: database, publisher: publisher, keys: keys,
-            outbox: Outbox(settings: settings, logger: logger), logger: logger)
+            store: store, outbox: Outbox(store: store, logger: logger), publisher: publisher, keys: keys,
+            logger: logger)
     }
 
-    /// - Parameter outbox: made with the same settings.
-    init(
-        settings: TaskSettings, database: PostgresDatabase, publisher: any MessagePublisher, keys: MessageKeys,
-        outbox: Outbox, logger: Logger
-    ) {
-        self.settings = settings
+    /// - Parameter outbox: over the same store.
+    init(store: TaskStore, outbox: Outbox, publisher: any MessagePublisher, keys: MessageKeys, logger: Logger) {
+        settings = store.settings
+        self.store = store
+        self.outbox = outbox
         self.publisher = publisher
         self.keys = keys
         self.logger = logger
-        self.outbox = outbox
-        store = TaskStore(database: database, settings: settings)
     }
 
     /// Runs until graceful shutdown; then publishes what has been committed already, and returns.
@@ -70,10 +69,16 @@ public final class TaskScheduler: Service {
         }
     }
 
+    /// Has due tasks looked for now: after a commit that wrote some with `OutboxStatement`. Costs next to nothing, and
+    /// several calls at once are one look.
+    public func wake() {
+        scanSignal.offer(())
+    }
+
     /// Makes a live task due now, parked or not; false when there is no such live task.
     public func retry(_ id: Int64) async throws -> Bool {
         guard try await store.makeDue(id) else { return false }
-        scanSignal.offer(())
+        wake()
         return true
     }
 
@@ -83,7 +88,7 @@ public final class TaskScheduler: Service {
         while true {
             let ids = try await store.makeParkedDue(of: taskType, after: last, limit: settings.batchSize)
             count += ids.count
-            if !ids.isEmpty { scanSignal.offer(()) }
+            if !ids.isEmpty { wake() }
             guard ids.count == settings.batchSize, let highest = ids.max() else { return count }
             last = highest
         }
@@ -104,11 +109,7 @@ public final class TaskScheduler: Service {
     // MARK: What is due
 
     private func tick() async {
-        while !Task.isCancelled {
-            scanSignal.offer(())
-            // Only cancellation ends the sleep early, and then the loop ends.
-            try? await Task.sleep(for: settings.scanInterval)
-        }
+        await Task.every(settings.scanInterval) { wake() }
     }
 
     private func scanUntilStopped() async {
@@ -162,15 +163,13 @@ public final class TaskScheduler: Service {
     // MARK: What is archived
 
     private func forgetArchived(longerThan retention: Duration) async {
-        let purge = TaskHistoryPurge(retention: retention, batchSize: settings.batchSize)
-        while !Task.isCancelled {
+        let purge = TaskHistoryPurge(store: store, retention: retention)
+        await Task.every(settings.purgeInterval) {
             do {
-                _ = try await purge.round(in: store.database)
+                _ = try await purge.round()
             } catch {
                 logger.warning("forgetting archived tasks failed", metadata: ["error": "\(error)"])
             }
-            // As above.
-            try? await Task.sleep(for: settings.purgeInterval)
         }
     }
 

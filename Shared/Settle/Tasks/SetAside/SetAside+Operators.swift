@@ -1,5 +1,4 @@
 import SettleCore
-import SettlePostgres
 
 // What operators do with the messages that are set aside.
 extension SetAside {
@@ -9,12 +8,7 @@ extension SetAside {
     ///   - isDead: the dead letters; else those that wait.
     ///   - before: only those with a smaller id.
     public func records(isDead: Bool = true, before: Int64? = nil, limit: Int) async throws -> [SetAsideRecord] {
-        try await store.database.query(
-            """
-            SELECT \(SetAsideRecord.columns) FROM settle.set_aside
-            WHERE state = '\(isDead ? "dead" : "waiting")' AND ($1::bigint IS NULL OR id < $1) ORDER BY id DESC LIMIT $2
-            """, [PostgresValue(before), .int(limit)]
-        ).map(SetAsideRecord.init(row:))
+        try await store.records(isDead: isDead, before: before, limit: limit)
     }
 
     /// How many there are.
@@ -22,13 +16,9 @@ extension SetAside {
 
     /// Has a dead letter tried again, now; false when there is no such dead letter, or its body was too long to be kept.
     public func retry(_ id: Int64) async throws -> Bool {
-        let rows = try await store.database.query(
-            """
-            UPDATE settle.set_aside SET \(Self.waitsAgain) WHERE id = $1 AND state = 'dead' AND body IS NOT NULL
-            RETURNING id
-            """, [.int64(id)])
-        if !rows.isEmpty { wakeup.call() }
-        return !rows.isEmpty
+        let waitsAgain = try await store.revive(id)
+        if waitsAgain { wakeup.call() }
+        return waitsAgain
     }
 
     /// Has all dead letters, or those of one queue, tried again, in batches; returns how many. Those that die meanwhile
@@ -36,15 +26,7 @@ extension SetAside {
     public func retryAll(queue: String? = nil) async throws -> Int {
         var (count, last) = (0, Int64.min)
         while true {
-            let ids = try await store.database.query(
-                """
-                WITH dead AS (
-                    SELECT id FROM settle.set_aside
-                    WHERE state = 'dead' AND body IS NOT NULL AND id > $1 AND ($2::text IS NULL OR queue = $2)
-                    ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED)
-                UPDATE settle.set_aside s SET \(Self.waitsAgain) FROM dead WHERE s.id = dead.id RETURNING s.id
-                """, [.int64(last), PostgresValue(queue), .int(store.settings.batchSize)]
-            ).map { try $0.decode(Int64.self, at: 0) }
+            let ids = try await store.revive(of: queue, after: last)
             count += ids.count
             if !ids.isEmpty { wakeup.call() }
             guard ids.count == store.settings.batchSize, let highest = ids.max() else { return count }
@@ -53,13 +35,5 @@ extension SetAside {
     }
 
     /// Forgets a dead letter; false when there is none with this id. The dead-letter queue still has it.
-    public func discard(_ id: Int64) async throws -> Bool {
-        let rows = try await store.database.query(
-            "DELETE FROM settle.set_aside WHERE id = $1 AND state = 'dead' RETURNING id", [.int64(id)])
-        return !rows.isEmpty
-    }
-
-    private static let waitsAgain = """
-        state = 'waiting', tries = 0, failures = 0, due_time = now(), waiting_since = now(), resent_at = now()
-        """
+    public func discard(_ id: Int64) async throws -> Bool { try await store.discard(id) }
 }

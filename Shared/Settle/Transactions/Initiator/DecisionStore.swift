@@ -1,3 +1,4 @@
+import SettleCore
 import Logging
 import SettlePostgres
 
@@ -113,6 +114,12 @@ struct DecisionStore: Sendable {
         return try rows.reduce(into: [:]) { counts, row in
             counts[try row.decode(String.self, at: 0)] = try row.decode(Int.self, at: 1)
         }
+    }
+
+    /// Forgets decisions that every participant has confirmed, and aborts, which nobody needs to.
+    static func purge(_ settings: TransactionSettings) -> TransactionPurge {
+        TransactionPurge(
+            "settle.global_transaction", isOver: "(decision = 'abort' OR acknowledged_at IS NOT NULL)", settings)
     }
 
     private func decode(_ rows: PostgresRows) throws -> [XID: Decision] {

@@ -99,7 +99,7 @@ final class PhaseTwo: Sendable {
     // MARK: Commits of anybody
 
     private func scan() async {
-        while !Task.isCancelled {
+        await Task.every(settings.scanInterval) {
             do {
                 while true {
                     let batch = try await store.claim()
@@ -109,15 +109,13 @@ final class PhaseTwo: Sendable {
             } catch {
                 logger.warning("looking for unfinished decisions failed", metadata: ["error": "\(error)"])
             }
-            // Only cancellation ends the sleep early, and then the loop ends.
-            try? await Task.sleep(for: settings.scanInterval)
         }
     }
 
     /// What is done now and then: forgets what ended long ago, and counts what nobody can be told.
     private func keepHouse() async {
-        let purge = TransactionPurge.decisions(settings)
-        while !Task.isCancelled {
+        let purge = DecisionStore.purge(settings)
+        await Task.every(settings.purgeInterval) {
             do {
                 _ = try await purge.round(in: store.database)
                 let unknown = try await store.unacknowledged().filter { peers.name(of: $0.key) == nil }
@@ -130,8 +128,6 @@ final class PhaseTwo: Sendable {
             } catch {
                 logger.warning("forgetting old decisions failed", metadata: ["error": "\(error)"])
             }
-            // Only cancellation ends the sleep early, and then the loop ends.
-            try? await Task.sleep(for: settings.purgeInterval)
         }
     }
 

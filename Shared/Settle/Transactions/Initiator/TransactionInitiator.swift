@@ -186,15 +186,13 @@ public final class TransactionInitiator: Service {
     }
 
     private func stayPresent() async {
-        while !Task.isCancelled {
+        await Task.every(settings.scanInterval) {
             do {
                 try await presence.renew()
             } catch {
                 // The database is away, and says so itself. Nothing can be decided meanwhile either.
                 logger.debug("this process's lock could not be looked at", metadata: ["error": "\(error)"])
             }
-            // Only cancellation ends the sleep early, and then the loop ends.
-            try? await Task.sleep(for: settings.scanInterval)
         }
     }
 }

@@ -1,3 +1,4 @@
+import SettleCore
 import SettlePostgres
 
 /// The statements over `settle.branch`.
@@ -11,8 +12,6 @@ struct BranchStore: Sendable {
         let answer: String?
         let errormsg: String?
     }
-
-    static let columns = "xid, mode, action, request, state, answer, errormsg"
 
     /// Remembers a part that was done, in the transaction that did it. Fails on the key when the transaction is known
     /// here already: that is what makes a request that comes twice, or after its own rollback, do nothing.
@@ -36,7 +35,7 @@ struct BranchStore: Sendable {
     }
 
     static func find(_ xid: XID, in database: PostgresDatabase) async throws -> Branch? {
-        try await database.query("SELECT \(columns) FROM settle.branch WHERE xid = $1", [.text(xid.rawValue)])
+        try await database.query("SELECT \(Branch.columns) FROM settle.branch WHERE xid = $1", [.text(xid.rawValue)])
             .first.map(Branch.init(row:))
     }
 
@@ -54,7 +53,7 @@ struct BranchStore: Sendable {
     /// The branches of `xids`, locked in their order, so that two batches cannot deadlock.
     static func lock(_ xids: [XID], in transaction: borrowing PostgresTransaction) throws -> [Branch] {
         try transaction.query(
-            "SELECT \(columns) FROM settle.branch WHERE xid = ANY($1::text[]) ORDER BY xid FOR UPDATE",
+            "SELECT \(Branch.columns) FROM settle.branch WHERE xid = ANY($1::text[]) ORDER BY xid FOR UPDATE",
             [.texts(xids.map(\.rawValue))]
         ).map(Branch.init(row:))
     }
@@ -97,6 +96,8 @@ struct BranchStore: Sendable {
 }
 
 extension BranchStore.Branch {
+    fileprivate static let columns = "xid, mode, action, request, state, answer, errormsg"
+
     fileprivate init(row: PostgresRow) throws {
         let text = try row.decode(String.self, at: 0)
         guard let xid = XID(rawValue: text), let state = BranchState(rawValue: try row.decode(String.self, at: 4))

@@ -19,7 +19,7 @@ extension CheckBack {
         let store = OperatorDecisionStore(database: participant.ending)
         let wanted: Decision = commit ? .commit : .abort
         if try await store.find(xid) == nil {
-            let branch = try await openBranch(xid, store)
+            let branch = try await openBranch(xid)
             let said = try await lastWord(on: xid, branch, wanted: wanted, force: force)
             try await store.insert(
                 xid, wanted, by: `operator`, because: reason, forced: force, initiator: branch.initiator, said: said)
@@ -45,12 +45,14 @@ extension CheckBack {
         try await OperatorDecisionStore(database: participant.ending).latest(limit)
     }
 
-    private func openBranch(_ xid: XID, _ store: OperatorDecisionStore) async throws -> OperatorDecisionStore.Branch {
+    private func openBranch(_ xid: XID) async throws -> BranchStore.Owned {
         if let prepared = try await participant.prepared.find([xid]).first {
             let isOverdue = settings.timeLeft(of: prepared) <= .zero
-            return OperatorDecisionStore.Branch(state: nil, initiator: prepared.initiator, isOverdue: isOverdue)
+            return BranchStore.Owned(state: nil, initiator: prepared.initiator, isOverdue: isOverdue)
         }
-        guard let branch = try await store.branch(xid, standard: settings.deadline) else {
+        guard
+            let branch = try await BranchStore.owned(xid, standard: settings.deadline, in: participant.ending)
+        else {
             throw OperatorDecisionRefusal.unknown
         }
         switch branch.state {
@@ -62,7 +64,7 @@ extension CheckBack {
 
     /// What came of asking the initiator, for the record; throws where that stands in the operator's way.
     private func lastWord(
-        on xid: XID, _ branch: OperatorDecisionStore.Branch, wanted: Decision, force: Bool
+        on xid: XID, _ branch: BranchStore.Owned, wanted: Decision, force: Bool
     ) async throws -> String {
         guard let name = peers.name(of: branch.initiator) else { return "unresolved" }
         let decision: Decision

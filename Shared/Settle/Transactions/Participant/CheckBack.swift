@@ -28,7 +28,7 @@ public final class CheckBack: Service {
         settings = participant.settings
         branches = UndecidedBranches(participant: participant)
         initiators = Mutex(InitiatorsToAsk(backoff: settings.checkBackoff))
-        purge = .branches(settings)
+        purge = BranchStore.purge(settings)
     }
 
     /// Runs until graceful shutdown.
@@ -37,8 +37,8 @@ public final class CheckBack: Service {
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
                 group.addTask { await self.reportAT() }
-                group.addTask { await self.every(self.settings.scanInterval) { _ = self.signal.offer(()) } }
-                group.addTask { await self.every(self.settings.purgeInterval) { await self.forgetOld() } }
+                group.addTask { await Task.every(self.settings.scanInterval) { _ = self.signal.offer(()) } }
+                group.addTask { await Task.every(self.settings.purgeInterval) { await self.forgetOld() } }
                 while !(await self.signal.take()).isEmpty { await self.look(&group) }
                 group.cancelAll()
             }
@@ -80,14 +80,6 @@ public final class CheckBack: Service {
             logger.warning(
                 "prepared transactions that a migration waits for could not be ended; they are asked about again",
                 metadata: ["error": "\(error)"])
-        }
-    }
-
-    private func every(_ interval: Duration, _ body: () async -> Void) async {
-        while !Task.isCancelled {
-            await body()
-            // Only cancellation ends the sleep early, and then the loop ends.
-            try? await Task.sleep(for: interval)
         }
     }
 

@@ -1,3 +1,4 @@
+import SettleCore
 import SettlePostgres
 import Synchronization
 

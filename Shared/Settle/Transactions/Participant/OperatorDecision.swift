@@ -1,3 +1,4 @@
+import SettleCore
 public import Foundation
 import SettlePostgres
 
@@ -41,49 +42,20 @@ public enum OperatorDecisionRefusal: Error, Sendable, Equatable {
 
 /// The statements over `settle.operator_decision`.
 struct OperatorDecisionStore: Sendable {
-    /// The branch that is to be decided on.
-    struct Branch: Sendable {
-        /// Nil for a prepared transaction.
-        let state: BranchState?
-        let initiator: String
-        /// Whether its transaction's deadline has passed.
-        let isOverdue: Bool
-    }
-
-    private static let columns = """
-        xid, decision, operator, reason, forced, initiator, initiator_said, decided_at, outcome
-        """
-
     let database: PostgresDatabase
 
     func find(_ xid: XID) async throws -> OperatorDecision? {
         try await database.query(
-            "SELECT \(Self.columns) FROM settle.operator_decision WHERE xid = $1", [.text(xid.rawValue)]
+            "SELECT \(OperatorDecision.columns) FROM settle.operator_decision WHERE xid = $1", [.text(xid.rawValue)]
         ).first.map(OperatorDecision.init(row:))
     }
 
     /// The latest first.
     func latest(_ limit: Int) async throws -> [OperatorDecision] {
         try await database.query(
-            "SELECT \(Self.columns) FROM settle.operator_decision ORDER BY decided_at DESC LIMIT $1", [.int(limit)]
+            "SELECT \(OperatorDecision.columns) FROM settle.operator_decision ORDER BY decided_at DESC LIMIT $1",
+            [.int(limit)]
         ).map(OperatorDecision.init(row:))
-    }
-
-    /// Nil when the transaction has no branch here, or only the memory of a rollback that found none.
-    ///
-    /// - Parameter standard: the time of a transaction whose row does not say.
-    func branch(_ xid: XID, standard: Duration) async throws -> Branch? {
-        try await database.query(
-            """
-            SELECT state, initiator,
-                   coalesce(deadline, created_at + $2 * interval '1 millisecond') <= clock_timestamp()
-            FROM settle.branch WHERE xid = $1 AND initiator IS NOT NULL
-            """, [.text(xid.rawValue), .int(standard.milliseconds)]
-        ).first.map { row in
-            Branch(
-                state: BranchState(rawValue: try row.decode(String.self, at: 0)),
-                initiator: try row.decode(String.self, at: 1), isOverdue: try row.decode(Bool.self, at: 2))
-        }
     }
 
     /// Records the decision unless there is one already.
@@ -110,6 +82,10 @@ struct OperatorDecisionStore: Sendable {
 }
 
 extension OperatorDecision {
+    fileprivate static let columns = """
+        xid, decision, operator, reason, forced, initiator, initiator_said, decided_at, outcome
+        """
+
     fileprivate init(row: PostgresRow) throws {
         xid = try row.decode(String.self, at: 0)
         // A CHECK of the table admits nothing else.

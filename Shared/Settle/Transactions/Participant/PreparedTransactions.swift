@@ -1,3 +1,4 @@
+import SettleCore
 import SettlePostgres
 
 /// The transactions that mode `xa` has prepared in PostgreSQL and not ended yet.

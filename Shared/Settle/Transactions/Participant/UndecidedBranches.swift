@@ -1,5 +1,4 @@
 import SettleCore
-public import Foundation
 import SettlePostgres
 import Synchronization
 
@@ -45,18 +44,11 @@ struct UndecidedBranches: ~Copyable, Sendable {
         survey.prepared = try await participant.prepared.waiting(longerThan: settings.checkAfter)
         survey.counts = Dictionary(survey.prepared.map { ($0.initiator, 1) }, uniquingKeysWith: +)
         survey.oldest = survey.prepared.first?.age ?? .zero
-        let rows = try await participant.ending.query(
-            """
-            SELECT initiator, count(*), count(errormsg),
-                   (extract(epoch FROM clock_timestamp() - min(created_at)) * 1000)::bigint
-            FROM settle.branch WHERE state = 'undecided' GROUP BY initiator
-            """)
-        for row in rows {
-            let count = try row.decode(Int.self, at: 1)
-            survey.counts[try row.decode(String.self, at: 0), default: 0] += count
-            survey.inTable += count
-            survey.stuck += try row.decode(Int.self, at: 2)
-            survey.oldest = max(survey.oldest, .milliseconds(try row.decode(Int.self, at: 3)))
+        for group in try await BranchStore.countUndecided(in: participant.ending) {
+            survey.counts[group.initiator, default: 0] += group.count
+            survey.inTable += group.count
+            survey.stuck += group.stuck
+            survey.oldest = max(survey.oldest, group.oldest)
         }
         // Another replica may have ended what this one could not.
         let present = Set(survey.prepared.map(\.xid))
@@ -84,29 +76,10 @@ struct UndecidedBranches: ~Copyable, Sendable {
             guard let name = names[prepared.initiator] else { continue }
             due[name, default: DueBranches()].add(prepared.xid, isOverdue: settings.timeLeft(of: prepared) <= .zero)
         }
-        let backoff = settings.checkBackoff
-        let rows = try await participant.ending.query(
-            """
-            WITH due AS (
-                SELECT xid, now() + least($3, $2 * 2 ^ least(checks, 20)) * (0.75 + random() * 0.5)
-                                  * interval '1 millisecond' AS next
-                FROM settle.branch
-                WHERE state = 'undecided' AND check_time <= now() AND initiator = ANY ($4::text[])
-                ORDER BY check_time LIMIT $1 FOR UPDATE SKIP LOCKED)
-            UPDATE settle.branch b SET
-                checks = checks + 1, check_time = CASE WHEN deadline > now() THEN least(deadline, next) ELSE next END
-            FROM due WHERE b.xid = due.xid RETURNING b.xid, b.initiator, deadline > now()
-            """,
-            [
-                .int(settings.batchSize), .int(backoff.initial.milliseconds), .int(backoff.cap.milliseconds),
-                .texts(names.keys.sorted()),
-            ])
-        for row in rows {
-            guard let xid = XID(rawValue: try row.decode(String.self, at: 0)),
-                let name = names[try row.decode(String.self, at: 1)]
-            else { continue }
-            let isEarly = try row.decode(Bool?.self, at: 2) ?? false
-            due[name, default: DueBranches()].add(xid, isOverdue: !isEarly)
+        let claimed = try await BranchStore.claim(of: names.keys.sorted(), settings, in: participant.ending)
+        for branch in claimed {
+            guard let name = names[branch.initiator] else { continue }
+            due[name, default: DueBranches()].add(branch.xid, isOverdue: branch.isOverdue)
         }
         return due
     }
@@ -134,57 +107,5 @@ struct UndecidedBranches: ~Copyable, Sendable {
 extension TransactionSettings {
     func timeLeft(of prepared: PreparedTransactions.Prepared) -> Duration {
         (prepared.timeLeft ?? deadline) - prepared.age
-    }
-}
-
-/// A branch that waits for its decision, as an operator sees it.
-public struct UndecidedBranch: Encodable, Sendable {
-    /// The global transaction.
-    public let xid: String
-    /// How the part was done.
-    public let mode: String
-    /// `undecided`, or `prepared` in mode `xa`.
-    public let state: String
-    /// Who decides, as the branch has it.
-    public let initiator: String
-    /// Whether configuration does not know who that is, so that nobody is asked.
-    public internal(set) var unresolved = false
-    /// When it was done.
-    public let createdAt: Date
-    /// Why it could not be ended, if that was tried.
-    public let errormsg: String?
-}
-
-extension Participant {
-    /// The oldest branches that wait for their decision.
-    func undecided(limit: Int) async throws -> [UndecidedBranch] {
-        let unended = unendedPrepared.withLock { $0 }.map(\.rawValue)
-        return try await ending.query(
-            """
-            SELECT xid, mode, state, initiator, created_at, errormsg FROM settle.branch WHERE state = 'undecided'
-            UNION ALL
-            SELECT split_part(gid, ':', 2), 'xa', 'prepared', regexp_replace(gid, '^([^:]*:){3}', ''), prepared,
-                   CASE WHEN split_part(gid, ':', 2) = ANY ($2::text[]) THEN 'it could not be ended; the log says why' END
-            FROM pg_prepared_xacts
-            WHERE database = current_database() AND gid LIKE 'settle:%'
-            ORDER BY 5 LIMIT $1
-            """, [.int(limit), .texts(unended)]
-        ).map { row in
-            UndecidedBranch(
-                xid: try row.decode(String.self, at: 0), mode: try row.decode(String.self, at: 1),
-                state: try row.decode(String.self, at: 2), initiator: try row.decode(String.self, at: 3),
-                createdAt: try row.decode(Date.self, at: 4), errormsg: try row.decode(String?.self, at: 5))
-        }
-    }
-}
-
-extension CheckBack {
-    /// The oldest branches that wait for their decision.
-    public func undecided(limit: Int) async throws -> [UndecidedBranch] {
-        try await participant.undecided(limit: limit).map { branch in
-            var branch = branch
-            branch.unresolved = peers.name(of: branch.initiator) == nil
-            return branch
-        }
     }
 }

@@ -37,8 +37,8 @@ struct TransactionBed {
         _ body: (TransactionBed) async throws -> Void
     ) async throws {
         try await TestDatabase.with { database in
-            try await PostgresMigrator.apply(SettleSchema.transactions, set: "transactions", on: database.pool)
-            try await PostgresMigrator.apply(SettleSchema.at, set: "at", on: database.pool)
+            try await PostgresMigrator.apply(SettleSchema.transactions, on: database.pool)
+            try await PostgresMigrator.apply(SettleSchema.at, on: database.pool)
             try await PostgresMigrator.apply([walletSchema], set: "wallet", on: database.pool)
             let ending = try TestDatabase.connect(database.url, connections: 2, statementTimeout: endLimit)
             let wire = Wire()

@@ -1,4 +1,5 @@
 public import Hummingbird
+public import SettleServiceKit
 
 /// Who may see and use what belongs to one user: anybody, or, where customers are told apart (`SETTLE_CUSTOMERS=on`), only
 /// who carries that user's own token; and operators, who carry one of the service's.
