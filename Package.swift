@@ -31,6 +31,9 @@ let package = Package(
         .library(name: "SettlePostgres", targets: ["SettlePostgres", "SettleCore"]),
         .library(name: "SettleRabbitMQ", targets: ["SettleRabbitMQ", "SettleCore"]),
         .library(name: "SettleRedis", targets: ["SettleRedis", "SettleCore"]),
+        .library(name: "SettleTesting", targets: ["SettleTesting"]),
+        .library(name: "SettleConformance", targets: ["SettleConformance"]),
+        .executable(name: "settle-conformance", targets: ["SettleConformanceCommand"]),
         .executable(name: "settle-schema", targets: ["SettleSchemaCommand"]),
         .executable(name: "order", targets: ["ShopOrder"]),
         .executable(name: "stock", targets: ["ShopStock"]),
@@ -108,6 +111,25 @@ let package = Package(
             ],
             path: "Shared/SettleHTTP", swiftSettings: strict),
 
+        // For users' tests: senders, receivers and peers in memory, and checks of their own code.
+        .target(
+            name: "SettleTesting",
+            dependencies: [
+                "SettleCore", "SettlePostgres", "SettleRabbitMQ", "Settle", logging, lifecycle,
+            ],
+            path: "Shared/SettleTesting", swiftSettings: strict),
+        // docs/wire-protocol.md as questions to a running service. It shares nothing with Settle but that page.
+        .target(
+            name: "SettleConformance",
+            dependencies: [
+                logging, asyncHTTPClient, hummingbird, httpTypes, .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            path: "Shared/Conformance", swiftSettings: strict),
+        .executableTarget(
+            name: "SettleConformanceCommand", dependencies: ["SettleConformance", argumentParser],
+            path: "Shared/ConformanceCommand", swiftSettings: strict),
+
         // The migrations, carried inside the binaries.
         schema(
             "SettleSchema", path: "sql/settle",
@@ -178,6 +200,19 @@ let package = Package(
                 hummingbird,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
+            ]),
+        tests(
+            "Conformance", of: "SettleConformance",
+            [
+                "SettleTestSupport", asyncHTTPClient, httpTypes, hummingbird,
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
+        tests(
+            "SettleTesting", of: "SettleTesting",
+            [
+                "SettleCore", "SettlePostgres", "SettleRabbitMQ", "SettleRedis", "Settle", "SettleSchema",
+                "ShopContract",
+                "ShopStock", "ShopStockSchema", "ShopUserPoints", "ShopPointsSchema", lifecycle,
             ]),
         tests(
             "Shop", of: "ShopOrder",

@@ -8,14 +8,21 @@ import Synchronization
 /// A call waits for a connection at most `waitTimeout`; it fails at once while no connection is up. A cancelled task
 /// leaves the queue with `CancellationError`; what has begun is finished.
 public final class PostgresDatabase: Service, Sendable {
-    let configuration: PostgresConfiguration
+    package let configuration: PostgresConfiguration
+    private let losesConnection: LossOnDemand?
     private let queue: JobQueue
     private let logger: Logger
     private let hasRun = Atomic(false)
 
     /// Nothing is opened before `run()`; calls made before it wait.
-    public init(_ configuration: PostgresConfiguration, logger: Logger) {
+    public convenience init(_ configuration: PostgresConfiguration, logger: Logger) {
+        self.init(configuration, logger: logger, losesConnection: nil)
+    }
+
+    /// - Parameter losesConnection: for tests of what code does that loses its connection at a commit.
+    package init(_ configuration: PostgresConfiguration, logger: Logger, losesConnection: LossOnDemand?) {
         self.configuration = configuration
+        self.losesConnection = losesConnection
         self.logger = logger
         queue = JobQueue(configuration)
     }
@@ -60,13 +67,15 @@ public final class PostgresDatabase: Service, Sendable {
     public func query(_ sql: String, _ parameters: [PostgresValue] = []) async throws -> PostgresRows {
         let statement = Statement(sql, parameters)
         try statement.validate()
-        return try await submit(bytes: statement.roughSize) { worker in
+        return try await submit(bytes: statement.roughSize) { [losesConnection] worker in
+            try losesConnection?.reach(.beforeCommit)
             // What is not plain may commit on its own while it runs. Nor is it prepared: an error that speaks of a stale
             // plan would then come from inside of it, after such a commit perhaps.
             let commitPoint = statement.isPlain ? 1 : 0
             let exchange = try worker.exchange(
                 [statement], commitPoint: commitPoint, isFirst: true, isPrepared: commitPoint == 1)
             if let error = exchange.error(commitPoint: commitPoint) { throw error }
+            try losesConnection?.reach(.afterCommit)
             guard let result = exchange.results[0] else {
                 throw PostgresError(.commitUnknown, "no result", statement: sql)
             }
@@ -102,13 +111,15 @@ public final class PostgresDatabase: Service, Sendable {
         ending: PostgresEnding = .commit, bytes: Int = 0,
         _ body: @escaping @Sendable (borrowing PostgresTransaction) throws -> R
     ) async throws -> R {
-        try await submit(bytes: bytes) { worker in
+        try await submit(bytes: bytes) { [losesConnection] worker in
             var isPrepared = true
             while true {
                 let context = TransactionContext(worker, isPrepared: isPrepared)
                 do {
                     let value = try body(PostgresTransaction(context: context))
+                    try losesConnection?.reach(.beforeCommit)
                     try context.finish(ending)
+                    try losesConnection?.reach(.afterCommit)
                     return value
                 } catch {
                     worker.rollBack()

@@ -22,6 +22,21 @@ public struct TaskMessage: Codable, Sendable, Equatable {
     public var errormsg: String?
     /// In an answer: what a type of task with an answer of its own says, a JSON text inside the JSON.
     public var answerBody: String?
+
+    package init(
+        id: Int64, createTime: Int64, updateTime: Int64, taskType: String, mqExchange: String, mqRoutingkey: String,
+        requestBody: String, status: String? = nil, errormsg: String? = nil
+    ) {
+        self.id = id
+        self.createTime = createTime
+        self.updateTime = updateTime
+        self.taskType = taskType
+        self.mqExchange = mqExchange
+        self.mqRoutingkey = mqRoutingkey
+        self.requestBody = requestBody
+        self.status = status
+        self.errormsg = errormsg
+    }
 }
 
 /// What a receiver says of a task.

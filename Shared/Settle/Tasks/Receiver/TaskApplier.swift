@@ -51,6 +51,12 @@ public struct ReceivedTask<Body: Sendable>: Sendable {
     public let message: TaskMessage
     /// Its `requestBody`.
     public let body: Body
+
+    /// As a receiver makes it of a message; for tests of appliers.
+    public init(message: TaskMessage, body: Body) {
+        self.message = message
+        self.body = body
+    }
 }
 
 /// What became of a received task.
@@ -67,7 +73,7 @@ public enum TaskOutcome: Sendable, Equatable {
     case conflict(reason: String)
 
     /// What its sender is told, if anything.
-    var answer: TaskAnswer? {
+    package var answer: TaskAnswer? {
         switch self {
         case .applied: .finished
         case .answered(let body): .answered(body: body)

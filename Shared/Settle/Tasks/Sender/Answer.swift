@@ -1,20 +1,20 @@
-import Foundation
+package import Foundation
 
 /// What an answer says, and what it carries of its task.
-struct Answer: Sendable, Hashable {
-    let id: Int64
-    let taskType: String?
+package struct Answer: Sendable, Hashable {
+    package let id: Int64
+    package let taskType: String?
     /// `finished` or `rejected`.
-    let status: TaskStatus
-    let errormsg: String?
+    package let status: TaskStatus
+    package let errormsg: String?
     /// Of the task, as it was sent; nil when a peer left it out.
-    var requestBody: String?
+    package var requestBody: String?
     /// Of the task, in milliseconds since 1970; nil when a peer left it out.
-    var createTime: Int64?
+    package var createTime: Int64?
     /// What a type of task with an answer of its own says, as JSON.
-    var body: String?
+    package var body: String?
     /// Whether it came by the queue for the answers to such tasks.
-    var isInPlace = true
+    package var isInPlace = true
 }
 
 extension Answer {
@@ -22,7 +22,7 @@ extension Answer {
     static let maxBytes = 2 << 20
 
     /// Reads the answer in a message that came by the queue for the answers of `route`.
-    init(_ body: [UInt8], of route: TaskRoute, _ decoder: JSONDecoder) throws {
+    package init(_ body: [UInt8], of route: TaskRoute, _ decoder: JSONDecoder) throws {
         guard body.count <= Self.maxBytes else {
             throw UnreadableMessage(description: "\(body.count) bytes are more than an answer may have")
         }

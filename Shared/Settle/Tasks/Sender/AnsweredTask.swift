@@ -23,6 +23,18 @@ public struct AnsweredTask: Sendable {
         extract(epoch FROM clock_timestamp() - create_time)::float8
         """
 
+    package init(
+        id: Int64, taskType: String, businessKey: String, requestBody: String, answer: TaskAnswer, traceParent: String?
+    ) {
+        self.id = id
+        self.taskType = taskType
+        self.businessKey = businessKey
+        self.requestBody = requestBody
+        self.answer = answer
+        self.traceParent = traceParent
+        age = 0
+    }
+
     /// - Parameter bodies: what answers said beside that they finished, by the task's id.
     init(row: PostgresRow, bodies: [Int64: String]) throws {
         let id = try row.decode(Int64.self, at: 0)

@@ -3,10 +3,10 @@ import Foundation
 
 /// A task that is to be written with a business transaction.
 public struct TaskDraft: Sendable {
-    let route: TaskRoute
-    let businessKey: String
-    let requestBody: String
-    let traceParent: String?
+    package let route: TaskRoute
+    package let businessKey: String
+    package let requestBody: String
+    package let traceParent: String?
 
     /// About how many bytes it keeps while it waits to be written.
     public var roughSize: Int { businessKey.utf8.count + requestBody.utf8.count + 64 }
@@ -43,12 +43,12 @@ public enum TraceHeader {
     public static func current() -> String? { TraceHeaders.current()[name] }
 
     /// Nil for what is no trace: it came from outside, and goes on from here.
-    static func checked(_ header: String?) -> String? {
+    package static func checked(_ header: String?) -> String? {
         guard let header, header.utf8.count <= maxBytes, TraceParent(header) != nil else { return nil }
         return header
     }
 
-    static func headers(_ traceParent: String?) -> [String: String] {  // ours
+    package static func headers(_ traceParent: String?) -> [String: String] {  // ours
         traceParent.map { [name: $0] } ?? [:]
     }
 }

@@ -1,7 +1,7 @@
 import SettlePostgres
 
 /// What a failure of a batch says about what is in it.
-enum Blame: Equatable {
+package enum Blame: Equatable {
     /// Nothing: a server is away, and the whole batch is tried again.
     case nobody
     /// Another transaction is in the way that will be gone.
@@ -11,7 +11,7 @@ enum Blame: Equatable {
     /// Perhaps a message, perhaps not: a trigger that raises, a value that cannot be decoded, a receiver's own error.
     case unknown(reason: String)
 
-    init(_ error: any Error) {
+    package init(_ error: any Error) {
         switch error {
         case let error as PostgresError: self.init(error)
         case is StillUndecided: self = .heldRow

@@ -1,19 +1,19 @@
 import Foundation
-import SettlePostgres
+package import SettlePostgres
 
 /// An action of a participant in one mode, with its types set aside: requests and answers are JSON texts.
 public struct BranchHandler: Sendable {
-    typealias Perform = @Sendable (String, borrowing PostgresTransaction) throws -> String
-    typealias End = @Sendable ([String], borrowing PostgresTransaction) throws -> Void
+    package typealias Perform = @Sendable (String, borrowing PostgresTransaction) throws -> String
+    package typealias End = @Sendable ([String], borrowing PostgresTransaction) throws -> Void
 
-    let name: String
-    let mode: BranchMode
-    let perform: Perform
+    package let name: String
+    package let mode: BranchMode
+    package let perform: Perform
     /// Whether two requests ask for the same, however their JSON is written.
-    let isSame: @Sendable (String, String) throws -> Bool
+    package let isSame: @Sendable (String, String) throws -> Bool
     /// Nil where the mode itself ends the branch.
-    let commit: End?
-    let rollback: End?
+    package let commit: End?
+    package let rollback: End?
 
     /// `action` under the triggers of its enrolled tables.
     public static func at(_ name: String, _ action: some LocalAction) -> BranchHandler {
