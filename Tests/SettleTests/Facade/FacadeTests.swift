@@ -1,6 +1,7 @@
 import Foundation
 import SettlePostgres
 import SettleRabbitMQ
+import SettleRabbitMQ
 import SettleSchema
 import ServiceLifecycle
 import Synchronization
@@ -29,10 +30,12 @@ struct FacadeTests {
 
     private static let table = Migration(name: "log", sql: "CREATE TABLE log (id text PRIMARY KEY, said text NOT NULL)")
 
-    private func app(_ name: String, _ database: TestDatabase) throws -> Settle {
-        let settle = try Settle(
-            database: database.url, broker: Testbed.amqpURL, app: "\(namespace)-\(name)",
-            logger: Testbed.quiet)
+    private func app(_ name: String, _ database: TestDatabase, hook: MessageHook? = nil) throws -> Settle {
+        var configuration = Settle.Configuration(
+            app: "\(namespace)-\(name)", database: try PostgresConfiguration(url: database.url))
+        configuration.broker = try RabbitMQConfiguration(url: try #require(Testbed.amqpURL))
+        configuration.hook = hook
+        let settle = Settle(configuration, logger: Testbed.quiet)
         settle.migrations(name, [Self.table])
         return settle
     }
@@ -87,6 +90,38 @@ struct FacadeTests {
     private func said(_ database: TestDatabase) async throws -> [String] {
         try await database.pool.query("SELECT id || ': ' || said AS line FROM log ORDER BY id").map {
             try $0.decode(String.self, "line")
+        }
+    }
+
+    @Test("a hook stands around what is applied, and around what follows from answers; nothing is done without it")
+    func hook() async throws {
+        try await TestDatabase.empty { database in
+            let steps = Mutex<[MessageStep.Kind]>([])
+            let isClosed = Mutex(true)
+            let note = note
+            // A circuit breaker: the first time, nothing goes through.
+            let app = try app("both", database) { step, next in
+                steps.withLock { $0.append(step.kind) }
+                if isClosed.withLock({ $0 }) {
+                    isClosed.withLock { $0 = false }
+                    return
+                }
+                try await next()
+            }
+            app.sends(note)
+            app.receive(note, key: \.id) { charge, transaction in
+                transaction.add("INSERT INTO log VALUES ($1, 'noted')", [.text(charge.id)])
+            }
+            try await Testbed.serving(app.services) {
+                try await app.transaction { try $0.send(note, key: "a", Charge(id: "a", amount: 1)) }
+                let isArchived = try await Testbed.eventually {
+                    try await database.number("SELECT count(*) FROM settle.task_his") == 1
+                }
+                #expect(isArchived)
+            }
+            #expect(steps.withLock { $0 } == [.apply, .apply, .answer])
+            let said = try await said(database)
+            #expect(said == ["a: noted"])
         }
     }
 
