@@ -21,7 +21,10 @@ public struct Sent: Codable, Sendable {
 }
 
 /// shop → mailer.
-public let sendMail = TaskType("sendmail", in: "examples", body: Mail.self, answer: Sent.self)
+public let sendMail = TaskType("sendmail", in: "shop", body: Mail.self, answer: Sent.self)
+
+/// newsletter → mailer. A type has one sender, who gets all the answers: so this is another one, in another namespace.
+public let sendIssue = TaskType("sendmail", in: "newsletter", body: Mail.self, answer: Sent.self)
 
 /// What the wallet is asked to take, as a part of a global transaction.
 public struct Charge: Codable, Sendable {

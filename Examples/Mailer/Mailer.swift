@@ -12,12 +12,14 @@ struct Mailer {
         let settle = try Settle(
             database: environment["DATABASE_URL"] ?? "", broker: environment["AMQP_URL"] ?? "", app: "mailer")
         settle.migrations("mailer", [mails])
-        settle.receive(sendMail, key: \.id) { mail, tx in
-            guard mail.to.contains("@") else { throw TaskRefusal("'\(mail.to)' is no address") }
-            let rows = try tx.query(
-                "INSERT INTO mail (recipient, text) VALUES ($1, $2) RETURNING number",
-                [.text(mail.to), .text(mail.text)])
-            return Sent(number: try rows[0].decode(Int.self, "number"))
+        for type in [sendMail, sendIssue] {
+            settle.receive(type, key: \.id) { mail, tx in
+                guard mail.to.contains("@") else { throw TaskRefusal("'\(mail.to)' is no address") }
+                let rows = try tx.query(
+                    "INSERT INTO mail (recipient, text) VALUES ($1, $2) RETURNING number",
+                    [.text(mail.to), .text(mail.text)])
+                return Sent(number: try rows[0].decode(Int.self, "number"))
+            }
         }
         try await ServiceGroup(
             services: settle.services, gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "mailer")

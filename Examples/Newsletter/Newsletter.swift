@@ -15,7 +15,7 @@ protocol SomebodysConnection {
 func publish(_ issue: String, to subscribers: [String], in connection: some SomebodysConnection) async throws {
     let mails = try subscribers.map { subscriber in
         let key = "\(issue) \(subscriber)"
-        return try TaskDraft(sendMail, key: key, Mail(id: key, to: subscriber, text: "\(issue) is out."))
+        return try TaskDraft(sendIssue, key: key, Mail(id: key, to: subscriber, text: "\(issue) is out."))
     }
     let tasks = OutboxStatement(mails, schema: .settle)
     try await connection.query("INSERT INTO issue SELECT unnest($1::text[])", binds: [[issue]])
@@ -31,7 +31,7 @@ struct Newsletter {
         settle.migrations(
             "newsletter", [Migration(name: "0001_issue", sql: "CREATE TABLE issue (title text PRIMARY KEY)")])
         let (answers, answered) = AsyncStream.makeStream(of: String.self)
-        settle.answers(to: sendMail) { tx, task, answer in
+        settle.answers(to: sendIssue) { tx, task, answer in
             tx.afterCommit { _ in answered.yield("\(task.key): \(answer)") }
         }
         let client = SomebodysClient(try PostgresConfiguration(url: url))

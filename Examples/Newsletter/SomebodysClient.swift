@@ -16,7 +16,7 @@ struct SomebodysClient {
         database = PostgresDatabase(configuration, logger: Logger(label: "client"))
     }
 
-    func withTransaction(_ body: (Connection) async throws -> Void) async throws {
+    func withTransaction(_ body: @Sendable (Connection) async throws -> Void) async throws {
         let connection = Connection()
         try await body(connection)
         let statements = await connection.statements
