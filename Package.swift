@@ -225,6 +225,11 @@ let package = Package(
     ]
 )
 
+// Only for scripts/documentation: who depends on the library should not have to fetch what makes its pages.
+if Context.environment["SETTLE_DOCUMENTATION"] != nil {
+    package.dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"))
+}
+
 func schema(_ name: String, path: String, _ files: [String]) -> Target {
     .target(
         name: name, dependencies: ["SettlePostgres"], path: path, resources: files.map { .embedInCode("\($0).sql") },

@@ -26,7 +26,9 @@ public struct ShortMemory<Key: Hashable & Sendable>: Sendable {
 
     /// Remembers `key`.
     ///
-    /// - Parameter time: when it was asked about. The answer came later, but it may have ceased to be so since.
+    /// - Parameters:
+    ///   - key: what is to be remembered.
+    ///   - time: when it was asked about. The answer came later, but it may have ceased to be so since.
     public mutating func insert(_ key: Key, askedAt time: ContinuousClock.Instant) {
         if asked.count >= limit, asked[key] == nil { asked.removeAll(keepingCapacity: true) }
         asked[key] = time

@@ -103,7 +103,10 @@ public final class PostgresDatabase: Service, Sendable {
     /// another connection when the first one was lost before anything was done, and once more when a migration made a
     /// prepared statement stale in the midst of it. What the first run did is rolled back then.
     ///
-    /// - Parameter bytes: about how many bytes `body` keeps while it waits, where they are many.
+    /// - Parameters:
+    ///   - ending: how the transaction ends when `body` has returned.
+    ///   - bytes: about how many bytes `body` keeps while it waits, where they are many.
+    ///   - body: what the transaction does.
     /// - Throws: what `body` throws, `PostgresError`, or `CancellationError` when the task was cancelled while it
     ///   waited. After `.commitUnknown` the transaction is either committed or not.
     @discardableResult

@@ -9,7 +9,11 @@ public final class RabbitMQConsumer: Service, Sendable {
     private let logger: Logger
     private let inbox = ConsumerInbox()
 
-    /// - Parameter topology: declared on every new connection, and when a queue was deleted.
+    /// - Parameters:
+    ///   - configuration: where the broker is, and how it is spoken to.
+    ///   - topology: declared on every new connection, and when a queue was deleted.
+    ///   - subscriptions: the queues that are consumed, and what is done with their messages.
+    ///   - logger: gets a line for all that an operator should know.
     public init(
         _ configuration: RabbitMQConfiguration, topology: Topology, subscriptions: [Subscription], logger: Logger
     ) {

@@ -12,8 +12,10 @@ public final class RabbitMQPublisher: Service, Sendable {
     private let inbox: PublishInbox
 
     /// - Parameters:
+    ///   - configuration: where the broker is, and how it is spoken to.
     ///   - topology: declared on every new connection.
     ///   - window: the most messages that are unconfirmed at a time.
+    ///   - logger: gets a line for all that an operator should know.
     public init(_ configuration: RabbitMQConfiguration, topology: Topology, window: Int = 2000, logger: Logger) {
         self.configuration = configuration
         self.topology = topology

@@ -46,8 +46,10 @@ public final class Failpoints: Sendable {
 
     /// Reads a specification.
     ///
-    /// - Parameter points: those that there are; a fault at any other would never happen, and so is refused. Nil lets
-    ///   every point be named.
+    /// - Parameters:
+    ///   - specification: `point=action`, several with commas.
+    ///   - points: those that there are; a fault at any other would never happen, and so is refused. Nil lets every
+    ///     point be named.
     public convenience init(_ specification: String, points: Set<String>? = nil) throws(Unreadable) {  // ours
         let plans = try Self.parse(specification)
         if let points, let unknown = plans.keys.sorted().first(where: { !points.contains($0) }) {

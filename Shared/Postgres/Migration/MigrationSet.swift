@@ -11,6 +11,7 @@ public struct MigrationSet: Sendable, Equatable {
     /// - Parameters:
     ///   - name: unlike any other set's in the same database; those that begin with `settle-` are this package's.
     ///   - schema: see above. With one, the same set may be applied once in each of several schemas.
+    ///   - migrations: in the order in which they are applied.
     public init(_ name: String, schema: SchemaName? = nil, _ migrations: [Migration]) {
         self.name = name
         self.schema = schema

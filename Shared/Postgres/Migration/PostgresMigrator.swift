@@ -15,8 +15,12 @@ public enum PostgresMigrator {
     ///
     /// Recorded migrations that are not in the set are left alone: a newer version may have been here.
     ///
-    /// - Parameter lockTimeout: how long a statement waits for a lock. Not for long: what waits for a table stands in the
-    ///   way of all who come after, and whoever holds it may be a prepared transaction that only this very process can end.
+    /// - Parameters:
+    ///   - set: what the database shall have.
+    ///   - database: the one that shall have it.
+    ///   - lockTimeout: how long a statement waits for a lock. Not for long: what waits for a table stands in the way
+    ///     of all who come after, and whoever holds it may be a prepared transaction that only this very process can
+    ///     end.
     /// - Throws: `PostgresMigrationError`, and then nothing is applied but those before the one that it names. One that
     ///   `isPermanent` somebody must mend; else, and with a `PostgresError`, it may work later.
     @discardableResult

@@ -15,6 +15,7 @@ public struct ServiceClient: Sendable {
     ///   - name: of the service that is called, for errors.
     ///   - baseURL: what paths are appended to.
     ///   - token: sent as the bearer token.
+    ///   - outbound: what makes the calls; shared by the clients of one process.
     ///   - timeout: for calls that give none of their own.
     ///   - headers: asked for every call, in the caller's task; for what travels in task-local values.
     public init(

@@ -12,6 +12,7 @@ public struct PeerService: Sendable, Hashable {
     public let defaultURL: BaseURL?
 
     /// - Parameters:
+    ///   - name: what the service is remembered by.
     ///   - prefix: of its settings; its name when nil.
     ///   - port: on loopback, where it is when nothing is said.
     public init(_ name: String, settings prefix: String? = nil, port: Int) {

@@ -63,7 +63,11 @@ extension Substring {
 extension SettingRow {
     /// Services by name.
     ///
-    /// - Parameter whenUnset: what counts when the field stays nil.
+    /// - Parameters:
+    ///   - name: of the flag, without its dashes.
+    ///   - field: what is filled.
+    ///   - whenUnset: what counts when the field stays nil.
+    ///   - meaning: for `--help`, in one sentence.
     public static func services(
         _ name: String, _ field: Field<ServiceDirectory?>, whenUnset: String,
         _ meaning: String

@@ -12,7 +12,11 @@ public struct SettingRow<Values: Sendable>: Sendable {
     ///
     /// - Parameters:
     ///   - name: of the flag, without its dashes; the variable's follows from it.
+    ///   - field: what is filled.
+    ///   - meaning: for `--help`, in one sentence.
     ///   - form: what may stand there, for `--help` and the error: `a whole number from 1 to 5`.
+    ///   - isEnvironmentOnly: true for secrets: every account of a machine can read the command lines of all its
+    ///     processes.
     ///   - defaultText: of what the field holds when nothing is set; nil makes the setting a required one.
     ///   - parse: nil for a text that is not as expected.
     public init<Value: Sendable>(

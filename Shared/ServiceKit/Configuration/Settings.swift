@@ -20,7 +20,10 @@ public struct Settings: Sendable {
     private var peerURLs: [PeerService: BaseURL] = [:]
     private var peerTokens: [PeerService: String] = [:]
 
-    /// - Parameter peers: services that this one may call.
+    /// - Parameters:
+    ///   - reader: where they are looked up.
+    ///   - defaultPort: where it listens when nothing is set.
+    ///   - peers: services that this one may call.
     /// - Throws: ``SettingsError`` for the first setting that is missing or wrong.
     public init(
         _ reader: SettingsReader, defaultPort: Int, peers: [PeerService] = []

@@ -5,7 +5,9 @@ public struct SettingsError: Error, Sendable, Equatable, CustomStringConvertible
     /// What is wrong with it or expected of it.
     public let expectation: String
 
-    /// - Parameter name: the flag's name (`database-url`) or the environment variable's.
+    /// - Parameters:
+    ///   - name: the flag's name (`database-url`) or the environment variable's.
+    ///   - expectation: what is wrong or expected, without the value itself.
     public init(_ name: String, _ expectation: String) {
         self.name = Setting.variable(of: name)
         self.expectation = expectation

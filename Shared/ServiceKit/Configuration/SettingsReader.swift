@@ -9,7 +9,9 @@ public import Foundation
 public struct SettingsReader: Sendable {
     private let reader: ConfigReader
 
-    /// - Parameter flags: what the command line gave, by flag name.
+    /// - Parameters:
+    ///   - flags: what the command line gave, by flag name.
+    ///   - environment: the variables, by name.
     public init(
         flags: [String: String] = [:], environment: [String: String] = ProcessInfo.processInfo.environment
     ) {

@@ -5,7 +5,10 @@ public struct SettingsTable<Values: Sendable>: Sendable {
     private let rows: [SettingRow<Values>]
     private let finish: @Sendable (inout Values) throws(SettingsError) -> Void
 
-    /// - Parameter finish: adjusts, or refuses, what only several settings together say.
+    /// - Parameters:
+    ///   - defaults: what counts where nothing is set.
+    ///   - rows: one for each setting, in the order of `--help`.
+    ///   - finish: adjusts, or refuses, what only several settings together say.
     public init(
         _ defaults: Values, _ rows: [SettingRow<Values>],
         finish: @escaping @Sendable (inout Values) throws(SettingsError) -> Void = { _ throws(SettingsError) in }

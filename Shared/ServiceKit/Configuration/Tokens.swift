@@ -17,6 +17,7 @@ public struct Tokens: Sendable, Equatable {
     package static let form = "\(minLength) to \(maxLength) characters of printable ASCII"
 
     /// - Parameters:
+    ///   - own: the one that is sent, and accepted.
     ///   - accepted: further ones.
     ///   - byURL: what is sent to an address in place of `own`.
     public init(_ own: String, accepted: [String] = [], byURL: [BaseURL: String] = [:]) {

@@ -18,10 +18,12 @@ public struct HTTPService: Service {
     private let logger: Logger
 
     /// - Parameters:
+    ///   - bootstrap: what the process has made of its settings.
+    ///   - checks: what readiness asks.
     ///   - problems: how errors of the layers below are answered; any other is a 500 that is logged.
     ///   - middlewares: around the service's own routes, the first one outermost.
-    ///   - isOpen: asked with the path of a request to one of the service's own routes: while it is false, that is answered
-    ///     503. Health and metrics are always served.
+    ///   - isOpen: asked with the path of a request to one of the service's own routes: while it is false, that is
+    ///     answered 503. Health and metrics are always served.
     ///   - limits: those of the settings unless given.
     ///   - routes: adds the service's routes; those of its second argument need the bearer token.
     public init(

@@ -16,7 +16,13 @@ public struct Problem: Error, HTTPResponseError, Equatable {
     /// Sent along, such as `Retry-After`.
     public var headers: HTTPFields
 
-    /// - Parameter retryAfter: seconds after which it makes sense to try again.
+    /// - Parameters:
+    ///   - status: of the response.
+    ///   - code: names the kind of problem; the last part of its `type`.
+    ///   - title: what kind of problem it is, for people: the same each time.
+    ///   - detail: what was wrong this time, for people; nothing that a server said.
+    ///   - retryAfter: seconds after which it makes sense to try again.
+    ///   - headers: what the response carries besides.
     public init(
         _ status: HTTPResponse.Status, code: String, title: String, detail: String? = nil, retryAfter: Int? = nil,
         headers: HTTPFields = [:]

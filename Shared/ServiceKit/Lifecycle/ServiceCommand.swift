@@ -10,6 +10,7 @@ public struct ServiceCommand: Sendable {
     let peers: [PeerService]
 
     /// - Parameters:
+    ///   - name: of the executable.
     ///   - about: for `--help`: what the service does.
     ///   - port: where it listens when nothing is said.
     ///   - peers: services that this one may call.

@@ -20,8 +20,10 @@ public enum ServiceMain {
     /// The exit code is 64 for a command line that cannot be meant and 78 for a setting that is missing or wrong, each
     /// said in one line on standard error; 1 when the service failed, which is logged.
     ///
-    /// - Parameter build: puts the service together. The services it returns start in this order and stop in the reverse
-    ///   one: databases first, HTTP last.
+    /// - Parameters:
+    ///   - command: what the process is, and which settings it has.
+    ///   - build: puts the service together. The services it returns start in this order and stop in the reverse one:
+    ///     databases first, HTTP last.
     public static func run(
         _ command: ServiceCommand, build: (Bootstrap) async throws -> [any Service]
     ) async -> Never {

@@ -28,7 +28,10 @@ extension Settle {
 
     /// The same for a whole batch of answers at once, to several types of task, with statements of your own.
     ///
-    /// - Parameter probe: finds out which rows of the handler's are held, by the tasks' business keys.
+    /// - Parameters:
+    ///   - routes: the types of task that it sends.
+    ///   - probe: finds out which rows of the handler's are held, by the tasks' business keys.
+    ///   - handler: what follows from the answers, in the transaction that archives their tasks.
     public func answers(to routes: [TaskRoute], probe: RowProbe? = nil, batch handler: @escaping AnswerHandler) {
         registry.add { content in
             content.sent += routes
@@ -50,8 +53,11 @@ extension Settle {
     /// `TaskRefusal`, when the task will never be done, undoes what it did and is told to the sender;
     /// `UnreadableMessage` makes the message a dead letter; with any other error it is tried again, later each time.
     ///
-    /// - Parameter key: what two copies of one task have in common, and two tasks have not: 1 to 512 bytes. A task with a
-    ///   known key and another body is a dead letter.
+    /// - Parameters:
+    ///   - type: what is received.
+    ///   - key: what two copies of one task have in common, and two tasks have not: 1 to 512 bytes. A task with a known
+    ///     key and another body is a dead letter.
+    ///   - perform: does the task, and answers it.
     public func receive<Body, Answer>(
         _ type: TaskType<Body, Answer>, key: @escaping @Sendable (Body) -> String,
         _ perform: @escaping @Sendable (Body, borrowing Transaction) throws -> Answer

@@ -35,6 +35,7 @@ extension Settle {
         /// Sends a task if, and only if, this transaction commits.
         ///
         /// - Parameters:
+        ///   - type: what is sent: one that the application said it sends.
         ///   - key: what it is about, an order's id for instance; for people, and for looking tasks up.
         ///   - body: what its receiver needs to know.
         ///   - traceParent: the W3C trace that it belongs to; the current one when left out.

@@ -106,6 +106,8 @@ extension Settle {
         ///   - participant: its name; configuration knows where it is.
         ///   - action: what it shall do.
         ///   - mode: how, so that it can still be undone.
+        ///   - request: what the action needs to know; sent as JSON.
+        ///   - as: what it answers; the context says it where this is left out.
         /// - Throws: `BranchRefusal` when it said no; any other error leaves open what it did, and it is told the end.
         @discardableResult
         public func call<Answer: Decodable & Sendable>(

@@ -40,6 +40,7 @@ public final class Settle: Sendable {
     ///   - token: what requests between services carry, in both directions; needed by an application with routes.
     ///   - selfURL: the base URL at which others reach this application; needed by one that begins global transactions.
     ///   - peers: the base URLs of the services that it shares global transactions with, by their names.
+    ///   - logger: where all parts say what happens to them; one that is labelled `app` when left out.
     /// - Throws: what is wrong with a URL, without its password.
     public convenience init(
         database: String, broker: String?, app: String, redis: String? = nil, token: String? = nil,

@@ -25,7 +25,10 @@ public final class DeadLetters: Sendable {
     private let counter = Counter(label: "settle_dead_letters_total")
     private let unsent = Counter(label: "settle_dead_letters_unsent_total")
 
-    /// - Parameter route: where they go.
+    /// - Parameters:
+    ///   - route: where they go.
+    ///   - publisher: brings them to the broker.
+    ///   - logger: gets a line for all that an operator should know.
     public init(route: DeadLetterRoute, publisher: any MessagePublisher, logger: Logger) {
         self.route = route
         self.publisher = publisher

@@ -13,8 +13,9 @@ public struct TaskType<Body: Codable & Sendable, Answer: Codable & Sendable>: Se
 
     /// - Parameters:
     ///   - name: as it stands in the message; also its routing key.
-    ///   - namespace: the name of the exchange, and what the names of its queues begin with. Applications with different
-    ///     ones never meet at a broker.
+    ///   - namespace: the name of the exchange, and what the names of its queues begin with. Applications with
+    ///     different ones never meet at a broker.
+    ///   - body: what the receiver is told.
     ///   - answer: what the receiver says when it has done it.
     public init(_ name: String, in namespace: String, body: Body.Type = Body.self, answer: Answer.Type) {
         self.init(

@@ -8,10 +8,11 @@ extension Settle {
     /// A service with what its operator has set.
     ///
     /// - Parameters:
+    ///   - boot: what the process has made of its settings.
     ///   - routes: all tasks that the service sends or receives: those that may be signed.
     ///   - sendsThem: whether it sends them, and so has the settings of a sender.
     ///   - failpoints: where the service's own code may crash on demand, beside the points of Settle.
-    /// - Throws: ``SettingsError``.
+    /// - Throws: `SettingsError`.
     public convenience init(
         _ boot: Bootstrap, routes: [TaskRoute], sendsThem: Bool = false, deadLetters: DeadLetterRoute,
         failpoints: Set<String> = []
@@ -39,7 +40,10 @@ extension Settle {
 
     /// Says that the service does parts of global transactions.
     ///
-    /// - Parameter initiators: those whom it does its part for when `INITIATORS` says nothing else.
+    /// - Parameters:
+    ///   - boot: what the process has made of its settings.
+    ///   - handlers: all that it can do, in all modes.
+    ///   - initiators: those whom it does its part for when `INITIATORS` says nothing else.
     public func participate(_ boot: Bootstrap, _ handlers: [BranchHandler], initiators: [PeerService]) throws {
         let directory =
             try ParticipantSettings.table(initiators: initiators).read(boot.reader).initiators
@@ -50,6 +54,7 @@ extension Settle {
     /// Says that the service begins and decides global transactions.
     ///
     /// - Parameters:
+    ///   - boot: what the process has made of its settings.
     ///   - peer: the service itself, as others know it.
     ///   - participants: those that do the parts.
     public func initiate(_ boot: Bootstrap, as peer: PeerService, participants: [PeerService]) throws {
@@ -67,6 +72,7 @@ extension Settle {
     /// The HTTP side of the service: its own routes, and those of Settle.
     ///
     /// - Parameters:
+    ///   - boot: what the process has made of its settings.
     ///   - checks: its own ones, for readiness.
     ///   - problems: how errors of its own are answered.
     ///   - routes: adds its own routes; those of the second argument need the token.

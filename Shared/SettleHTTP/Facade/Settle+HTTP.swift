@@ -9,7 +9,7 @@ extension Settle {
     ///   - handlers: all that it can do, in all modes.
     ///   - initiators: the names of those for whom it does its part; `peers` of the configuration says where each is
     ///     asked what it decided.
-    /// - Throws: ``SettingsError`` for a name that `peers` does not have, an URL or a token that cannot be used.
+    /// - Throws: `SettingsError` for a name that `peers` does not have, an URL or a token that cannot be used.
     public func participate(_ handlers: [BranchHandler], initiators: [String]) throws {
         let http = outbound()
         participate(
@@ -19,7 +19,7 @@ extension Settle {
     /// Says that the application begins and decides global transactions whose participants are called by HTTP.
     ///
     /// - Parameter participants: the names of those that may be called; `peers` of the configuration says where each is.
-    /// - Throws: ``SettingsError`` for a name that `peers` does not have, an URL or a token that cannot be used.
+    /// - Throws: `SettingsError` for a name that `peers` does not have, an URL or a token that cannot be used.
     public func initiate(participants: [String]) throws {
         guard let selfURL = configuration.selfURL.flatMap({ BaseURL($0) })?.description,
             selfURL.utf8.count <= BranchContext.maxInitiatorLength
@@ -40,7 +40,7 @@ extension Settle {
     /// All of it needs the token.
     ///
     /// - Parameter group: its path is part of the base URL by which others know the application.
-    /// - Throws: ``SettingsError`` when there is no token, or one that cannot be used.
+    /// - Throws: `SettingsError` when there is no token, or one that cannot be used.
     public func addRoutes<Context: RequestContext>(to group: RouterGroup<Context>) throws {
         addRoutes(
             toGuarded: group.group()

@@ -7,9 +7,9 @@ public struct MessagingSettings: Sendable {
     public internal(set) var queueType = Topology.Queue.Kind.classic
     /// How long a batch of messages waits for a held row before the messages that need it are set aside.
     public internal(set) var lockTimeout: Duration = .milliseconds(80)
-    /// As ``MessageKeys`` takes them; empty: messages are not signed.
+    /// As `MessageKeys` takes them; empty: messages are not signed.
     public internal(set) var keys = ""
-    /// As ``Failpoints`` takes them; empty: none.
+    /// As `Failpoints` takes them; empty: none.
     public internal(set) var failpoints = ""
 
     /// What an operator may set.

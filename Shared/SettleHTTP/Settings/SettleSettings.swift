@@ -1,7 +1,7 @@
 import Settle
 public import SettleServiceKit
 
-/// The settings of a service by what it does, for its ``ServiceCommand``.
+/// The settings of a service by what it does, for its `ServiceCommand`.
 public enum SettleSettings {
     /// Of one that sends or receives tasks.
     public static let messages =

@@ -11,6 +11,7 @@ public struct BranchClient: Sendable {
     private let timeout: Duration?
 
     /// - Parameters:
+    ///   - client: calls the service that does the part.
     ///   - participant: name of the service that `client` calls; phase 2 finds it by that in the directory.
     ///   - timeout: for one call; see `GlobalTransaction.call`.
     public init(_ client: ServiceClient, participant: String, timeout: Duration? = nil) {

@@ -20,8 +20,11 @@ public struct HTTPTransactionPeers: ParticipantPeers, InitiatorPeers, BranchTran
     private let timeout: Duration
 
     /// - Parameters:
-    ///   - calls: for branches. They wait for rows that phase 2 frees, and must not keep it waiting in turn: connections of
-    ///     their own are better.
+    ///   - directory: where each service is.
+    ///   - outbound: makes the calls that end branches, or ask about them.
+    ///   - calls: for branches. They wait for rows that phase 2 frees, and must not keep it waiting in turn:
+    ///     connections of their own are better.
+    ///   - token: what each service is sent.
     ///   - timeout: of one call that ends branches, or asks about them.
     public init(
         _ directory: ServiceDirectory, over outbound: OutboundHTTP, calls: OutboundHTTP? = nil, token: Tokens,

@@ -22,11 +22,14 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
 
     /// - Parameters:
     ///   - route: which tasks, and where the answers go.
+    ///   - applier: does the tasks.
     ///   - publisher: for the answers.
     ///   - dedup: spares copies the way through `apply`; without it every task is applied, and the database says which
     ///     ones are copies. Nothing else is lost.
     ///   - setAside: keeps what cannot be applied now, and what nobody can read; run by the caller.
     ///   - keys: tasks must be signed with them, and answers are.
+    ///   - failpoints: where to crash on demand, in tests.
+    ///   - logger: gets a line for all that an operator should know.
     public init(
         route: TaskRoute, applier: Applier, publisher: any MessagePublisher, dedup: RedisDedup? = nil,
         setAside: SetAside, keys: MessageKeys = .none, hook: MessageHook? = nil, failpoints: Failpoints = .none,

@@ -16,10 +16,12 @@ public final class RedisDedup: DedupCache {
     private let logger: Logger
 
     /// - Parameters:
-    ///   - keyPrefix: what its keys begin with, before the queue's name: of its own for each of several applications that
-    ///     have the same names of queues, on different brokers, and one Redis.
+    ///   - redis: the client; it may be away at any time.
+    ///   - keyPrefix: what its keys begin with, before the queue's name: of its own for each of several applications
+    ///     that have the same names of queues, on different brokers, and one Redis.
     ///   - inHandFor: how long a task counts as in hand, should its consumer die.
     ///   - decidedFor: how long it is remembered here that a task was decided; the database remembers it for ever.
+    ///   - logger: gets a line for all that an operator should know.
     public init(
         redis: RedisClient, keyPrefix: String = "settle:", inHandFor: Duration = .seconds(30),
         decidedFor: Duration = .seconds(600), logger: Logger

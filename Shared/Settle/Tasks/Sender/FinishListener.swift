@@ -28,6 +28,8 @@ public final class FinishListener: Sendable {
     ///   - setAside: keeps answers that cannot be taken now; run by the caller.
     ///   - database: for its transactions, the one that `task` is in; it should not wait long for a lock.
     ///   - probe: finds out which rows of the handler's are held, by the tasks' business keys.
+    ///   - failpoints: where to crash on demand, in tests.
+    ///   - logger: gets a line for all that an operator should know.
     ///   - handler: called once per batch with the tasks that were answered for the first time.
     public init(
         scheduler: TaskScheduler, setAside: SetAside, database: PostgresDatabase, probe: RowProbe? = nil,

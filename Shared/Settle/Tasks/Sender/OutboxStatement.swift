@@ -15,7 +15,9 @@ public struct OutboxStatement: Sendable, Equatable {
 
     /// One statement for any number of tasks.
     ///
-    /// - Parameter schema: where `task` is; see `SettleSchema.tasks(in:)`.
+    /// - Parameters:
+    ///   - drafts: any number of tasks, of any types.
+    ///   - schema: where `task` is; see `SettleSchema.tasks(in:)`.
     public init(_ drafts: [TaskDraft], schema: SchemaName = .public) {
         let columns = drafts.map(\.columns)
         sql = TaskStatements.insertDue(
@@ -32,7 +34,9 @@ public struct OutboxRowStatement: Sendable, Equatable {
     /// once, and in order, for clients that number them themselves.
     public let binds: [String]
 
-    /// - Parameter schema: where `task` is; see `SettleSchema.tasks(in:)`.
+    /// - Parameters:
+    ///   - draft: the task that is written.
+    ///   - schema: where `task` is; see `SettleSchema.tasks(in:)`.
     public init(_ draft: TaskDraft, schema: SchemaName = .public) {
         sql = TaskStatements.insertDue(schema, "(VALUES ($1::text, $2::text, $3::text, $4::text, $5::text, $6::text))")
         binds = draft.columns

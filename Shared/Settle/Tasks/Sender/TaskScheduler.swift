@@ -26,10 +26,12 @@ public final class TaskScheduler: Service {
     private let scanSignal = Mailbox<Void>(capacity: 1)
 
     /// - Parameters:
+    ///   - settings: how patient it is.
     ///   - database: where `task` and `task_his` are.
     ///   - schema: the one that they are in, where `SettleSchema.tasks(in:)` has put them.
     ///   - publisher: run by the caller, and stopped after this.
     ///   - keys: to sign the tasks with; answers must be signed with them, too.
+    ///   - logger: gets a line for all that an operator should know.
     public convenience init(
         settings: TaskSettings = TaskSettings(), database: PostgresDatabase, schema: SchemaName = .public,
         publisher: any MessagePublisher, keys: MessageKeys = .none, logger: Logger

@@ -7,10 +7,12 @@ public struct RowProbe: Sendable {
     private let sql: String
 
     /// - Parameters:
+    ///   - database: where the rows are.
     ///   - table: its name, as in SQL.
     ///   - key: the column that rows are known by, as in SQL; unique.
     ///   - type: the column's type.
-    ///   - enrolled: whether the table is enrolled for mode `at`: then rows that undecided transactions hold count, too.
+    ///   - enrolled: whether the table is enrolled for mode `at`: then rows that undecided transactions hold count,
+    ///     too.
     public init(
         _ database: PostgresDatabase, table: StaticString, key: StaticString, type: StaticString = "text",
         enrolled: Bool = false

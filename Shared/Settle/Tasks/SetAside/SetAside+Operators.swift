@@ -7,6 +7,7 @@ extension SetAside {
     /// - Parameters:
     ///   - isDead: the dead letters; else those that wait.
     ///   - before: only those with a smaller id.
+    ///   - limit: the most that are answered.
     public func records(isDead: Bool = true, before: Int64? = nil, limit: Int) async throws -> [SetAsideRecord] {
         try await store.records(isDead: isDead, before: before, limit: limit)
     }

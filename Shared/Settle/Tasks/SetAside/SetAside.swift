@@ -28,7 +28,10 @@ public final class SetAside: Service {
     private let metrics = SetAsideMetrics()
 
     /// - Parameters:
+    ///   - settings: how patient it is, and how much it keeps.
     ///   - database: the receiver's own, with the migration `SettleSchema.setAside`.
+    ///   - deadLetters: takes what is given up.
+    ///   - logger: gets a line for all that an operator should know.
     public init(
         settings: SetAsideSettings = SetAsideSettings(), database: PostgresDatabase, deadLetters: DeadLetters,
         logger: Logger

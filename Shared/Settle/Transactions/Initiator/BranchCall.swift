@@ -17,6 +17,7 @@ extension GlobalTransaction {
     ///
     /// - Parameters:
     ///   - participant: name of the service; phase 2 finds it by that.
+    ///   - mode: how the participant does its part, so that it can still be undone.
     ///   - timeout: for the call; at most three quarters of what is left of the transaction's time, and that if nil: so
     ///     something is left for what comes after it.
     ///   - send: carries `headers` to the participant with the request.

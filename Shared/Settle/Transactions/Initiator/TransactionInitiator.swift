@@ -18,11 +18,15 @@ public final class TransactionInitiator: Service {
     private let logger: Logger
 
     /// - Parameters:
-    ///   - name: by which participants' configuration knows this service; at most `BranchContext.maxInitiatorLength` bytes.
-    ///     Without one they go by `selfURL`, and find nobody there once it has changed.
+    ///   - name: by which participants' configuration knows this service; at most `BranchContext.maxInitiatorLength`
+    ///     bytes. Without one they go by `selfURL`, and find nobody there once it has changed.
     ///   - selfURL: base URL at which participants reach this service, or any replica of it; at most
     ///     `BranchContext.maxInitiatorLength` bytes.
     ///   - database: where `settle.global_transaction` is, beside the tables of the business.
+    ///   - participants: reaches those who do the parts.
+    ///   - settings: how patient it is.
+    ///   - failpoints: where to crash on demand, in tests.
+    ///   - logger: gets a line for all that an operator should know.
     public init(
         name: String? = nil, selfURL: String, database: PostgresDatabase, participants: any ParticipantPeers,
         settings: TransactionSettings = TransactionSettings(), failpoints: Failpoints = .none, logger: Logger
@@ -85,8 +89,10 @@ public final class TransactionInitiator: Service {
     /// What was decided on each of `xids`; one that was not decided is aborted by asking.
     ///
     /// One whose initiating transaction is still open stays `undecided`, and never holds up the others.
-    /// - Parameter onlyRead: leaves those alone that may still be decided; they are `undecided`. Those whose process is
-    ///   gone are aborted all the same.
+    /// - Parameters:
+    ///   - xids: the transactions that are asked about.
+    ///   - onlyRead: leaves those alone that may still be decided; they are `undecided`. Those whose process is gone
+    ///     are aborted all the same.
     public func decisions(on xids: [XID], onlyRead: Bool = false) async throws -> [XID: Decision] {
         var decisions = try await store.decisions(on: xids)
         var open = xids.filter { decisions[$0] == nil }

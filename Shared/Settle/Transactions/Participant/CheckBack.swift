@@ -20,7 +20,10 @@ public final class CheckBack: Service {
     /// Anything in it makes the next look happen now.
     private let signal = Mailbox<Void>(capacity: 1)
 
-    /// - Parameter peers: reaches the initiators.
+    /// - Parameters:
+    ///   - participant: the one whose branches are asked about.
+    ///   - peers: reaches the initiators.
+    ///   - logger: gets a line for all that an operator should know.
     public init(participant: Participant, peers: any InitiatorPeers, logger: Logger) {
         self.participant = participant
         self.peers = peers

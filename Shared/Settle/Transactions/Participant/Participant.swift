@@ -34,8 +34,12 @@ public final class Participant: Sendable {
     ///   - database: where the business tables and `settle.branch` are.
     ///   - ending: the same database, on other connections; some of them work on one batch at once.
     ///   - handlers: all that the participant can do, in all modes.
-    ///   - actionsCanEnd: false while the business tables are not yet as `handlers` need them. Branches in `tcc` and `saga`
-    ///     wait until then; those in `at` and `xa`, which hold what a migration may wait for, end without a handler.
+    ///   - settings: how patient it is.
+    ///   - failpoints: where to crash on demand, in tests.
+    ///   - actionsCanEnd: false while the business tables are not yet as `handlers` need them. Branches in `tcc` and
+    ///     `saga` wait until then; those in `at` and `xa`, which hold what a migration may wait for, end without a
+    ///     handler.
+    ///   - logger: gets a line for all that an operator should know.
     public init(
         name: String, database: PostgresDatabase, ending: PostgresDatabase, handlers: [BranchHandler],
         settings: TransactionSettings = TransactionSettings(), failpoints: Failpoints = .none,

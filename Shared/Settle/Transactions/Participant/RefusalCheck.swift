@@ -10,6 +10,7 @@ extension PostgresTransaction {
     ///   - table: the table, as SQL writes its name.
     ///   - keys: the values of its primary key, which has one column, that the refusal rests on.
     ///   - sql: a query that finds a row where the request can be served.
+    ///   - parameters: those of `sql`.
     /// - Throws: when the refusal would be premature: a `PostgresError` that `isRowHeld`, or `RowsChanged`. A participant
     ///   then waits for the row, and tries the request again.
     public func checkRefusal(
