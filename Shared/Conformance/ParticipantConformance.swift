@@ -38,6 +38,7 @@ public struct ParticipantConformance: Sendable {
     public var patience: Duration = .seconds(60)
 
     /// - Parameters:
+    ///   - url: base URL of the participant.
     ///   - token: accepted by the participant, and sent by it unless ``initiatorToken`` is set.
     ///   - action: one that it can do.
     ///   - body: what the action takes.

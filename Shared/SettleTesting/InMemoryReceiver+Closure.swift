@@ -14,7 +14,11 @@ extension InMemoryBroker {
     /// ```
     /// Each is done once for each key; copies get the same answer, and another body with a known key is a dead letter.
     ///
-    /// - Parameter perform: throws `TaskRefusal` for what will never be done.
+    /// - Parameters:
+    ///   - type: which tasks.
+    ///   - key: what two copies of one task have in common.
+    ///   - failpoints: as of the real receiver.
+    ///   - perform: throws `TaskRefusal` for what will never be done.
     public func receive<Body, Answer>(
         _ type: TaskType<Body, Answer>, key: @escaping @Sendable (Body) -> String, failpoints: Failpoints = .none,
         _ perform: @escaping @Sendable (Body) throws -> Answer

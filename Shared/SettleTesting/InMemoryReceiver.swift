@@ -25,7 +25,12 @@ public final class InMemoryReceiver<Applier: TaskApplier>: InMemoryParty {
     private let waiting = Mutex<[Waiting]>([])
     private let dead = Mutex<[(delivery: Delivery, reason: String)]>([])
 
-    /// - Parameter maxFailures: how often a task is tried that fails for an unknown reason; then it is a dead letter.
+    /// - Parameters:
+    ///   - route: which tasks it receives.
+    ///   - applier: does them.
+    ///   - broker: carries its messages.
+    ///   - failpoints: `inbox.beforeCommit`, `inbox.committed` and `inbox.answered`, as of the real one.
+    ///   - maxFailures: how often a task is tried that fails for an unknown reason; then it is a dead letter.
     @discardableResult
     public init(
         _ route: TaskRoute, applier: Applier, broker: InMemoryBroker, failpoints: Failpoints = .none,

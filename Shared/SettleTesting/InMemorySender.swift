@@ -27,6 +27,7 @@ public final class InMemorySender: InMemoryParty {
 
     /// - Parameters:
     ///   - routes: what it sends.
+    ///   - broker: carries its messages.
     ///   - maxAttempts: how often a task is sent before it is parked.
     ///   - failpoints: `finish.beforeCommit` and `finish.committed`, as of the real one.
     ///   - answered: called once for each task, with its first answer; the tasks that follow. When it throws, nothing is

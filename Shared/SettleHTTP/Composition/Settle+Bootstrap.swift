@@ -11,6 +11,7 @@ extension Settle {
     ///   - boot: what the process has made of its settings.
     ///   - routes: all tasks that the service sends or receives: those that may be signed.
     ///   - sendsThem: whether it sends them, and so has the settings of a sender.
+    ///   - deadLetters: where messages go that nobody can read.
     ///   - failpoints: where the service's own code may crash on demand, beside the points of Settle.
     /// - Throws: `SettingsError`.
     public convenience init(

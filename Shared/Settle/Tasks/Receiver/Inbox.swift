@@ -27,6 +27,7 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
     ///   - dedup: spares copies the way through `apply`; without it every task is applied, and the database says which
     ///     ones are copies. Nothing else is lost.
     ///   - setAside: keeps what cannot be applied now, and what nobody can read; run by the caller.
+    ///   - hook: stands around each batch.
     ///   - keys: tasks must be signed with them, and answers are.
     ///   - failpoints: where to crash on demand, in tests.
     ///   - logger: gets a line for all that an operator should know.

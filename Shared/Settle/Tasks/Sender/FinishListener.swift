@@ -27,6 +27,7 @@ public final class FinishListener: Sendable {
     ///   - scheduler: the one that sends the tasks.
     ///   - setAside: keeps answers that cannot be taken now; run by the caller.
     ///   - database: for its transactions, the one that `task` is in; it should not wait long for a lock.
+    ///   - hook: stands around each batch.
     ///   - probe: finds out which rows of the handler's are held, by the tasks' business keys.
     ///   - failpoints: where to crash on demand, in tests.
     ///   - logger: gets a line for all that an operator should know.
