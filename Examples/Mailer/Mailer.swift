@@ -13,7 +13,7 @@ struct Mailer {
             database: environment["DATABASE_URL"] ?? "", broker: environment["AMQP_URL"] ?? "", app: "mailer")
         settle.migrations("mailer", [mails])
         for type in [sendMail, sendIssue] {
-            settle.receive(type, key: \.id) { mail, tx in
+            settle.receive(type, dedupKey: \.id) { mail, tx in
                 guard mail.to.contains("@") else { throw TaskRefusal("'\(mail.to)' is no address") }
                 let rows = try tx.query(
                     "INSERT INTO mail (recipient, text) VALUES ($1, $2) RETURNING number",

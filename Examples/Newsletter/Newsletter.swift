@@ -15,7 +15,7 @@ protocol SomebodysConnection {
 func publish(_ issue: String, to subscribers: [String], in connection: some SomebodysConnection) async throws {
     let mails = try subscribers.map { subscriber in
         let key = "\(issue) \(subscriber)"
-        return try TaskDraft(sendIssue, key: key, Mail(id: key, to: subscriber, text: "\(issue) is out."))
+        return try TaskDraft(sendIssue, businessKey: key, Mail(id: key, to: subscriber, text: "\(issue) is out."))
     }
     let tasks = OutboxStatement(mails, schema: .settle)
     try await connection.query("INSERT INTO issue SELECT unnest($1::text[])", binds: [[issue]])
@@ -32,7 +32,7 @@ struct Newsletter {
             "newsletter", [Migration(name: "0001_issue", sql: "CREATE TABLE issue (title text PRIMARY KEY)")])
         let (answers, answered) = AsyncStream.makeStream(of: String.self)
         settle.answers(to: sendIssue) { tx, task, answer in
-            tx.afterCommit { _ in answered.yield("\(task.key): \(answer)") }
+            tx.afterCommit { _ in answered.yield("\(task.businessKey): \(answer)") }
         }
         let client = SomebodysClient(try PostgresConfiguration(url: url))
         let group = ServiceGroup(services: settle.services + [client.database], logger: Logger(label: "newsletter"))
@@ -43,7 +43,7 @@ struct Newsletter {
             try await client.withTransaction { connection in
                 try await publish("Issue \(UUID().uuidString.prefix(8))", to: subscribers, in: connection)
             }
-            settle.scheduler?.wake()  // else they are found within a second
+            settle.relay?.wake()  // else they are found within a second
             for await answer in answers.prefix(subscribers.count) { print(answer) }
             await group.triggerGracefulShutdown()
             try await tasks.waitForAll()

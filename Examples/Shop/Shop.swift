@@ -32,7 +32,7 @@ struct Shop {
                 case .finished(let sent): "mail \(sent.number)"
                 case .rejected(let reason): reason
                 }
-            tx.add("UPDATE purchase SET mailed = $2 WHERE id = $1", [.text(task.key), .text(said)])
+            tx.add("UPDATE purchase SET mailed = $2 WHERE id = $1", [.text(task.businessKey), .text(said)])
         }
         try settle.initiate(participants: ["wallet"])
 
@@ -46,7 +46,7 @@ struct Shop {
                     let balance: Balance = try await global.call("wallet", "charge", mode: .tcc, charge)
                     return try await global.commit { tx in
                         tx.add("INSERT INTO purchase (id, buyer) VALUES ($1, $2)", [.text(id), .text(purchase.buyer)])
-                        try tx.send(sendMail, key: id, Mail(id: id, to: purchase.mail, text: "It is yours."))
+                        try tx.send(sendMail, businessKey: id, Mail(id: id, to: purchase.mail, text: "It is yours."))
                         return Receipt(id: id, left: balance.left)
                     }
                 }

@@ -7,7 +7,7 @@ public final class RabbitMQConsumer: Service, Sendable {
     private let topology: Topology
     private let subscriptions: [Subscription]
     private let logger: Logger
-    private let inbox = ConsumerInbox()
+    private let inbox = DeliveryQueue()
 
     /// - Parameters:
     ///   - configuration: where the broker is, and how it is spoken to.

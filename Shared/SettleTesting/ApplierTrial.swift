@@ -64,7 +64,7 @@ final class ApplierTrial<Applier: TaskApplier>: Sendable where Applier.Body: Enc
         } catch {
             throw BrokenRule(.readable, "a body cannot be written, read and checked: \(error)")
         }
-        guard applier.key(of: read) == applier.key(of: body) else {
+        guard applier.dedupKey(of: read) == applier.dedupKey(of: body) else {
             throw BrokenRule(.readable, "a body has another key once it was written and read again")
         }
         let message = TaskMessage(
@@ -78,7 +78,7 @@ final class ApplierTrial<Applier: TaskApplier>: Sendable where Applier.Body: Enc
     private func copy(_ task: Received) throws -> Received { try read(task.body) }
 
     func expectOwnKeys(_ one: Received, _ other: Received) throws {
-        let keys = [applier.key(of: one.body), applier.key(of: other.body)]
+        let keys = [applier.dedupKey(of: one.body), applier.dedupKey(of: other.body)]
         guard keys[0] != keys[1] else {
             throw BrokenRule(.readable, "task 1 and task 2 have the same key, '\(keys[0])'")
         }
@@ -158,7 +158,7 @@ final class ApplierTrial<Applier: TaskApplier>: Sendable where Applier.Body: Enc
     }
 
     func conflict(_ task: Received, _ other: Received) async throws {
-        guard applier.key(of: task.body) == applier.key(of: other.body) else {
+        guard applier.dedupKey(of: task.body) == applier.dedupKey(of: other.body) else {
             throw BrokenRule(.conflict, "the conflicting task has another key")
         }
         let before = try await look()

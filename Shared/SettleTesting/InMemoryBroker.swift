@@ -54,7 +54,7 @@ public final class InMemoryBroker: MessagePublisher {
     /// Exchanges (direct and fanout), queues and bindings.
     public func declare(_ topology: Topology) { state.withLock { $0.topology = $0.topology.merging(topology) } }
 
-    /// Takes a receiver: also a real one's, an `Inbox` or a `FinishListener`.
+    /// Takes a receiver: also a real one's, an `TaskReceiver` or a `AnswerReceiver`.
     public func subscribe(_ subscription: Subscription) { subscribe(subscription, takesTasks: false) }
 
     func subscribe(_ subscription: Subscription, takesTasks: Bool) {

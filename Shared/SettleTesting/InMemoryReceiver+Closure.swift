@@ -7,7 +7,7 @@ extension InMemoryBroker {
     /// Has the tasks of `type` done by a closure: the other service, where a test is about their sender.
     ///
     /// ```swift
-    /// broker.receive(charge, key: \.orderId) { charge in
+    /// broker.receive(charge, dedupKey: \.orderId) { charge in
     ///     guard charge.amount < 100 else { throw TaskRefusal("too much") }
     ///     return Receipt(number: 7)
     /// }
@@ -16,14 +16,14 @@ extension InMemoryBroker {
     ///
     /// - Parameters:
     ///   - type: which tasks.
-    ///   - key: what two copies of one task have in common.
+    ///   - dedupKey: what two copies of one task have in common.
     ///   - failpoints: as of the real receiver.
     ///   - perform: throws `TaskRefusal` for what will never be done.
     public func receive<Body, Answer>(
-        _ type: TaskType<Body, Answer>, key: @escaping @Sendable (Body) -> String, failpoints: Failpoints = .none,
+        _ type: TaskType<Body, Answer>, dedupKey: @escaping @Sendable (Body) -> String, failpoints: Failpoints = .none,
         _ perform: @escaping @Sendable (Body) throws -> Answer
     ) {
-        let applier = RememberingApplier<Body>(key: key) { body in
+        let applier = RememberingApplier<Body>(key: dedupKey) { body in
             let answer = try perform(body)
             return Answer.self == Done.self ? nil : String(decoding: try JSONEncoder().encode(answer), as: UTF8.self)
         }
@@ -47,7 +47,7 @@ private final class RememberingApplier<Body: Codable & Sendable>: TaskApplier {
         self.perform = perform
     }
 
-    func key(of body: Body) -> String { keyOf(body) }
+    func dedupKey(of body: Body) -> String { keyOf(body) }
     func check(_ body: Body) throws {}
 
     func apply(_ tasks: [ReceivedTask<Body>]) async throws -> [TaskOutcome] {

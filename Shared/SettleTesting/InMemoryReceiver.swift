@@ -144,8 +144,8 @@ public final class InMemoryReceiver<Applier: TaskApplier>: InMemoryParty {
         var rounds: [[Item]] = []
         var occurrences: [ByteKey: Int] = [:]
         for item in items {
-            let round = occurrences[ByteKey(applier.key(of: item.task.body)), default: 0]
-            occurrences[ByteKey(applier.key(of: item.task.body))] = round + 1
+            let round = occurrences[ByteKey(applier.dedupKey(of: item.task.body)), default: 0]
+            occurrences[ByteKey(applier.dedupKey(of: item.task.body))] = round + 1
             if round == rounds.count { rounds.append([]) }
             rounds[round].append(item)
         }

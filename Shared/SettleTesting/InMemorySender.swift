@@ -97,7 +97,7 @@ public final class InMemorySender: InMemoryParty {
         let task = TaskMessage(
             id: id, createTime: Self.createTime, updateTime: Self.createTime, taskType: draft.route.taskType,
             mqExchange: draft.route.exchange, mqRoutingkey: draft.route.routingKey, requestBody: draft.requestBody,
-            status: TaskStatus.pending.rawValue, errormsg: nil)
+            status: TaskState.pending.rawValue, errormsg: nil)
         return OutboundMessage(
             exchange: draft.route.exchange, routingKey: draft.route.routingKey, messageID: String(id),
             body: Array(try JSONEncoder().encode(task)), headers: TraceHeader.headers(draft.traceParent))

@@ -23,7 +23,7 @@ struct InMemoryTests {
         let fails: Bool
         init(fails: Bool = false) { self.fails = fails }
 
-        func key(of body: Mail) -> String { body.order }
+        func dedupKey(of body: Mail) -> String { body.order }
         func check(_ body: Mail) throws {
             if body.address.isEmpty { throw UnreadableMessage(description: "no address") }
         }
@@ -168,7 +168,7 @@ struct InMemoryTests {
         let charge = TaskType("charge", in: "shop", body: Mail.self, answer: Receipt.self)
         let broker = InMemoryBroker(copies: 2)
         let calls = Mutex(0)
-        broker.receive(charge, key: \.order) { mail in
+        broker.receive(charge, dedupKey: \.order) { mail in
             guard mail.address != "nobody" else { throw TaskRefusal("no such address") }
             return Receipt(
                 number: calls.withLock { calls in

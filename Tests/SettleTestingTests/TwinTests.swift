@@ -67,7 +67,7 @@ struct TwinTests {
     func receivers(copies: Int) async throws {
         let real = try await run(copies: copies) { broker, database in
             broker.declare(.tasks([Self.route], deadLetters: Self.deadLetters))
-            let inbox = Inbox(
+            let inbox = TaskReceiver(
                 route: Self.route, applier: CreditApplier(database), publisher: broker,
                 setAside: SetAside(
                     database: database,
@@ -97,9 +97,9 @@ struct TwinTests {
         ]
         try await TestBase.with(sets) { database in
             let broker = InMemoryBroker(copies: 2)
-            let scheduler = TaskScheduler(database: database, publisher: broker, logger: TestBase.quiet)
-            let listener = FinishListener(
-                scheduler: scheduler,
+            let relay = OutboxRelay(database: database, publisher: broker, logger: TestBase.quiet)
+            let listener = AnswerReceiver(
+                relay: relay,
                 setAside: SetAside(
                     database: database,
                     deadLetters: DeadLetters(route: Self.deadLetters, publisher: broker, logger: TestBase.quiet),
@@ -107,9 +107,9 @@ struct TwinTests {
             ) { _, _ in }
             InMemoryReceiver(Self.route, applier: CreditApplier(database), broker: broker)
             broker.subscribe(listener.subscription(to: Self.route))
-            try await TestBase.running([scheduler]) {
+            try await TestBase.running([relay]) {
                 try await database.transaction { transaction in
-                    scheduler.outbox.add(
+                    relay.outbox.add(
                         try ["k1", "k2", "k3"].map {
                             try TaskDraft(Self.route, businessKey: $0, body: Credit(key: $0, account: "ann"))
                         }, in: transaction)

@@ -36,8 +36,8 @@ extension Settle {
         registry.add { content in
             content.sent += routes
             content.receivers.append { [messageDatabase, configuration, logger] messaging in
-                let listener = FinishListener(
-                    scheduler: messaging.scheduler, setAside: messaging.setAside, database: messageDatabase,
+                let listener = AnswerReceiver(
+                    relay: messaging.relay, setAside: messaging.setAside, database: messageDatabase,
                     probe: probe, hook: configuration.hook, failpoints: configuration.failpoints, logger: logger,
                     handler: handler)
                 return routes.map { listener.subscription(to: $0) }
@@ -55,24 +55,24 @@ extension Settle {
     ///
     /// - Parameters:
     ///   - type: what is received.
-    ///   - key: what two copies of one task have in common, and two tasks have not: 1 to 512 bytes. A task with a known
+    ///   - dedupKey: what two copies of one task have in common, and two tasks have not: 1 to 512 bytes. A task with a known
     ///     key and another body is a dead letter.
     ///   - perform: does the task, and answers it.
     public func receive<Body, Answer>(
-        _ type: TaskType<Body, Answer>, key: @escaping @Sendable (Body) -> String,
+        _ type: TaskType<Body, Answer>, dedupKey: @escaping @Sendable (Body) -> String,
         _ perform: @escaping @Sendable (Body, borrowing Transaction) throws -> Answer
     ) {
-        keepInbox(type, key: key) { body, transaction in
+        keepInbox(type, dedupKey: dedupKey) { body, transaction in
             String(decoding: try JSONEncoder().encode(try perform(body, transaction)), as: UTF8.self)
         }
     }
 
     /// The same for a type that has nothing to answer but that it is done.
     public func receive<Body>(
-        _ type: TaskType<Body, Done>, key: @escaping @Sendable (Body) -> String,
+        _ type: TaskType<Body, Done>, dedupKey: @escaping @Sendable (Body) -> String,
         _ perform: @escaping @Sendable (Body, borrowing Transaction) throws -> Void
     ) {
-        keepInbox(type, key: key) { body, transaction in
+        keepInbox(type, dedupKey: dedupKey) { body, transaction in
             try perform(body, transaction)
             return nil
         }
@@ -84,7 +84,7 @@ extension Settle {
         registry.add { content in
             content.received.append(route)
             content.receivers.append { [configuration, logger] messaging in
-                let inbox = Inbox(
+                let inbox = TaskReceiver(
                     route: route, applier: applier, publisher: messaging.publisher, dedup: messaging.dedup,
                     setAside: messaging.setAside, keys: configuration.keys, hook: configuration.hook,
                     failpoints: configuration.failpoints,
@@ -95,13 +95,13 @@ extension Settle {
     }
 
     private func keepInbox<Body, Answer>(
-        _ type: TaskType<Body, Answer>, key: @escaping @Sendable (Body) -> String,
+        _ type: TaskType<Body, Answer>, dedupKey: @escaping @Sendable (Body) -> String,
         _ perform: @escaping @Sendable (Body, borrowing Transaction) throws -> String?
     ) {
         registry.add { $0.keepsInbox = true }
         receive(
             type.route,
-            applier: InboxApplier(type.route.queue, database: messageDatabase, key: key) { [sender] in
+            applier: InboxApplier(type.route.queue, database: messageDatabase, key: dedupKey) { [sender] in
                 try perform($0, Transaction($1, sender))
             })
     }
@@ -110,9 +110,9 @@ extension Settle {
 /// A task of the application's own that was answered just now.
 public struct SentTask<Body: Sendable>: Sendable {
     /// Its number in `task` and `task_his`.
-    public let id: Int64
-    /// What it was about.
-    public let key: String
+    public let taskId: Int64
+    /// What it was about, for people.
+    public let businessKey: String
     /// What its receiver was told.
     public let body: Body
     /// The trace that it belongs to; a task that follows goes on with it.
@@ -121,8 +121,8 @@ public struct SentTask<Body: Sendable>: Sendable {
 
 extension SentTask where Body: Decodable {
     fileprivate init(_ task: AnsweredTask, _ decoder: JSONDecoder) throws {
-        id = task.id
-        key = task.businessKey
+        taskId = task.id
+        businessKey = task.businessKey
         traceParent = task.traceParent
         body = try decoder.decode(Body.self, from: Data(task.requestBody.utf8))
     }

@@ -36,17 +36,18 @@ extension Settle {
         ///
         /// - Parameters:
         ///   - type: what is sent: one that the application said it sends.
-        ///   - key: what it is about, an order's id for instance; for people, and for looking tasks up.
+        ///   - businessKey: what it is about, an order's id for instance; for people, and for looking tasks up.
         ///   - body: what its receiver needs to know.
         ///   - traceParent: the W3C trace that it belongs to; the current one when left out.
         /// - Throws: `UnknownTaskType` when the application did not say that it sends such tasks: nobody would take the
         ///   answer.
         public func send<Body, Answer>(
-            _ type: TaskType<Body, Answer>, key: String, _ body: Body, traceParent: String? = TraceHeader.current()
+            _ type: TaskType<Body, Answer>, businessKey: String, _ body: Body,
+            traceParent: String? = TraceHeader.current()
         ) throws {
             guard sender.registry.sends(type.route) else { throw UnknownTaskType(name: type.name) }
             sender.outbox.add(
-                try TaskDraft(type.route, businessKey: key, body: body, traceParent: traceParent), in: postgres)
+                try TaskDraft(type.route, businessKey: businessKey, body: body, traceParent: traceParent), in: postgres)
         }
     }
 

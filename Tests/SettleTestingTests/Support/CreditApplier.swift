@@ -45,7 +45,7 @@ struct CreditApplier: TaskApplier {
         self.fault = fault
     }
 
-    func key(of body: Credit) -> String { fault == .sameKeys ? "key" : body.key }
+    func dedupKey(of body: Credit) -> String { fault == .sameKeys ? "key" : body.key }
 
     func check(_ body: Credit) throws {
         if fault == .refusesInCheck { throw UnreadableMessage(description: "never") }

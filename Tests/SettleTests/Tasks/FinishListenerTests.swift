@@ -13,10 +13,10 @@ struct FinishListenerTests {
 
     private func listener(
         _ pool: PostgresDatabase, failpoints: Failpoints = .none, handler: @escaping AnswerHandler
-    ) -> FinishListener {
-        let scheduler = TaskScheduler(database: pool, publisher: publisher, logger: Testbed.quiet)
-        return FinishListener(
-            scheduler: scheduler,
+    ) -> AnswerReceiver {
+        let relay = OutboxRelay(database: pool, publisher: publisher, logger: Testbed.quiet)
+        return AnswerReceiver(
+            relay: relay,
             setAside: SetAside(
                 database: pool,
                 deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: Testbed.quiet),

@@ -5,7 +5,7 @@ package struct Answer: Sendable, Hashable {
     package let id: Int64
     package let taskType: String?
     /// `finished` or `rejected`.
-    package let status: TaskStatus
+    package let status: TaskState
     package let errormsg: String?
     /// Of the task, as it was sent; nil when a peer left it out.
     package var requestBody: String?

@@ -27,8 +27,8 @@ public struct TaskDraft: Sendable {
     }
 
     /// One of `type`, in the current trace.
-    public init<Body, Answer>(_ type: TaskType<Body, Answer>, key: String, _ body: Body) throws {
-        try self.init(type.route, businessKey: key, body: body)
+    public init<Body, Answer>(_ type: TaskType<Body, Answer>, businessKey: String, _ body: Body) throws {
+        try self.init(type.route, businessKey: businessKey, body: body)
     }
 }
 
