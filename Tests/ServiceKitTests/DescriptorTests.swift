@@ -1,4 +1,5 @@
 import Foundation
+import SettleHTTPTestSupport
 import SettleTestSupport
 import Testing
 
@@ -39,7 +40,7 @@ struct DescriptorTests {
 
     @Test("of 128 descriptors half are for connections; what comes beyond is told so, and served once there is room")
     func bound() async throws {
-        let port = try LiveService.freePort()
+        let port = try Ports.take()
         let process = try Self.start(port: port)
         defer { process.terminate() }
         try await Self.untilServed(port)

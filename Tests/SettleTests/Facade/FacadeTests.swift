@@ -3,6 +3,7 @@ import SettlePostgres
 import SettleRabbitMQ
 import SettleSchema
 import ServiceLifecycle
+import SettleTestSupport
 import Synchronization
 import Testing
 
@@ -32,7 +33,7 @@ struct FacadeTests {
     private func app(_ name: String, _ database: TestDatabase) throws -> Settle {
         let settle = try Settle(
             database: database.url, broker: Testbed.amqpURL, app: "\(namespace)-\(name)",
-            logger: Testbed.quiet)
+            logger: quiet)
         settle.migrations(name, [Self.table])
         return settle
     }
@@ -62,7 +63,7 @@ struct FacadeTests {
                 receiver.receive(note, key: \.id) { charge, transaction in
                     transaction.add("INSERT INTO log VALUES ($1, 'noted')", [.text("note " + charge.id)])
                 }
-                try await Testbed.serving(sender.services + receiver.services) {
+                try await serving(sender.services + receiver.services) {
                     try await sender.transaction { transaction in
                         try transaction.send(charge, key: "a", Charge(id: "a", amount: 5))
                         try transaction.send(charge, key: "b", Charge(id: "b", amount: 500))
@@ -73,10 +74,9 @@ struct FacadeTests {
                             throw CancellationError()
                         }
                     }
-                    try #expect(
-                        await Testbed.eventually {
-                            try await mine.number("SELECT count(*) FROM settle.task_his") == 4
-                        })
+                    try await eventually {
+                        try await mine.number("SELECT count(*) FROM settle.task_his") == 4
+                    }
                 }
                 try #expect(await said(mine) == ["a: number 6", "b: too much"])
                 try #expect(await said(theirs) == ["a: charged", "note a: noted", "note b: noted"])
@@ -95,7 +95,7 @@ struct FacadeTests {
         try await TestDatabase.empty { database in
             let settle = try app("sender", database)
             settle.sends(note)
-            try await Testbed.serving(settle.services) {
+            try await serving(settle.services) {
                 await #expect(throws: UnknownTaskType.self) { try await sendCharge(settle) }
                 try #expect(await database.number("SELECT count(*) FROM settle.task") == 0)
             }
@@ -110,9 +110,9 @@ struct FacadeTests {
     @Test("without a broker and without Redis there are transactions, and readiness says what there is")
     func alone() async throws {
         try await TestDatabase.empty { database in
-            let settle = try Settle(database: database.url, broker: nil, app: "alone", logger: Testbed.quiet)
+            let settle = try Settle(database: database.url, broker: nil, app: "alone", logger: quiet)
             settle.migrations("alone", [Self.table])
-            try await Testbed.serving(settle.services) {
+            try await serving(settle.services) {
                 try await settle.transaction { $0.add("INSERT INTO log VALUES ('a', 'b')") }
                 #expect(settle.checks.map(\.name) == ["postgres"])
                 #expect(await settle.checks[0].isWell())
@@ -132,7 +132,7 @@ struct FacadeTests {
             configuration.broker = try RabbitMQConfiguration(url: try #require(Testbed.amqpURL))
             configuration.schema = schema
             configuration.migrates = false
-            let settle = Settle(configuration, logger: Testbed.quiet)
+            let settle = Settle(configuration, logger: quiet)
             let note = note
             settle.migrations(own)
             settle.sends(note)
@@ -141,7 +141,7 @@ struct FacadeTests {
             }
             let (failures, failed) = AsyncStream.makeStream(of: String.self)
             settle.libraryMigration.afterFailure { failed.yield("\($0)") }
-            try await Testbed.serving(settle.services) {
+            try await serving(settle.services) {
                 for await failure in failures {
                     #expect(failure.contains("settle_0001_tasks"))
                     break
@@ -152,10 +152,9 @@ struct FacadeTests {
                 }
                 try await settle.waitUntilMigrated()
                 try await settle.transaction { try $0.send(note, key: "a", Charge(id: "a", amount: 1)) }
-                try #expect(
-                    await Testbed.eventually {
-                        try await database.number(#"SELECT count(*) FROM "Outbox".task_his"#) == 1
-                    })
+                try await eventually {
+                    try await database.number(#"SELECT count(*) FROM "Outbox".task_his"#) == 1
+                }
             }
             try #expect(await database.number(#"SELECT count(*) FROM "Outbox".log"#) == 1)
             try #expect(await database.number("SELECT count(*) FROM public.task") == 0)
@@ -189,11 +188,11 @@ struct FacadeTests {
         _ reply: BranchReply<Data>?, _ body: (Settle, Peers, TestDatabase) async throws -> Void
     ) async throws {
         try await TestDatabase.empty { database in
-            let settle = try Settle(database: database.url, broker: nil, app: "shop", logger: Testbed.quiet)
+            let settle = try Settle(database: database.url, broker: nil, app: "shop", logger: quiet)
             let peers = Peers(reply)
             settle.migrations("shop", [Self.table])
             settle.initiate(selfURL: "http://shop.test", participants: peers)
-            try await Testbed.serving(settle.services) { try await body(settle, peers, database) }
+            try await serving(settle.services) { try await body(settle, peers, database) }
         }
     }
 
@@ -208,7 +207,7 @@ struct FacadeTests {
                 }
             }
             #expect(receipt == Receipt(number: 7))
-            try #expect(await Testbed.eventually { peers.ended.withLock { $0 == [.commit] } })
+            try await eventually { peers.ended.withLock { $0 == [.commit] } }
             try #expect(await said(database) == ["a: bought"])
         }
     }

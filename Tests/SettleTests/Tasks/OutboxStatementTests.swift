@@ -1,6 +1,7 @@
 import Foundation
 import SettlePostgres
 import SettleRabbitMQ
+import SettleTestSupport
 import Testing
 
 @testable import Settle
@@ -55,9 +56,9 @@ struct OutboxStatementTests {
             settings.scanInterval = scanInterval
             let scheduler = TaskScheduler(
                 settings: settings, database: database.pool, schema: schema, publisher: publisher,
-                logger: Testbed.quiet)
+                logger: quiet)
             let foreign = try TestDatabase.connect(database.url, connections: 1)
-            try await Testbed.serving([foreign, scheduler]) {
+            try await serving([foreign, scheduler]) {
                 try await body(database, scheduler, ForeignClient(database: foreign))
             }
         }
@@ -86,7 +87,7 @@ struct OutboxStatementTests {
                 #expect(ids == ids.sorted())
             }
             scheduler.wake()
-            #expect(try await Testbed.eventually { publisher.messages.count == 2 })
+            try await eventually { publisher.messages.count == 2 }
             let messages = try publisher.messages.map {
                 try JSONDecoder().decode(TaskMessage.self, from: Data($0.body)).requestBody
             }
@@ -105,7 +106,7 @@ struct OutboxStatementTests {
             try await client.withTransaction { query in
                 _ = try query(statement.sql, statement.binds.map { .textArray($0) })
             }
-            #expect(try await Testbed.eventually { publisher.messages.count == 700 })
+            try await eventually { publisher.messages.count == 700 }
         }
     }
 
@@ -146,7 +147,7 @@ struct OutboxStatementTests {
             }
             #expect(status == 0)
             scheduler.wake()
-            #expect(try await Testbed.eventually { publisher.messages.count == 1 })
+            try await eventually { publisher.messages.count == 1 }
             #expect(try await scheduler.store.tasks(about: "it's").map(\.status) == ["pending"])
         }
     }
