@@ -94,6 +94,15 @@ refused() {
     fi
 }
 
+# refuses DESCRIPTION CODES METHOD URL [BODY [curl options…]]: that request is, as an internal caller after `as=internal`.
+refuses() {
+    local description="$1" codes="$2" request=call
+    shift 2
+    (($# == 2)) || request=send
+    "$request${as:+_$as}" "$@"
+    refused "$description" "$codes"
+}
+
 # eventually DESCRIPTION EXPECTED COMMAND…: until the command prints what is expected, at most 30 s.
 eventually() {
     local description="$1" expected="$2" deadline=$((SECONDS + 30)) now=""

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154  # of `servers`, which sources this
+# shellcheck disable=SC2034,SC2154  # shared with `servers`, which sources this
 # PostgreSQL: every commit reaches the disk, prepared transactions on, one role and database for each service.
 
 postgres_port=$((port_base + 432))

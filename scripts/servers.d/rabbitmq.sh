@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154  # of `servers`, which sources this
+# shellcheck disable=SC2034,SC2154  # shared with `servers`, which sources this
 # RabbitMQ: own node, own cookie, own epmd, so that no other Erlang on the machine meets it.
 
 amqp_port=$((port_base + 672))

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2154  # of `servers`, which sources this
+# shellcheck disable=SC2034,SC2154  # shared with `servers`, which sources this
 # Redis: a fast path only, so nothing is written to disk.
 
 redis_port=$((port_base + 379))
