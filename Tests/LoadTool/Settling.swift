@@ -35,7 +35,8 @@ struct Settling: AsyncParsableCommand {
         try report.end()
     }
 
-    private static func median(_ times: [Double]) -> Double { times.sorted()[times.count / 2] }
+    /// To a tenth.
+    private static func median(_ times: [Double]) -> Double { (times.sorted()[times.count / 2] * 10).rounded() / 10 }
 
     private struct Order: Decodable {
         struct Task: Decodable { let deleteTime: Double? }

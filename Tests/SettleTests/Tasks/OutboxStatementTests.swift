@@ -134,18 +134,13 @@ struct OutboxStatementTests {
         try await with { database, scheduler, _ in
             let statement = OutboxRowStatement(try draft("it's"))
             let values = statement.binds.map { "'" + $0.replacing("'", with: "''") + "'" }.joined(separator: ", ")
-            let psql = Process()
-            psql.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-            psql.arguments = [
-                "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--single-transaction", database.url,
-                "--command=INSERT INTO ledger VALUES ('business', 1)",
-                "--command=PREPARE outbox AS \(statement.sql)", "--command=EXECUTE outbox (\(values))",
-            ]
-            let status = try await withCheckedThrowingContinuation { continuation in
-                psql.terminationHandler = { continuation.resume(returning: $0.terminationStatus) }
-                do { try psql.run() } catch { continuation.resume(throwing: error) }
-            }
-            #expect(status == 0)
+            try await Command.run(
+                "/usr/bin/env",
+                [
+                    "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--single-transaction", database.url,
+                    "--command=INSERT INTO ledger VALUES ('business', 1)",
+                    "--command=PREPARE outbox AS \(statement.sql)", "--command=EXECUTE outbox (\(values))",
+                ])
             scheduler.wake()
             try await eventually { publisher.messages.count == 1 }
             #expect(try await scheduler.store.tasks(about: "it's").map(\.status) == ["pending"])
