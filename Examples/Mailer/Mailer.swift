@@ -12,7 +12,7 @@ struct Mailer {
         let settle = try Settle(
             database: environment["DATABASE_URL"] ?? "", broker: environment["AMQP_URL"] ?? "", app: "mailer")
         settle.migrations("mailer", [mails])
-        settle.receive(sendMail, key: \.id) { mail, tx in
+        settle.receive(sendMail, dedupKey: \.id) { mail, tx in
             guard mail.to.contains("@") else { throw TaskRefusal("'\(mail.to)' is no address") }
             let rows = try tx.query(
                 "INSERT INTO mail (recipient, text) VALUES ($1, $2) RETURNING number", [.text(mail.to), .text(mail.text)])

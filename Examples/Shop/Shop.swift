@@ -46,7 +46,7 @@ struct Shop {
                     let balance: Balance = try await global.call("wallet", "charge", mode: .tcc, charge)
                     return try await global.commit { tx in
                         tx.add("INSERT INTO purchase (id, buyer) VALUES ($1, $2)", [.text(id), .text(purchase.buyer)])
-                        try tx.send(sendMail, key: id, Mail(id: id, to: purchase.mail, text: "It is yours."))
+                        try tx.send(sendMail, businessKey: id, Mail(id: id, to: purchase.mail, text: "It is yours."))
                         return Receipt(id: id, left: balance.left)
                     }
                 }

@@ -19,7 +19,7 @@ struct OrderWriter: Sendable {
     init(database: PostgresDatabase, outbox: Outbox, initiator: TransactionInitiator, failpoints: Failpoints) {
         let insert = InsertOrders(database: database, outbox: outbox, initiator: initiator, failpoints: failpoints)
         batches = Batcher(
-            limit: 64, lanes: 4, maxWaiting: Self.maxWaiting, maxBytes: Self.maxBytes,
+            limit: 64, concurrency: 4, maxWaiting: Self.maxWaiting, maxBytes: Self.maxBytes,
             size: { $0.order.roughSize + $0.task.roughSize }
         ) { await insert($0) }
     }

@@ -11,7 +11,7 @@ import ShopContract
 struct DeductStockApplier: TaskApplier {
     let database: PostgresDatabase
 
-    func key(of body: StockChange) -> String { body.orderId }
+    func dedupKey(of body: StockChange) -> String { body.orderId }
 
     func check(_ body: StockChange) throws { try body.check() }
 

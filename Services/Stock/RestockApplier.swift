@@ -8,7 +8,7 @@ import ShopContract
 struct RestockApplier: TaskApplier {
     let database: PostgresDatabase
 
-    func key(of body: StockChange) -> String { body.orderId }
+    func dedupKey(of body: StockChange) -> String { body.orderId }
 
     func check(_ body: StockChange) throws { try body.check() }
 

@@ -7,7 +7,7 @@ import ShopContract
 struct RefundPointApplier: TaskApplier {
     let database: PostgresDatabase
 
-    func key(of body: AddPoint) -> String { body.orderId }
+    func dedupKey(of body: AddPoint) -> String { body.orderId }
 
     func check(_ body: AddPoint) throws { try body.check() }
 

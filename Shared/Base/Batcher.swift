@@ -19,7 +19,7 @@ public final class Batcher<Item: Sendable, Outcome: Sendable>: Sendable {
     }
 
     private let limit: Int
-    private let lanes: Int
+    private let concurrency: Int
     private let maxWaiting: Int
     private let maxBytes: Int
     private let size: @Sendable (Item) -> Int
@@ -28,20 +28,20 @@ public final class Batcher<Item: Sendable, Outcome: Sendable>: Sendable {
 
     /// - Parameters:
     ///   - limit: how many items a batch holds at most.
-    ///   - lanes: how many batches may be on their way at once.
+    ///   - concurrency: how many batches may be on their way at once.
     ///   - maxWaiting: how many items may gather.
     ///   - maxBytes: how many bytes the items that gather may have together. A single one is taken whatever its size.
     ///   - size: about how many bytes an item keeps.
     ///   - perform: does a batch; returns one outcome per item, in order. What it throws, every item of it throws. It
     ///     runs in a task that belongs to nobody: it has no caller's task-local values, and no caller's priority.
     public init(
-        limit: Int, lanes: Int = 1, maxWaiting: Int = 16_384, maxBytes: Int = .max,
+        limit: Int, concurrency: Int = 1, maxWaiting: Int = 16_384, maxBytes: Int = .max,
         size: @escaping @Sendable (Item) -> Int = { _ in 0 },
         perform: @escaping @Sendable ([Item]) async throws -> [Outcome]
     ) {
-        precondition(limit > 0 && lanes > 0 && maxWaiting > 0 && maxBytes > 0)
+        precondition(limit > 0 && concurrency > 0 && maxWaiting > 0 && maxBytes > 0)
         self.limit = limit
-        self.lanes = lanes
+        self.concurrency = concurrency
         self.maxWaiting = maxWaiting
         self.maxBytes = maxBytes
         self.size = size
@@ -68,7 +68,7 @@ public final class Batcher<Item: Sendable, Outcome: Sendable>: Sendable {
                 }
                 state.waiting.append(Waiting(item: item, bytes: bytes, continuation: continuation))
                 state.bytes += bytes
-                guard state.running < lanes else { return false }
+                guard state.running < concurrency else { return false }
                 state.running += 1
                 return true
             }

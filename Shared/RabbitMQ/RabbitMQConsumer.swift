@@ -7,7 +7,7 @@ public final class RabbitMQConsumer: Service, Sendable {
     private let topology: Topology
     private let subscriptions: [Subscription]
     private let logger: Logger
-    private let inbox = ConsumerInbox()
+    private let inbox = DeliveryQueue()
 
     /// - Parameter topology: declared on every new connection, and when a queue was deleted.
     public init(

@@ -9,7 +9,7 @@ public final class RabbitMQPublisher: Service, Sendable {
     private let topology: Topology
     private let window: Int
     private let logger: Logger
-    private let inbox: PublishInbox
+    private let inbox: PublishQueue
 
     /// - Parameters:
     ///   - topology: declared on every new connection.
@@ -19,7 +19,7 @@ public final class RabbitMQPublisher: Service, Sendable {
         self.topology = topology
         self.window = max(window, 1)
         self.logger = logger
-        inbox = PublishInbox(maxWaiting: configuration.maxWaiting, maxBytes: configuration.maxWaitingBytes)
+        inbox = PublishQueue(maxWaiting: configuration.maxWaiting, maxBytes: configuration.maxWaitingBytes)
     }
 
     /// Whether there is a connection, blocked or not.

@@ -9,14 +9,14 @@ import Synchronization
 public final class RedisClient: Service, Sendable {
     private let configuration: RedisConfiguration
     private let logger: Logger
-    private let inbox: RedisInbox
+    private let inbox: CommandQueue
     private let isStarted = Atomic(false)
 
     /// Does not connect yet: ``run()`` does.
     public init(_ configuration: RedisConfiguration, logger: Logger) {
         self.configuration = configuration
         self.logger = logger
-        inbox = RedisInbox(maxWaiting: configuration.maxWaiting, maxWaitingBytes: configuration.maxWaitingBytes)
+        inbox = CommandQueue(maxWaiting: configuration.maxWaiting, maxWaitingBytes: configuration.maxWaitingBytes)
     }
 
     /// Whether commands are accepted: there is a connection, and Redis takes writes.
@@ -53,7 +53,7 @@ public final class RedisClient: Service, Sendable {
         if commands.isEmpty { return [] }
         guard commands.allSatisfy({ !$0.arguments.isEmpty }) else { throw .emptyCommand }
         return try await withCheckedContinuation { answer in
-            inbox.add(RedisInbox.Job(commands: commands, answer: answer))
+            inbox.add(CommandQueue.Job(commands: commands, answer: answer))
         }.get()
     }
 }

@@ -5,7 +5,7 @@ import Logging
 /// The connection's thread: connect, serve until something breaks, back off, again.
 struct RedisWorker {
     let configuration: RedisConfiguration
-    let inbox: RedisInbox
+    let inbox: CommandQueue
     let logger: Logger
 
     func run() {
@@ -55,7 +55,7 @@ struct RedisWorker {
 
     /// Throws also when Redis says that it cannot be used: another connection may lead to another server, and begins
     /// with a probe.
-    private func carryOut(_ jobs: [RedisInbox.Job], on connection: RedisConnection) throws(RedisError) {
+    private func carryOut(_ jobs: [CommandQueue.Job], on connection: RedisConnection) throws(RedisError) {
         let replies: [RedisReply]
         do throws(RedisError) {
             replies = try connection.exchange(jobs.flatMap(\.commands))

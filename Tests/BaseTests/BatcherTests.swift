@@ -57,10 +57,10 @@ struct BatcherTests {
         #expect(gate.seen.map(\.count) == [1, 4, 4, 2])
     }
 
-    @Test("so many batches are on their way at once as there are lanes")
-    func lanes() async throws {
+    @Test("so many batches are on their way at once as there are concurrency")
+    func concurrency() async throws {
         let running = Mutex((now: 0, most: 0))
-        let batcher = Batcher<Int, Int>(limit: 1, lanes: 3) { batch in
+        let batcher = Batcher<Int, Int>(limit: 1, concurrency: 3) { batch in
             running.withLock { $0 = ($0.now + 1, max($0.most, $0.now + 1)) }
             for _ in 0..<20 { await Task.yield() }
             running.withLock { $0.now -= 1 }
@@ -97,7 +97,7 @@ struct BatcherTests {
 
     @Test("each caller gets its own outcome")
     func ownOutcome() async throws {
-        let batcher = Batcher<Int, Int>(limit: 7, lanes: 2) { batch in
+        let batcher = Batcher<Int, Int>(limit: 7, concurrency: 2) { batch in
             await Task.yield()
             return batch.map { $0 + 1 }
         }

@@ -5,25 +5,25 @@ import Testing
 @Suite("Redis inbox")
 struct RedisInboxTests {
     /// Adds a job as `send` does and returns its result.
-    private static func add(_ commands: [RedisCommand], to inbox: RedisInbox) async -> Result<[RedisReply], RedisError>
+    private static func add(_ commands: [RedisCommand], to inbox: CommandQueue) async -> Result<[RedisReply], RedisError>
     {
-        await withCheckedContinuation { inbox.add(RedisInbox.Job(commands: commands, answer: $0)) }
+        await withCheckedContinuation { inbox.add(CommandQueue.Job(commands: commands, answer: $0)) }
     }
 
-    private static func take(from inbox: RedisInbox) -> [RedisInbox.Job] {
+    private static func take(from inbox: CommandQueue) -> [CommandQueue.Job] {
         guard case .jobs(let jobs) = inbox.take(timeout: .zero) else { return [] }
         return jobs
     }
 
     @Test("before it is up, jobs are refused at once")
     func down() async {
-        let inbox = RedisInbox(maxWaiting: 10)
+        let inbox = CommandQueue(maxWaiting: 10)
         #expect(await Self.add([.ping], to: inbox) == .failure(.unavailable))
     }
 
     @Test("beyond its bound jobs are refused, and going down fails those that wait")
     func bound() async {
-        let inbox = RedisInbox(maxWaiting: 1)
+        let inbox = CommandQueue(maxWaiting: 1)
         inbox.setUp(true)
         async let waiting = Self.add([.ping], to: inbox)
         var refused = await Self.add([.ping, .ping], to: inbox)
@@ -36,7 +36,7 @@ struct RedisInboxTests {
     @Test("it is bounded in bytes, too, and has room again when they are fetched")
     func boundInBytes() async {
         let large = RedisCommand(["ECHO", String(repeating: "x", count: 1000)])
-        let inbox = RedisInbox(maxWaiting: 10, maxWaitingBytes: 2500)
+        let inbox = CommandQueue(maxWaiting: 10, maxWaitingBytes: 2500)
         inbox.setUp(true)
         for _ in 0..<3 {
             async let first = Self.add([large], to: inbox)
@@ -53,7 +53,7 @@ struct RedisInboxTests {
     @Test("a round ends when it has many bytes")
     func roundInBytes() async {
         let large = RedisCommand(["ECHO", String(repeating: "x", count: 600_000)])
-        let inbox = RedisInbox(maxWaiting: 10)
+        let inbox = CommandQueue(maxWaiting: 10)
         inbox.setUp(true)
         async let first = Self.add([large], to: inbox)
         async let second = Self.add([large], to: inbox)
@@ -69,7 +69,7 @@ struct RedisInboxTests {
 
     @Test("what was accepted before a stop is still handed out, then the stop")
     func stop() async throws {
-        let inbox = RedisInbox(maxWaiting: 10)
+        let inbox = CommandQueue(maxWaiting: 10)
         inbox.setUp(true)
         let results = await withTaskGroup(of: Result<[RedisReply], RedisError>.self) { group in
             group.addTask { await Self.add([.ping], to: inbox) }
@@ -90,7 +90,7 @@ struct RedisInboxTests {
 
     @Test("nothing comes: the wait ends by itself")
     func timeout() {
-        let inbox = RedisInbox(maxWaiting: 1)
+        let inbox = CommandQueue(maxWaiting: 1)
         guard case .nothing = inbox.take(timeout: .milliseconds(1)) else {
             Issue.record("something came out of an empty inbox")
             return

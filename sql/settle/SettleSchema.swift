@@ -8,7 +8,7 @@ public enum SettleSchema {
     public static let tasks = tasks(in: .public)
 
     /// The same in a schema of the user's choice, where `public` holds a `task` already, or two senders share a database.
-    /// `TaskScheduler` is told the same schema.
+    /// `OutboxRelay` is told the same schema.
     public static func tasks(in schema: SchemaName) -> MigrationSet {
         MigrationSet(
             "settle-tasks", schema: schema,

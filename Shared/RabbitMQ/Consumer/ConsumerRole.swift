@@ -5,7 +5,7 @@ final class ConsumerRole: ConnectionRole {
     private static let declaring: UInt16 = 1
 
     private let topology: Topology
-    private let inbox: ConsumerInbox
+    private let inbox: DeliveryQueue
     private let logger: Logger
     private var consumptions: [Consumption]
     private var isConnected = false
@@ -13,7 +13,7 @@ final class ConsumerRole: ConnectionRole {
 
     init(
         _ configuration: RabbitMQConfiguration, topology: Topology, subscriptions: [Subscription],
-        inbox: ConsumerInbox, logger: Logger
+        inbox: DeliveryQueue, logger: Logger
     ) {
         self.topology = topology
         self.inbox = inbox
@@ -115,7 +115,7 @@ final class ConsumerRole: ConnectionRole {
     }
 
     /// What to acknowledge now that a handler has ended.
-    private func settle(_ result: ConsumerInbox.Result) -> UInt64? {
+    private func settle(_ result: DeliveryQueue.Result) -> UInt64? {
         consumptions[result.index].task = nil
         let (metrics, count) = (consumptions[result.index].metrics, result.messages)
         if result.succeeded {

@@ -15,7 +15,7 @@ final class PublisherRole: ConnectionRole {
     private let configuration: RabbitMQConfiguration
     private let topology: Topology
     private let window: Int
-    private let inbox: PublishInbox
+    private let inbox: PublishQueue
     private let logger: Logger
 
     private var tracker = ConfirmTracker<Token>()
@@ -30,7 +30,7 @@ final class PublisherRole: ConnectionRole {
     private var stall = WriteStall()
 
     init(
-        _ configuration: RabbitMQConfiguration, topology: Topology, window: Int, inbox: PublishInbox, logger: Logger
+        _ configuration: RabbitMQConfiguration, topology: Topology, window: Int, inbox: PublishQueue, logger: Logger
     ) {
         self.configuration = configuration
         self.topology = topology

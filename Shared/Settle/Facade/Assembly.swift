@@ -8,7 +8,7 @@ struct Assembly: Sendable {
     /// What goes through the broker.
     struct Messaging: Sendable {
         let publisher: RabbitMQPublisher
-        let scheduler: TaskScheduler
+        let relay: OutboxRelay
         let setAside: SetAside
         let dedup: RedisDedup?
     }
@@ -61,7 +61,7 @@ struct Assembly: Sendable {
             ]
             if participation.participant.offers(.xa) { checks.append(.preparedTransactions(participation.participant)) }
         }
-        if sends, let messaging { services.append(AfterStartup(step: steps.own, service: messaging.scheduler)) }
+        if sends, let messaging { services.append(AfterStartup(step: steps.own, service: messaging.relay)) }
         if let initiation = content.initiation {
             services.append(AfterStartup(step: steps.library, service: initiation.initiator))
         }
@@ -77,7 +77,7 @@ extension Assembly.Messaging {
     ) {
         let (configuration, logger) = (settle.configuration, settle.logger)
         publisher = RabbitMQPublisher(broker, topology: topology, logger: logger)
-        scheduler = TaskScheduler(
+        relay = OutboxRelay(
             store: settle.tasks, outbox: settle.outbox, publisher: publisher, keys: configuration.keys, logger: logger)
         setAside = SetAside(
             settings: configuration.setAside, database: settle.messageDatabase,

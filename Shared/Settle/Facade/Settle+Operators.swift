@@ -3,7 +3,7 @@ package import ServiceLifecycle
 extension Settle {
     /// Sends tasks; nil when the application said of none that it sends it. Reading it ends the time for saying what the
     /// application does.
-    public var scheduler: TaskScheduler? { assembled.sends ? assembled.messaging?.scheduler : nil }
+    public var relay: OutboxRelay? { assembled.sends ? assembled.messaging?.relay : nil }
 
     /// Keeps the messages that cannot be handled now, and the dead letters; nil without a broker.
     public var setAside: SetAside? { assembled.messaging?.setAside }

@@ -33,8 +33,8 @@ extension Settle {
         registry.add { content in
             content.sent += routes
             content.receivers.append { [messageDatabase, configuration, logger] messaging in
-                let listener = FinishListener(
-                    scheduler: messaging.scheduler, setAside: messaging.setAside, database: messageDatabase,
+                let listener = AnswerReceiver(
+                    relay: messaging.relay, setAside: messaging.setAside, database: messageDatabase,
                     probe: probe, failpoints: configuration.failpoints, logger: logger, handler: handler)
                 return routes.map { listener.subscription(to: $0) }
             }
@@ -77,7 +77,7 @@ extension Settle {
         registry.add { content in
             content.received.append(route)
             content.receivers.append { [configuration, logger] messaging in
-                let inbox = Inbox(
+                let inbox = TaskReceiver(
                     route: route, applier: applier, publisher: messaging.publisher, dedup: messaging.dedup,
                     setAside: messaging.setAside, keys: configuration.keys, failpoints: configuration.failpoints,
                     logger: logger)

@@ -10,7 +10,7 @@ import Synchronization
 ///
 ///     let settle = try Settle(database: url, broker: amqp, app: "mailer")
 ///     settle.migrations("mailer", [mailSchema])
-///     settle.receive(sendMail, key: \.id) { mail, tx in tx.add("INSERT INTO mail …") }
+///     settle.receive(sendMail, dedupKey: \.id) { mail, tx in tx.add("INSERT INTO mail …") }
 ///     let application = Application(router: router, services: settle.services)
 ///
 /// First say what the application sends, receives and takes part in; then read `services`, and run them. What needs the

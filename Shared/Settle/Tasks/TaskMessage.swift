@@ -56,14 +56,14 @@ extension TaskMessage {
         message.updateTime = milliseconds
         switch answer {
         case .finished:
-            message.status = TaskStatus.finished.rawValue
+            message.status = TaskState.finished.rawValue
             message.errormsg = nil
         case .answered(let body):
-            message.status = TaskStatus.finished.rawValue
+            message.status = TaskState.finished.rawValue
             message.errormsg = nil
             message.answerBody = body
         case .rejected(let reason):
-            message.status = TaskStatus.rejected.rawValue
+            message.status = TaskState.rejected.rawValue
             message.errormsg = reason
         }
         return message
@@ -99,7 +99,7 @@ struct AnswerMessage: Decodable, Sendable, Equatable {
 
     /// Nil for a status that is no answer.
     var answer: TaskAnswer? {
-        switch status.map(TaskStatus.init(rawValue:)) {
+        switch status.map(TaskState.init(rawValue:)) {
         case .none, .pending, .finished: answerBody.map { .answered(body: $0) } ?? .finished
         case .rejected: .rejected(reason: errormsg.flatMap { $0.isEmpty ? nil : $0 } ?? "rejected without a reason")
         case .parked, .some(.none): nil

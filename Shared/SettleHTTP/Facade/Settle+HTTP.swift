@@ -51,7 +51,7 @@ extension Settle {
 
     /// The same for a group that asks for tokens, and answers with problem documents, by itself.
     package func addRoutes(toGuarded group: RouterGroup<some RequestContext>) {
-        if let scheduler { TaskRoutes(scheduler).add(to: group) }
+        if let relay { TaskRoutes(relay).add(to: group) }
         if let setAside { DeadLetterRoutes(setAside).add(to: group) }
         if let decidingSide { InitiatorRoutes(decidingSide).add(to: group) }
         if let participation {

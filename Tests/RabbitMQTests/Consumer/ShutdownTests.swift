@@ -56,7 +56,7 @@ struct ShutdownTests {
             try await eventually("up") { publisher.isUp }
             #expect(await publisher.publish([names.message(1)]) == [.confirmed])
         }
-        let (inbox, rounds, wake) = (ConsumerInbox(), Counter(), try WakePipe())
+        let (inbox, rounds, wake) = (DeliveryQueue(), Counter(), try WakePipe())
         #expect(inbox.attach(wake))
         let (ended, end) = AsyncStream.makeStream(of: Void.self)
         DedicatedThread.start(name: "amqp-consume") { [configuration] in

@@ -9,7 +9,7 @@ struct PublishInboxTests {
     private let far = ContinuousClock.now + .seconds(3600)
 
     /// Offers messages of so many bytes as `publish` does; a refusal is their outcome.
-    private func offer(_ sizes: [Int], to inbox: PublishInbox) async -> [PublishOutcome] {
+    private func offer(_ sizes: [Int], to inbox: PublishQueue) async -> [PublishOutcome] {
         let messages = sizes.map {
             OutboundMessage(exchange: "e", routingKey: "k", messageID: "", body: Array(repeating: 0, count: $0))
         }
@@ -21,14 +21,14 @@ struct PublishInboxTests {
         }
     }
 
-    private func confirm(_ request: PublishRequest, _ inbox: PublishInbox) {
+    private func confirm(_ request: PublishRequest, _ inbox: PublishQueue) {
         inbox.sent(request.count)
         inbox.released(request.bytes)
         request.continuation.resume(returning: request.messages.map { _ in .confirmed })
     }
 
     @Test func bytesAreBoundedUntilTheirOutcome() async throws {
-        let inbox = PublishInbox(maxWaiting: 100, maxBytes: 10_000)
+        let inbox = PublishQueue(maxWaiting: 100, maxBytes: 10_000)
         inbox.up()
         async let first = offer([4000, 4000], to: inbox)
         while inbox.isEmpty { await Task.yield() }
@@ -51,7 +51,7 @@ struct PublishInboxTests {
     @Test func theRoleIsNotFinishedWhileWhatWasAcceptedLiesInTheInbox() async throws {
         var configuration = try RabbitMQConfiguration(url: "amqp://localhost")
         configuration.connectionName = "test"
-        let inbox = PublishInbox(maxWaiting: 100, maxBytes: .max)
+        let inbox = PublishQueue(maxWaiting: 100, maxBytes: .max)
         let role = PublisherRole(configuration, topology: Topology(), window: 10, inbox: inbox, logger: quiet)
         inbox.up()
         async let accepted = offer([1], to: inbox)

@@ -52,25 +52,25 @@ struct FacadeTests {
                         case .rejected(let reason): reason
                         }
                     transaction.add("INSERT INTO log VALUES ($1, $2)", [.text(task.body.id), .text(said)])
-                    try transaction.send(note, key: task.key, task.body)
+                    try transaction.send(note, businessKey: task.key, task.body)
                 }
                 let receiver = try app("receiver", theirs)
-                receiver.receive(charge, key: \.id) { charge, transaction in
+                receiver.receive(charge, dedupKey: \.id) { charge, transaction in
                     transaction.add("INSERT INTO log VALUES ($1, 'charged')", [.text(charge.id)])
                     guard charge.amount <= 100 else { throw TaskRefusal("too much") }
                     return Receipt(number: charge.amount + 1)
                 }
-                receiver.receive(note, key: \.id) { charge, transaction in
+                receiver.receive(note, dedupKey: \.id) { charge, transaction in
                     transaction.add("INSERT INTO log VALUES ($1, 'noted')", [.text("note " + charge.id)])
                 }
                 try await serving(sender.services + receiver.services) {
                     try await sender.transaction { transaction in
-                        try transaction.send(charge, key: "a", Charge(id: "a", amount: 5))
-                        try transaction.send(charge, key: "b", Charge(id: "b", amount: 500))
+                        try transaction.send(charge, businessKey: "a", Charge(id: "a", amount: 5))
+                        try transaction.send(charge, businessKey: "b", Charge(id: "b", amount: 500))
                     }
                     await #expect(throws: CancellationError.self) {
                         try await sender.transaction { transaction in
-                            try transaction.send(charge, key: "c", Charge(id: "c", amount: 5))
+                            try transaction.send(charge, businessKey: "c", Charge(id: "c", amount: 5))
                             throw CancellationError()
                         }
                     }
@@ -104,7 +104,7 @@ struct FacadeTests {
 
     private func sendCharge(_ settle: Settle) async throws {
         let charge = charge
-        try await settle.transaction { try $0.send(charge, key: "a", Charge(id: "a", amount: 1)) }
+        try await settle.transaction { try $0.send(charge, businessKey: "a", Charge(id: "a", amount: 1)) }
     }
 
     @Test("without a broker and without Redis there are transactions, and readiness says what there is")
@@ -136,7 +136,7 @@ struct FacadeTests {
             let note = note
             settle.migrations(own)
             settle.sends(note)
-            settle.receive(note, key: \.id) { charge, transaction in
+            settle.receive(note, dedupKey: \.id) { charge, transaction in
                 transaction.add(#"INSERT INTO "Outbox".log VALUES ($1, 'noted')"#, [.text(charge.id)])
             }
             let (failures, failed) = AsyncStream.makeStream(of: String.self)
@@ -151,7 +151,7 @@ struct FacadeTests {
                     for file in set.files() { try await database.pool.script(file.sql) }
                 }
                 try await settle.waitUntilMigrated()
-                try await settle.transaction { try $0.send(note, key: "a", Charge(id: "a", amount: 1)) }
+                try await settle.transaction { try $0.send(note, businessKey: "a", Charge(id: "a", amount: 1)) }
                 try await eventually {
                     try await database.number(#"SELECT count(*) FROM "Outbox".task_his"#) == 1
                 }

@@ -121,7 +121,7 @@ struct InboxApplierTests {
         let outbox = Outbox(store: TaskStore(database: pool, schema: .public, settings: TaskSettings()), logger: quiet)
         let sender = Settle.Sender(outbox: outbox, registry: registry)
         try await Self.with({ mail, transaction in
-            try Settle.Transaction(transaction, sender).send(type, key: mail.id, mail)
+            try Settle.Transaction(transaction, sender).send(type, businessKey: mail.id, mail)
             if mail.text == "refuse" { throw TaskRefusal("no") }
             return nil
         }) { database, applier in

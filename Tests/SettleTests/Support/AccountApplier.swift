@@ -18,7 +18,7 @@ struct AccountApplier: TaskApplier {
     /// Whether it says which rows it locks.
     var names = true
 
-    func key(of body: Entry) -> String { body.key }
+    func dedupKey(of body: Entry) -> String { body.key }
     func check(_ body: Entry) throws {}
     func rows(of body: Entry) -> [String] { names ? [body.account] : [] }
 

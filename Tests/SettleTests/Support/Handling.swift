@@ -3,11 +3,11 @@ import SettleRabbitMQ
 @testable import Settle
 
 // A batch as the broker would hand it over.
-extension Inbox {
+extension TaskReceiver {
     func handle(_ deliveries: [Delivery]) async throws { try await subscription().handler(deliveries) }
 }
 
-extension FinishListener {
+extension AnswerReceiver {
     func handle(_ deliveries: [Delivery], of route: TaskRoute = TestRoute().task) async throws {
         try await subscription(to: route).handler(deliveries)
     }

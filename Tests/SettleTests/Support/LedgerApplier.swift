@@ -31,7 +31,7 @@ final class LedgerApplier: TaskApplier {
 
     func failNext(_ errors: any Error...) { failures.withLock { $0 += errors } }
 
-    func key(of body: Entry) -> String { body.key }
+    func dedupKey(of body: Entry) -> String { body.key }
 
     func check(_ body: Entry) throws {
         guard body.amount != 666 else { throw UnreadableMessage(description: "an amount that makes no sense") }

@@ -14,10 +14,10 @@ struct FinishListenerTests {
 
     private func listener(
         _ pool: PostgresDatabase, failpoints: Failpoints = .none, handler: @escaping AnswerHandler
-    ) -> FinishListener {
-        let scheduler = TaskScheduler(database: pool, publisher: publisher, logger: quiet)
-        return FinishListener(
-            scheduler: scheduler,
+    ) -> AnswerReceiver {
+        let relay = OutboxRelay(database: pool, publisher: publisher, logger: quiet)
+        return AnswerReceiver(
+            relay: relay,
             setAside: SetAside(
                 database: pool,
                 deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: quiet),

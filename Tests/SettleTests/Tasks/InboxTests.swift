@@ -16,8 +16,8 @@ struct InboxTests {
     /// A receiver's process, so to say: an inbox with a Redis owner of its own.
     private func inbox(
         _ applier: LedgerApplier, redis: RedisClient, failpoints: Failpoints = .none
-    ) -> Inbox<LedgerApplier> {
-        Inbox(
+    ) -> TaskReceiver<LedgerApplier> {
+        TaskReceiver(
             route: route.task, applier: applier, publisher: publisher,
             dedup: RedisDedup(redis: redis, logger: quiet),
             setAside: SetAside(
@@ -180,7 +180,7 @@ struct InboxTests {
         try await with { database, applier, redis in
             let poison = route.delivery(id: 3, key: #"a\\u0000b"#)
             let batch = (1...2).map { route.delivery(id: $0, key: "k\($0)") } + [poison]
-            _ = try await redis.send([RedisCommand(["LPUSH", try key(of: batch[0]), "decided"])])
+            _ = try await redis.send([RedisCommand(["LPUSH", try dedupKey(of: batch[0]), "decided"])])
             for delivery in batch.dropFirst() { try await forge("decided", delivery, redis) }
             try await inbox(applier, redis: redis).handle(batch)
             #expect(try await state(database) == [2, 2])
@@ -193,7 +193,7 @@ struct InboxTests {
         _ value: String, _ delivery: Delivery, _ redis: RedisClient, length: Int = 0
     ) async throws {
         try await eventually { redis.isUp }
-        let key = try key(of: delivery)
+        let key = try dedupKey(of: delivery)
         var commands = [RedisCommand(["SET", key, value])]
         if length > 0 { commands.append(RedisCommand(["SETRANGE", key, String(length), "x"])) }
         let reply = try await redis.send(commands)
@@ -216,7 +216,7 @@ struct InboxTests {
         }
     }
 
-    private func key(of delivery: Delivery) throws -> String {
+    private func dedupKey(of delivery: Delivery) throws -> String {
         let message = try JSONDecoder().decode(TaskMessage.self, from: Data(delivery.body))
         let hash = String(FNV1a.hash(message.requestBody.utf8), radix: 16)
         return "settle:\(route.task.queue):\(message.id):\(hash)"

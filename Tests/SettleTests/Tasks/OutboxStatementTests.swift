@@ -46,32 +46,32 @@ struct OutboxStatementTests {
             route.task, businessKey: key, body: LedgerApplier.Entry(key: key, amount: 1), traceParent: trace)
     }
 
-    /// A scheduler that looks by itself only once, at its start, unless it is told otherwise; and another client.
+    /// A relay that looks by itself only once, at its start, unless it is told otherwise; and another client.
     private func with(
         schema: SchemaName = .public, scanInterval: Duration = .seconds(3600),
-        _ body: (TestDatabase, TaskScheduler, ForeignClient) async throws -> Void
+        _ body: (TestDatabase, OutboxRelay, ForeignClient) async throws -> Void
     ) async throws {
         try await TestDatabase.with(schemas: [schema]) { database in
             var settings = TaskSettings()
             settings.scanInterval = scanInterval
-            let scheduler = TaskScheduler(
+            let relay = OutboxRelay(
                 settings: settings, database: database.pool, schema: schema, publisher: publisher,
                 logger: quiet)
             let foreign = try TestDatabase.connect(database.url, connections: 1)
-            try await serving([foreign, scheduler]) {
-                try await body(database, scheduler, ForeignClient(database: foreign))
+            try await serving([foreign, relay]) {
+                try await body(database, relay, ForeignClient(database: foreign))
             }
         }
     }
 
     @Test(
-        "they are sent once it has committed and the scheduler is woken, and never when it is rolled back",
+        "they are sent once it has committed and the relay is woken, and never when it is rolled back",
         arguments: ["public", #"Another "one""#])
     func transaction(schema: String) async throws {
         let schema = try SchemaName(schema)
-        try await with(schema: schema) { database, scheduler, client in
+        try await with(schema: schema) { database, relay, client in
             let drafts = [try draft("a", trace: trace), try draft("b")]
-            let statement = scheduler.outbox.statement(for: drafts)
+            let statement = relay.outbox.statement(for: drafts)
             #expect(statement == OutboxStatement(drafts, schema: schema))
             await #expect(throws: Refused.self) {
                 try await client.withTransaction { query in
@@ -79,27 +79,27 @@ struct OutboxStatementTests {
                     throw Refused()
                 }
             }
-            scheduler.wake()
+            relay.wake()
             try await client.withTransaction { query in
                 _ = try query("INSERT INTO ledger VALUES ($1, 1)", [.text("business")])
                 let ids = try query(statement.sql, statement.binds.map { .textArray($0) })
                 #expect(ids.count == 2)
                 #expect(ids == ids.sorted())
             }
-            scheduler.wake()
+            relay.wake()
             try await eventually { publisher.messages.count == 2 }
             let messages = try publisher.messages.map {
                 try JSONDecoder().decode(TaskMessage.self, from: Data($0.body)).requestBody
             }
             #expect(messages == drafts.map(\.requestBody))
             #expect(publisher.messages.map { $0.headers[TraceHeader.name] } == [trace, nil])
-            let records = try await scheduler.store.tasks(status: .pending, limit: 5)
+            let records = try await relay.store.tasks(status: .pending, limit: 5)
             #expect(records.map(\.attempts) == [1, 1], "sent once")
             #expect(try await database.number("SELECT count(*) FROM ledger") == 1)
         }
     }
 
-    @Test("nobody need be woken: the next look finds them, in the process that has the scheduler")
+    @Test("nobody need be woken: the next look finds them, in the process that has the relay")
     func scan() async throws {
         try await with(scanInterval: .milliseconds(50)) { _, _, client in
             let statement = OutboxStatement(try (1...700).map { try draft("\($0)") })
@@ -112,7 +112,7 @@ struct OutboxStatementTests {
 
     @Test("no tasks are no error, and odd texts stay as they are")
     func values() async throws {
-        try await with { _, scheduler, client in
+        try await with { _, relay, client in
             let odd = #"{"a", 'b' \ NULL}"# + "\n€"
             let (none, one) = (OutboxStatement([]), OutboxStatement([try draft(odd)]))
             #expect(none.sql == one.sql, "one text, prepared once")
@@ -125,13 +125,13 @@ struct OutboxStatementTests {
                 ]
                 #expect(ids.map(\.count) == [0, 1, 1])
             }
-            #expect(try await scheduler.store.tasks(about: odd).map(\.businessKey) == [odd, odd])
+            #expect(try await relay.store.tasks(about: odd).map(\.businessKey) == [odd, odd])
         }
     }
 
     @Test("a client that binds texts alone writes one at a time; here it is psql")
     func psql() async throws {
-        try await with { database, scheduler, _ in
+        try await with { database, relay, _ in
             let statement = OutboxRowStatement(try draft("it's"))
             let values = statement.binds.map { "'" + $0.replacing("'", with: "''") + "'" }.joined(separator: ", ")
             try await Command.run(
@@ -141,9 +141,9 @@ struct OutboxStatementTests {
                     "--command=INSERT INTO ledger VALUES ('business', 1)",
                     "--command=PREPARE outbox AS \(statement.sql)", "--command=EXECUTE outbox (\(values))",
                 ])
-            scheduler.wake()
+            relay.wake()
             try await eventually { publisher.messages.count == 1 }
-            #expect(try await scheduler.store.tasks(about: "it's").map(\.status) == ["pending"])
+            #expect(try await relay.store.tasks(about: "it's").map(\.status) == ["pending"])
         }
     }
 }

@@ -8,7 +8,7 @@ import Testing
 
 @testable import Settle
 
-/// All parts together on a real broker: scheduler, inbox and finish listener.
+/// All parts together on a real broker: relay, inbox and finish listener.
 @Suite(
     "Tasks, there and back",
     .enabled(if: Testbed.postgresURL != nil && Testbed.redisURL != nil && Testbed.amqpURL != nil),
@@ -33,13 +33,13 @@ struct RoundTripTests {
                 database: database.pool,
                 deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: quiet),
                 logger: quiet)
-            let scheduler = TaskScheduler(
+            let relay = OutboxRelay(
                 database: database.pool, publisher: publisher, keys: keys, logger: quiet)
-            let listener = FinishListener(
-                scheduler: scheduler, setAside: setAside, database: database.pool, failpoints: failpoints,
+            let listener = AnswerReceiver(
+                relay: relay, setAside: setAside, database: database.pool, failpoints: failpoints,
                 logger: quiet
             ) { _, _ in }
-            let inbox = Inbox(
+            let inbox = TaskReceiver(
                 route: route.task, applier: LedgerApplier(database.pool), publisher: publisher,
                 dedup: RedisDedup(redis: redis, logger: quiet), setAside: setAside, keys: keys,
                 failpoints: failpoints, logger: quiet)
@@ -47,7 +47,7 @@ struct RoundTripTests {
                 broker, topology: route.topology,
                 subscriptions: [inbox.subscription(prefetch: 100), listener.subscription(to: route.task)],
                 logger: quiet)
-            try await serving([redis, publisher, scheduler, setAside, consumer]) {
+            try await serving([redis, publisher, relay, setAside, consumer]) {
                 try await eventually { publisher.isUp && consumer.isUp }
                 for round in 0..<10 {
                     let drafts = try (0..<100).map {
@@ -55,7 +55,7 @@ struct RoundTripTests {
                             route.task, businessKey: "\(round).\($0)",
                             body: LedgerApplier.Entry(key: "\(round).\($0)", amount: 2), traceParent: nil)
                     }
-                    try await database.pool.transaction { scheduler.outbox.add(drafts, in: $0) }
+                    try await database.pool.transaction { relay.outbox.add(drafts, in: $0) }
                 }
                 try await eventually(within: .seconds(30)) {
                     try await database.number("SELECT count(*) FROM task_his") == 1_000

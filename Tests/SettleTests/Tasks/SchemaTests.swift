@@ -143,7 +143,7 @@ private struct Application {
     let applier: LedgerApplier
     let services: [any Service]
     private let database: TestDatabase
-    private let scheduler: TaskScheduler
+    private let relay: OutboxRelay
     private let isReady: @Sendable () -> Bool
 
     init(_ database: TestDatabase, schema: SchemaName, redis: RedisClient?, failpoints: Failpoints = .none) throws {
@@ -153,21 +153,21 @@ private struct Application {
         let setAside = SetAside(
             database: database.pool,
             deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: logger), logger: logger)
-        let scheduler = TaskScheduler(database: database.pool, schema: schema, publisher: publisher, logger: logger)
-        let listener = FinishListener(
-            scheduler: scheduler, setAside: setAside, database: database.pool, logger: logger
+        let relay = OutboxRelay(database: database.pool, schema: schema, publisher: publisher, logger: logger)
+        let listener = AnswerReceiver(
+            relay: relay, setAside: setAside, database: database.pool, logger: logger
         ) { _, _ in }
         applier = LedgerApplier(database.pool)
-        let inbox = Inbox(
+        let inbox = TaskReceiver(
             route: route.task, applier: applier, publisher: publisher,
             dedup: redis.map { RedisDedup(redis: $0, logger: logger) }, setAside: setAside, failpoints: failpoints,
             logger: logger)
         let consumer = RabbitMQConsumer(
             broker, topology: route.topology,
             subscriptions: [inbox.subscription(prefetch: 100), listener.subscription(to: route.task)], logger: logger)
-        services = [publisher, scheduler, setAside, consumer]
+        services = [publisher, relay, setAside, consumer]
         isReady = { publisher.isUp && consumer.isUp }
-        (self.schema, self.route, self.database, self.scheduler) = (schema, route, database, scheduler)
+        (self.schema, self.route, self.database, self.relay) = (schema, route, database, relay)
     }
 
     func send(_ count: Int) async throws {
@@ -177,7 +177,7 @@ private struct Application {
                 route.task, businessKey: "\(schema) \($0)",
                 body: LedgerApplier.Entry(key: "\(schema) \($0)", amount: 1), traceParent: nil)
         }
-        try await database.pool.transaction { [scheduler] in scheduler.outbox.add(drafts, in: $0) }
+        try await database.pool.transaction { [relay] in relay.outbox.add(drafts, in: $0) }
     }
 
     func awaitSettled(_ count: Int) async throws {

@@ -15,7 +15,7 @@ struct SetAsideTests {
 
     /// A receiver's process: an inbox, and what it sets aside.
     private struct Process {
-        let inbox: Inbox<AccountApplier>
+        let inbox: TaskReceiver<AccountApplier>
         let setAside: SetAside
     }
 
@@ -49,7 +49,7 @@ struct SetAsideTests {
             deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: quiet),
             logger: quiet)
         let away = RedisClient(try RedisConfiguration(url: "redis://127.0.0.1:1"), logger: quiet)
-        let inbox = Inbox(
+        let inbox = TaskReceiver(
             route: route.task, applier: AccountApplier(database: receiving, names: names), publisher: publisher,
             dedup: RedisDedup(redis: away, logger: quiet), setAside: setAside, logger: quiet)
         _ = inbox.subscription()
@@ -244,9 +244,9 @@ struct SetAsideTests {
         try await with { database, process in
             let receiving = process.setAside.store.database
             try await database.insertTasks(["a", "b", "c"], route: route)
-            let scheduler = TaskScheduler(database: database.pool, publisher: publisher, logger: quiet)
-            let listener = FinishListener(
-                scheduler: scheduler, setAside: process.setAside, database: receiving,
+            let relay = OutboxRelay(database: database.pool, publisher: publisher, logger: quiet)
+            let listener = AnswerReceiver(
+                relay: relay, setAside: process.setAside, database: receiving,
                 probe: hasProbe ? RowProbe(receiving, table: "account", key: "name") : nil, logger: quiet
             ) { transaction, answered in
                 transaction.add(

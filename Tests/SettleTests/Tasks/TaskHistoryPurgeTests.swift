@@ -42,16 +42,16 @@ struct TaskHistoryPurgeTests {
         }
     }
 
-    @Test("a scheduler keeps them for ever, unless it is told for how long")
+    @Test("a relay keeps them for ever, unless it is told for how long")
     func setting() async throws {
         try await TestDatabase.with { database in
             try await archive(database, 10, answered: "interval '900 days'")
             for retention in [nil, Duration.seconds(3600)] {
                 var settings = TaskSettings()
                 settings.historyRetention = retention
-                let scheduler = TaskScheduler(
+                let relay = OutboxRelay(
                     settings: settings, database: database.pool, publisher: ScriptedPublisher(), logger: quiet)
-                try await serving([scheduler]) {
+                try await serving([relay]) {
                     guard retention != nil else { return }
                     try await eventually {
                         try await database.number("SELECT count(*) FROM task_his") == 0

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Settle
 
-@Suite("Task scheduler", .enabled(if: Testbed.postgresURL != nil), .timeLimit(.minutes(1)))
+@Suite("Task relay", .enabled(if: Testbed.postgresURL != nil), .timeLimit(.minutes(1)))
 struct TaskSchedulerTests {
     private struct GivenUp: Error {}
 
@@ -23,8 +23,8 @@ struct TaskSchedulerTests {
         return settings
     }
 
-    private func scheduler(_ database: TestDatabase, _ settings: TaskSettings? = nil) -> TaskScheduler {
-        TaskScheduler(
+    private func relay(_ database: TestDatabase, _ settings: TaskSettings? = nil) -> OutboxRelay {
+        OutboxRelay(
             settings: settings ?? self.settings, database: database.pool, publisher: publisher, logger: quiet)
     }
 
@@ -32,9 +32,9 @@ struct TaskSchedulerTests {
         try TaskDraft(route.task, businessKey: key, body: LedgerApplier.Entry(key: key, amount: 1), traceParent: nil)
     }
 
-    private func write(_ keys: [String], _ scheduler: TaskScheduler, _ database: TestDatabase) async throws {
+    private func write(_ keys: [String], _ relay: OutboxRelay, _ database: TestDatabase) async throws {
         let drafts = try keys.map(draft)
-        try await database.pool.transaction { scheduler.outbox.add(drafts, in: $0) }
+        try await database.pool.transaction { relay.outbox.add(drafts, in: $0) }
     }
 
     private func isPostponed(_ database: TestDatabase, count: Int) async throws -> Bool {
@@ -47,16 +47,16 @@ struct TaskSchedulerTests {
             var settings = TaskSettings()
             settings.scanInterval = .seconds(60)
             settings.lease = .seconds(300)
-            let scheduler = scheduler(database, settings)
-            try await serving([scheduler]) {
+            let relay = relay(database, settings)
+            try await serving([relay]) {
                 let rolledBack = try draft("rolled back")
                 await #expect(throws: GivenUp.self) {
                     try await database.pool.transaction { transaction in
-                        scheduler.outbox.add(rolledBack, in: transaction)
+                        relay.outbox.add(rolledBack, in: transaction)
                         throw GivenUp()
                     }
                 }
-                try await write(["a", "b"], scheduler, database)
+                try await write(["a", "b"], relay, database)
                 try await eventually(within: .seconds(3)) { publisher.messages.count == 2 }
             }
             let rows = try await database.pool.query(
@@ -81,9 +81,9 @@ struct TaskSchedulerTests {
     @Test("what the broker confirmed is put off when its lease ends, and not published again")
     func confirmed() async throws {
         try await TestDatabase.with { database in
-            let scheduler = scheduler(database)
-            try await serving([scheduler]) {
-                try await write((0..<50).map(String.init), scheduler, database)
+            let relay = relay(database)
+            try await serving([relay]) {
+                try await write((0..<50).map(String.init), relay, database)
                 try await eventually { try await isPostponed(database, count: 50) }
                 try await Task.sleep(for: settings.lease)
             }
@@ -96,9 +96,9 @@ struct TaskSchedulerTests {
     func lost() async throws {
         try await TestDatabase.with { database in
             publisher.answer { _ in .lost(reason: "connection lost") }
-            let scheduler = scheduler(database)
-            try await serving([scheduler]) {
-                try await write(["a"], scheduler, database)
+            let relay = relay(database)
+            try await serving([relay]) {
+                try await write(["a"], relay, database)
                 try await eventually { publisher.messages.count >= 3 }
                 publisher.answer { _ in .confirmed }
                 try await eventually { try await isPostponed(database, count: 1) }
@@ -116,11 +116,11 @@ struct TaskSchedulerTests {
             settings.maxAttempts = 2
             settings.lease = .milliseconds(50)
             settings.scanInterval = .milliseconds(10)
-            let scheduler = scheduler(database, settings)
-            try await serving([scheduler]) {
-                try await write(["a"], scheduler, database)
+            let relay = relay(database, settings)
+            try await serving([relay]) {
+                try await write(["a"], relay, database)
                 try await eventually { publisher.messages.count >= 5 }
-                #expect(try await scheduler.store.backlog().parked == 0)
+                #expect(try await relay.store.backlog().parked == 0)
                 publisher.answer { _ in .confirmed }
                 try await eventually { try await isPostponed(database, count: 1) }
             }
@@ -134,9 +134,9 @@ struct TaskSchedulerTests {
             var settings = settings
             settings.maxAttempts = 1
             settings.scanInterval = .milliseconds(10)
-            let scheduler = scheduler(database, settings)
-            try await serving([scheduler]) {
-                try await write((0..<20).map(String.init), scheduler, database)
+            let relay = relay(database, settings)
+            try await serving([relay]) {
+                try await write((0..<20).map(String.init), relay, database)
                 let due = "SELECT count(*) FROM task WHERE attempts = 0 AND due_time <= now()"
                 try await eventually { try await database.number(due) == 20 }
                 let written = "SELECT sum(xmin::text::bigint)::bigint FROM task"
@@ -145,7 +145,7 @@ struct TaskSchedulerTests {
                 #expect(try await database.number(written) == before, "no scan writes the backlog")
                 publisher.setUp(true)
                 try await eventually { try await isPostponed(database, count: 20) }
-                #expect(try await scheduler.store.backlog().parked == 0)
+                #expect(try await relay.store.backlog().parked == 0)
             }
             #expect(publisher.messages.count == 20)
         }
@@ -159,8 +159,8 @@ struct TaskSchedulerTests {
             var settings = settings
             settings.lease = .milliseconds(1)
             settings.scanInterval = .milliseconds(10)
-            let scheduler = scheduler(database, settings)
-            try await serving([scheduler]) {
+            let relay = relay(database, settings)
+            try await serving([relay]) {
                 try await eventually { publisher.messages.count >= 2 }
                 try await Task.sleep(for: .milliseconds(500))
                 // 10, 20, 40, 80, 160, 320 ms apart, or half of it by chance; every 10 ms would be 50.
@@ -177,14 +177,14 @@ struct TaskSchedulerTests {
             _ = try await database.pool.query("UPDATE task SET task_type = 'other' WHERE id % 10 = 0")
             var settings = settings
             settings.batchSize = 25
-            let scheduler = scheduler(database, settings)
-            try await serving([scheduler]) {
-                let none = try await scheduler.retryParked(of: "unheard of")
+            let relay = relay(database, settings)
+            try await serving([relay]) {
+                let none = try await relay.retryParked(of: "unheard of")
                 #expect(none == 0)
-                #expect(try await scheduler.retryParked(of: "other") == 12)
+                #expect(try await relay.retryParked(of: "other") == 12)
                 try await eventually { publisher.messages.count == 12 }
-                #expect(try await scheduler.retryParked() == 108)
-                #expect(try await scheduler.retryParked() == 0)
+                #expect(try await relay.retryParked() == 108)
+                #expect(try await relay.retryParked() == 0)
                 try await eventually { publisher.messages.count == 120 }
             }
             #expect(Set(publisher.ids).count == 120)
@@ -202,12 +202,12 @@ struct TaskSchedulerTests {
             publisher.answer { _ in outcome }
             var settings = settings
             settings.maxAttempts = 4
-            let scheduler = scheduler(database, settings)
-            try await serving([scheduler]) {
-                try await write(["a"], scheduler, database)
-                try await eventually { try await scheduler.store.backlog().parked == 1 }
+            let relay = relay(database, settings)
+            try await serving([relay]) {
+                try await write(["a"], relay, database)
+                try await eventually { try await relay.store.backlog().parked == 1 }
                 #expect(publisher.messages.count == 4)
-                let parked = try #require(try await scheduler.store.tasks(status: .parked, limit: 1).first)
+                let parked = try #require(try await relay.store.tasks(status: .parked, limit: 1).first)
                 #expect(parked.attempts == 4)
                 #expect(parked.errormsg == errormsg)
 
@@ -215,8 +215,8 @@ struct TaskSchedulerTests {
                 #expect(publisher.messages.count == 4, "a parked task is left alone")
 
                 publisher.answer { _ in .confirmed }
-                #expect(try await !scheduler.retry(parked.id + 1))
-                #expect(try await scheduler.retry(parked.id))
+                #expect(try await !relay.retry(parked.id + 1))
+                #expect(try await relay.retry(parked.id))
                 try await eventually { try await isPostponed(database, count: 1) }
                 #expect(publisher.messages.count == 5)
             }
@@ -227,9 +227,9 @@ struct TaskSchedulerTests {
     func refusedAmongOthers() async throws {
         try await TestDatabase.with { database in
             publisher.answer { $0.messageID == "3" ? .returned(code: 312, text: "NO_ROUTE") : .confirmed }
-            let scheduler = scheduler(database)
-            try await serving([scheduler]) {
-                try await write((0..<10).map(String.init), scheduler, database)
+            let relay = relay(database)
+            try await serving([relay]) {
+                try await write((0..<10).map(String.init), relay, database)
                 try await eventually { try await isPostponed(database, count: 9) }
             }
             #expect(
@@ -242,8 +242,8 @@ struct TaskSchedulerTests {
         try await TestDatabase.with { database in
             publisher.setUp(false)
             try await database.insertTasks(["a", "b"], route: route)
-            let scheduler = scheduler(database)
-            try await serving([scheduler]) {
+            let relay = relay(database)
+            try await serving([relay]) {
                 try await Task.sleep(for: settings.scanInterval * 3)
                 #expect(try await database.number("SELECT max(attempts) FROM task") == 1)
                 publisher.setUp(true)
@@ -258,9 +258,9 @@ struct TaskSchedulerTests {
         try await TestDatabase.with { database in
             var settings = settings
             settings.handoverCapacity = 3
-            let scheduler = scheduler(database, settings)
-            try await serving([scheduler]) {
-                try await write((0..<20).map(String.init), scheduler, database)
+            let relay = relay(database, settings)
+            try await serving([relay]) {
+                try await write((0..<20).map(String.init), relay, database)
                 try await eventually { try await isPostponed(database, count: 20) }
             }
             #expect(Set(publisher.ids).count == 20)
@@ -272,8 +272,8 @@ struct TaskSchedulerTests {
     func backlog() async throws {
         try await TestDatabase.with { database in
             try await database.insertTasks((0..<2_345).map(String.init), dueAfter: .seconds(-60), route: route)
-            let scheduler = scheduler(database)
-            try await serving([scheduler]) {
+            let relay = relay(database)
+            try await serving([relay]) {
                 try await eventually { try await isPostponed(database, count: 2_345) }
             }
             #expect(publisher.messages.count == 2_345)
@@ -286,7 +286,7 @@ struct TaskSchedulerTests {
             try await database.insertTasks((0..<2_000).map(String.init), route: route)
             var settings = settings
             settings.batchSize = 50
-            try await serving((0..<3).map { _ in scheduler(database, settings) }) {
+            try await serving((0..<3).map { _ in relay(database, settings) }) {
                 try await eventually { publisher.messages.count >= 2_000 }
                 try await Task.sleep(for: settings.scanInterval * 4)
             }
@@ -298,9 +298,9 @@ struct TaskSchedulerTests {
     @Test("a graceful stop publishes first what was committed")
     func stop() async throws {
         try await TestDatabase.with { database in
-            let scheduler = scheduler(database)
-            try await serving([scheduler]) {
-                try await write((0..<2_000).map(String.init), scheduler, database)
+            let relay = relay(database)
+            try await serving([relay]) {
+                try await write((0..<2_000).map(String.init), relay, database)
             }
             #expect(publisher.messages.count == 2_000)
         }

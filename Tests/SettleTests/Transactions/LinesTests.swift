@@ -7,7 +7,7 @@ import Testing
 struct LinesTests {
     @Test("a line: the first entry needs somebody to empty it, what comes meanwhile does not; the end frees it")
     func line() {
-        var line = ParticipantLine<Int>(lanes: 1, capacity: 5)
+        var line = ParticipantLine<Int>(concurrency: 1, capacity: 5)
         #expect(line.isIdle)
         var batch: [Int]?
         var starts = line.add([1, 2])
@@ -27,9 +27,9 @@ struct LinesTests {
         #expect(starts)
     }
 
-    @Test("two lanes: a second batch may be on its way beside the first, a third may not")
-    func lanes() {
-        var line = ParticipantLine<Int>(lanes: 2, capacity: 5)
+    @Test("two concurrency: a second batch may be on its way beside the first, a third may not")
+    func concurrency() {
+        var line = ParticipantLine<Int>(concurrency: 2, capacity: 5)
         for starts in [true, true, false] {
             let isNeeded = line.add([1])
             #expect(isNeeded == starts)
@@ -44,7 +44,7 @@ struct LinesTests {
 
     @Test("a line holds no more than it may")
     func capacity() {
-        var line = ParticipantLine<Int>(lanes: 1, capacity: 3)
+        var line = ParticipantLine<Int>(concurrency: 1, capacity: 3)
         _ = line.add([1, 2, 3, 4])
         line.putBack([5])
         let batch = line.next(atMost: 9)

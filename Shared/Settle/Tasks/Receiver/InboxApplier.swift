@@ -31,7 +31,7 @@ struct InboxApplier<Body: Codable & Sendable>: TaskApplier {
         inbox = InboxStore(queue: queue)
     }
 
-    func key(of body: Body) -> String { keyOf(body) }
+    func dedupKey(of body: Body) -> String { keyOf(body) }
 
     func check(_ body: Body) throws {
         let key = keyOf(body)

@@ -8,7 +8,7 @@ public protocol TaskApplier: Sendable {
     associatedtype Body: Decodable & Sendable
 
     /// What two tasks have in common of which only one may be applied: an order's id, for instance.
-    func key(of body: Body) -> String
+    func dedupKey(of body: Body) -> String
 
     /// Throws `UnreadableMessage` when the values make no sense; the message is dead-lettered.
     func check(_ body: Body) throws

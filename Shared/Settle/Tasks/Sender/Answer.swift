@@ -5,7 +5,7 @@ struct Answer: Sendable, Hashable {
     let id: Int64
     let taskType: String?
     /// `finished` or `rejected`.
-    let status: TaskStatus
+    let status: TaskState
     let errormsg: String?
     /// Of the task, as it was sent; nil when a peer left it out.
     var requestBody: String?

@@ -2,7 +2,7 @@ import SettleCore
 import Logging
 public import SettlePostgres
 
-/// Writes tasks inside business transactions and, once those are committed, hands them to this process's scheduler.
+/// Writes tasks inside business transactions and, once those are committed, hands them to this process's relay.
 ///
 /// The hand-over is in memory and may fail: the row in `task` is the truth, and comes due when its lease ends.
 public struct Outbox: Sendable {

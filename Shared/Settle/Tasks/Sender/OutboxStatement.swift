@@ -3,8 +3,8 @@ public import SettlePostgres
 /// Tasks as a statement for somebody else's transaction: PostgresNIO's, Fluent's, libpq's.
 ///
 /// Run it in the transaction that the tasks belong to, beside the business's own statements: they exist if, and only if, it
-/// commits. They are due at once, so any scheduler on the database finds them at its next look, within a second as a
-/// rule; `TaskScheduler.wake`, called after the commit, makes it look now. `Outbox.add`, for who uses this package's
+/// commits. They are due at once, so any relay on the database finds them at its next look, within a second as a
+/// rule; `OutboxRelay.wake`, called after the commit, makes it look now. `Outbox.add`, for who uses this package's
 /// client, spares that look and one UPDATE.
 public struct OutboxStatement: Sendable, Equatable {
     /// The statement, with the parameters `$1` to `$6`; one constant text for a schema, fit to be prepared. It returns the

@@ -30,7 +30,7 @@ struct OutgoingTask: Sendable {
             id: try row.decode(Int64.self, at: 0), createTime: created, updateTime: created,
             taskType: try row.decode(String.self, at: 2), mqExchange: try row.decode(String.self, at: 4),
             mqRoutingkey: try row.decode(String.self, at: 5), requestBody: try row.decode(String.self, at: 6),
-            status: TaskStatus.pending.rawValue, errormsg: nil)
+            status: TaskState.pending.rawValue, errormsg: nil)
         businessKey = try row.decode(String.self, at: 3)
         attempts = try row.decode(Int.self, at: 7)
         traceParent = try row.decode(String?.self, at: 8)

@@ -8,7 +8,7 @@ public struct TaskRecord: Codable, Sendable, Equatable {
     public let businessKey: String
     /// What is to be done.
     public let taskType: String
-    /// One of `TaskStatus`.
+    /// One of `TaskState`.
     public let status: String
     /// How many times it was sent, or claimed to be sent.
     public let attempts: Int

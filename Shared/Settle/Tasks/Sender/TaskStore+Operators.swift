@@ -8,7 +8,7 @@ extension TaskStore {
     }
 
     /// Up to `limit` tasks: those of one status, or all live ones. Live ones oldest first, archived ones newest first.
-    public func tasks(status: TaskStatus?, limit: Int) async throws -> [TaskRecord] {
+    public func tasks(status: TaskState?, limit: Int) async throws -> [TaskRecord] {
         let statement =
             switch status {
             case .none, .pending, .parked: statements.listLive

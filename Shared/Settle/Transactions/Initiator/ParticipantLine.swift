@@ -4,14 +4,14 @@
 struct ParticipantLine<Entry: Sendable>: Sendable {
     private var waiting: [Entry] = []
     private var running = 0
-    private let lanes: Int
+    private let concurrency: Int
     private let capacity: Int
 
     /// - Parameters:
-    ///   - lanes: how many batches may be on their way at once.
+    ///   - concurrency: how many batches may be on their way at once.
     ///   - capacity: how many entries wait at most; what finds no room is left to the scan of the table.
-    init(lanes: Int, capacity: Int) {
-        self.lanes = lanes
+    init(concurrency: Int, capacity: Int) {
+        self.concurrency = concurrency
         self.capacity = capacity
     }
 
@@ -20,7 +20,7 @@ struct ParticipantLine<Entry: Sendable>: Sendable {
     /// Puts `entries` in line; answers whether one more must start to empty it.
     mutating func add(_ entries: some Collection<Entry>) -> Bool {
         waiting.append(contentsOf: entries.prefix(capacity - waiting.count))
-        guard running < lanes else { return false }
+        guard running < concurrency else { return false }
         running += 1
         return true
     }

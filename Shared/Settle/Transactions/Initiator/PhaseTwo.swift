@@ -62,7 +62,7 @@ final class PhaseTwo: Sendable {
                 for participant in Set(batch.flatMap(\.participants)) {
                     let its = batch.filter { $0.participants.contains(participant) }
                     let starts = lines.withLock {
-                        $0[participant, default: ParticipantLine(lanes: 2, capacity: 20_000)].add(its)
+                        $0[participant, default: ParticipantLine(concurrency: 2, capacity: 20_000)].add(its)
                     }
                     if starts { group.addTask { await self.emptyLine(of: participant) } }
                 }
@@ -216,7 +216,7 @@ final class PhaseTwo: Sendable {
     private func rollbacks(at participant: String) -> Batcher<XID, Void> {
         rollbacks.withLock { batchers in
             if let known = batchers[participant] { return known }
-            let batcher = Batcher<XID, Void>(limit: settings.batchSize, lanes: 4) { [store, peers, logger] xids in
+            let batcher = Batcher<XID, Void>(limit: settings.batchSize, concurrency: 4) { [store, peers, logger] xids in
                 var left = xids
                 do {
                     let outcomes = try await peers.end(xids, verdict: .rollback, at: participant)

@@ -26,18 +26,18 @@ struct SignedMessagesTests {
     }
 
     private func inbox(_ pool: PostgresDatabase, _ setAside: SetAside, _ keys: MessageKeys) throws
-        -> Inbox<LedgerApplier>
+        -> TaskReceiver<LedgerApplier>
     {
         let away = RedisClient(try RedisConfiguration(url: "redis://127.0.0.1:1"), logger: quiet)
-        return Inbox(
+        return TaskReceiver(
             route: route.task, applier: LedgerApplier(pool), publisher: publisher,
             dedup: RedisDedup(redis: away, logger: quiet), setAside: setAside, keys: keys,
             logger: quiet)
     }
 
-    private func listener(_ pool: PostgresDatabase, _ setAside: SetAside, _ keys: MessageKeys) -> FinishListener {
-        let scheduler = TaskScheduler(database: pool, publisher: publisher, keys: keys, logger: quiet)
-        return FinishListener(scheduler: scheduler, setAside: setAside, database: pool, logger: quiet) {
+    private func listener(_ pool: PostgresDatabase, _ setAside: SetAside, _ keys: MessageKeys) -> AnswerReceiver {
+        let relay = OutboxRelay(database: pool, publisher: publisher, keys: keys, logger: quiet)
+        return AnswerReceiver(relay: relay, setAside: setAside, database: pool, logger: quiet) {
             transaction, answered in
             transaction.add(
                 "INSERT INTO ledger SELECT key, 1 FROM unnest($1::text[]) AS key",
@@ -158,9 +158,9 @@ struct SignedMessagesTests {
             let receiver = try MessageKeys(receiver.map { "add=\($0)" }.joined(separator: ","), for: [route.task])
             let setAside = setAside(database.pool)
             try await database.insertTasks(["a", "b"], route: route)
-            let scheduler = TaskScheduler(
+            let relay = OutboxRelay(
                 database: database.pool, publisher: publisher, keys: sender, logger: quiet)
-            try await serving([scheduler]) {
+            try await serving([relay]) {
                 try await eventually { publisher.messages.count == 2 }
             }
             let tasks = publisher.messages.map { delivery($0, from: route.task.queue) }

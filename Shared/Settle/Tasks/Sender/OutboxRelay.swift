@@ -9,7 +9,7 @@ import Synchronization
 ///
 /// Two loops: one publishes what this process has just committed, as soon as it is committed; the other claims what is
 /// due in the table, whoever wrote it. Any number of schedulers may run on one database.
-public final class TaskScheduler: Service {
+public final class OutboxRelay: Service {
     /// Where business transactions put their tasks.
     public let outbox: Outbox
     /// What operators and clients ask about tasks.

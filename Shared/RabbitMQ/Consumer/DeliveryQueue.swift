@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Where the handlers, the service's owner and the connection's thread meet.
-final class ConsumerInbox: Sendable {
+final class DeliveryQueue: Sendable {
     /// How a handler ended.
     struct Result: Sendable {
         /// The place of its subscription.

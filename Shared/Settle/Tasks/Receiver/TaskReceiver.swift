@@ -7,7 +7,7 @@ public import SettleRabbitMQ
 ///
 /// The order of things is what makes it safe: applied and committed, then noted in Redis and answered (with the
 /// broker's confirm), and only then acknowledged. Whatever dies in between, the message comes again and is a duplicate.
-public final class Inbox<Applier: TaskApplier>: Sendable {
+public final class TaskReceiver<Applier: TaskApplier>: Sendable {
     private let route: TaskRoute
     private let applier: Applier
     private let publisher: any MessagePublisher
@@ -153,7 +153,7 @@ public final class Inbox<Applier: TaskApplier>: Sendable {
 
 // MARK: - From deliveries to tasks
 
-extension Inbox {
+extension TaskReceiver {
     struct Item: Sendable {
         let delivery: Delivery
         /// The delivery's place in its batch.
@@ -210,7 +210,7 @@ extension Inbox {
         let hash = String(FNV1a.hash(message.requestBody.utf8), radix: 16)
         return Item(
             delivery: delivery, index: index, task: ReceivedTask(message: message, body: body),
-            key: "\(route.queue):\(message.id):\(hash)", businessKey: applier.key(of: body))
+            key: "\(route.queue):\(message.id):\(hash)", businessKey: applier.dedupKey(of: body))
     }
 
     /// Splits `items` so that no round has two tasks with the same key: the second finds what the first has done.

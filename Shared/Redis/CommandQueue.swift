@@ -3,7 +3,7 @@ import Dispatch
 import Synchronization
 
 /// What callers put in and the connection's thread takes out, all at once.
-final class RedisInbox: Sendable {
+final class CommandQueue: Sendable {
     /// One `send`.
     struct Job: Sendable {
         let commands: [RedisCommand]

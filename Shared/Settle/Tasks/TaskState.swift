@@ -1,5 +1,5 @@
 /// What became of a task so far.
-public enum TaskStatus: String, Sendable, CaseIterable {
+public enum TaskState: String, Sendable, CaseIterable {
     /// Sent or to be sent, not answered yet.
     case pending
     /// All attempts used up: it waits for an operator.

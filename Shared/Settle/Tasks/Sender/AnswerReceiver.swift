@@ -11,8 +11,8 @@ public typealias AnswerHandler =
     @Sendable (borrowing PostgresTransaction, [AnsweredTask]) throws -> Void
 
 /// Takes answers in batches and archives their tasks, with all that follows, in one transaction per batch.
-public final class FinishListener: Sendable {
-    private let scheduler: TaskScheduler
+public final class AnswerReceiver: Sendable {
+    private let relay: OutboxRelay
     private let handler: AnswerHandler
     private let setAside: SetAside
     /// Over the listener's own connections.
@@ -23,18 +23,18 @@ public final class FinishListener: Sendable {
     private let logger: Logger
 
     /// - Parameters:
-    ///   - scheduler: the one that sends the tasks.
+    ///   - relay: the one that sends the tasks.
     ///   - setAside: keeps answers that cannot be taken now; run by the caller.
     ///   - database: for its transactions, the one that `task` is in; it should not wait long for a lock.
     ///   - probe: finds out which rows of the handler's are held, by the tasks' business keys.
     ///   - handler: called once per batch with the tasks that were answered for the first time.
     public init(
-        scheduler: TaskScheduler, setAside: SetAside, database: PostgresDatabase, probe: RowProbe? = nil,
+        relay: OutboxRelay, setAside: SetAside, database: PostgresDatabase, probe: RowProbe? = nil,
         failpoints: Failpoints = .none, logger: Logger, handler: @escaping AnswerHandler
     ) {
-        self.scheduler = scheduler
+        self.relay = relay
         self.setAside = setAside
-        store = scheduler.store.over(database)
+        store = relay.store.over(database)
         self.probe = probe
         self.failpoints = failpoints
         self.logger = logger
@@ -58,7 +58,7 @@ public final class FinishListener: Sendable {
                 guard !delivery.isTooLarge else {
                     throw UnreadableMessage(description: "\(delivery.bodySize) bytes are more than an answer may have")
                 }
-                try scheduler.keys.check(delivery, as: .answer, of: route.taskType)
+                try relay.keys.check(delivery, as: .answer, of: route.taskType)
                 answers.append((index, try Answer(delivery.body, of: route, decoder)))
             } catch let error as BadSignature {
                 leftovers.append(Leftover(index: index, fate: .dead, reason: "\(error)"))
@@ -101,7 +101,7 @@ public final class FinishListener: Sendable {
             return (archived, foreign)
         }
         try failpoints.reach("finish.committed")
-        scheduler.answered(archived, of: answers.count, foreign: foreign)
+        relay.answered(archived, of: answers.count, foreign: foreign)
         for task in archived {
             switch task.answer {
             case .finished, .answered: logger.debug("task finished", metadata: task.metadata)

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Where the callers of `publish` and the connection's thread meet.
-final class PublishInbox: Sendable {
+final class PublishQueue: Sendable {
     private enum Status {
         case down(reason: String)
         case up
