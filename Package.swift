@@ -158,16 +158,25 @@ let package = Package(
         service("Stock", schema: "ShopStockSchema"),
         service("UserPoints", schema: "ShopPointsSchema"),
 
-        // What tests of several modules share.
+        // What the tests of all modules share: services run beside a test, servers of a test's own, the load client.
         .target(
-            name: "SettleTestSupport",
+            name: "SettleTestSupport", dependencies: ["SettleCore", logging, lifecycle], path: "Tests/TestSupport",
+            swiftSettings: strict),
+        // What those of HTTP share.
+        .target(
+            name: "SettleHTTPTestSupport",
             dependencies: [
-                "SettleServiceKit", logging, tracing, lifecycle, hummingbird, httpTypes,
+                "SettleCore", "SettleServiceKit", "SettleTestSupport", logging, tracing, lifecycle, hummingbird,
+                httpTypes,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
-            path: "Tests/TestSupport", swiftSettings: strict),
+            path: "Tests/HTTPTestSupport", swiftSettings: strict),
+        // Load on a running suite, from a process of its own.
+        .executableTarget(
+            name: "SettleLoadTool", dependencies: ["SettleCore", "SettleTestSupport", argumentParser],
+            path: "Tests/LoadTool", swiftSettings: strict),
 
         tests("Base", of: "SettleCore", []),
         tests(
@@ -184,7 +193,7 @@ let package = Package(
         tests(
             "ServiceKit", of: "SettleServiceKit",
             [
-                "SettleCore", "SettleTestSupport", metrics, tracing, lifecycle, asyncHTTPClient,
+                "SettleCore", "SettleHTTPTestSupport", metrics, tracing, lifecycle, asyncHTTPClient,
                 httpTypes, hummingbird,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -196,7 +205,7 @@ let package = Package(
             "SettleHTTP", of: "SettleHTTP",
             [
                 "SettleCore", "SettlePostgres", "SettleRabbitMQ", "Settle", "SettleSchema", "SettleServiceKit",
-                "SettleTestSupport", lifecycle, httpTypes,
+                "SettleHTTPTestSupport", lifecycle, httpTypes,
                 hummingbird,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -204,7 +213,7 @@ let package = Package(
         tests(
             "Conformance", of: "SettleConformance",
             [
-                "SettleTestSupport", asyncHTTPClient, httpTypes, hummingbird,
+                "SettleHTTPTestSupport", asyncHTTPClient, httpTypes, hummingbird,
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         tests(
@@ -217,7 +226,7 @@ let package = Package(
         tests(
             "Shop", of: "ShopOrder",
             [
-                "Settle", "SettleServiceKit", "SettleTestSupport", "ShopContract", "ShopStock", "ShopUserPoints",
+                "Settle", "SettleServiceKit", "SettleHTTPTestSupport", "ShopContract", "ShopStock", "ShopUserPoints",
                 hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"),
             ]),
         tests(
@@ -248,6 +257,7 @@ func service(_ name: String, schema: Target.Dependency) -> Target {
 
 func tests(_ name: String, of module: String, _ more: [Target.Dependency]) -> Target {
     .testTarget(
-        name: "\(name)Tests", dependencies: [.byName(name: module), logging] + more, path: "Tests/\(name)Tests",
+        name: "\(name)Tests", dependencies: [.byName(name: module), "SettleTestSupport", logging] + more,
+        path: "Tests/\(name)Tests",
         swiftSettings: strict)
 }

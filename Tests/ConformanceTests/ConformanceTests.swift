@@ -1,11 +1,12 @@
 import SettleConformance
+import SettleHTTPTestSupport
 import SettleTestSupport
 import Testing
 
 @Suite("Conformance to the wire protocol", .serialized, .timeLimit(.minutes(3)))
 struct ConformanceTests {
     private func results(_ fault: ToyParticipant.Fault?, modes: [String]) async throws -> [ConformanceResult] {
-        let (port, initiatorPort) = (try LiveService.freePort(), try LiveService.freePort())
+        let (port, initiatorPort) = (try Ports.take(), try Ports.take())
         let toy = ToyParticipant(fault, initiatorURL: "http://127.0.0.1:\(initiatorPort)")
         var conformance = ParticipantConformance(
             url: "http://127.0.0.1:\(port)", token: ToyParticipant.token, action: "take",
@@ -49,7 +50,7 @@ struct ConformanceTests {
 
     @Test("nobody there: every check fails, and none hangs")
     func away() async throws {
-        let url = "http://127.0.0.1:\(try LiveService.freePort())"
+        let url = "http://127.0.0.1:\(try Ports.take())"
         let initiator = await InitiatorConformance(url: url, token: "token").run()
         #expect(!initiator.isEmpty && initiator.allSatisfy(\.isFailure))
         #expect(initiator[0].description.hasPrefix("FAIL H1 "))

@@ -4,6 +4,7 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 import NIOHTTP1
+import SettleHTTPTestSupport
 import SettleTestSupport
 import Synchronization
 
@@ -61,7 +62,7 @@ final class ToyParticipant: Sendable {
         let (started, starts) = AsyncStream.makeStream(of: Void.self)
         let application = Application(
             router: router, configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: port)),
-            onServerRunning: { _ in starts.finish() }, logger: TestService.quiet)
+            onServerRunning: { _ in starts.finish() }, logger: quiet)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await application.run() }
             group.addTask { await self.checkBack() }

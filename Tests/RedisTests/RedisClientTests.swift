@@ -1,5 +1,6 @@
 import Foundation
 import SettleRedis
+import SettleTestSupport
 import Testing
 
 @Suite("Redis client", .enabled(if: TestRedis.url != nil), .timeLimit(.minutes(1)))
@@ -10,7 +11,7 @@ struct RedisClientTests {
         adjust: (inout RedisConfiguration) -> Void = { _ in }, _ body: (RedisClient) async throws -> Void
     ) async throws {
         try await TestRedis.withClient(url, adjust: adjust) { client in
-            try #require(try await TestRedis.eventually { client.isUp })
+            try await eventually { client.isUp }
             try await body(client)
         }
     }
@@ -92,12 +93,11 @@ struct RedisClientTests {
                 let before = try await Self.connection(of: client)
                 // Its reply may or may not come before the connection is gone.
                 _ = try? await client.send([Self.kill(before)])
-                let isReplaced = try await TestRedis.eventually {
+                try await eventually {
                     // Refused or lost while it reconnects: asked again until it answers.
                     guard let now = try? await Self.connection(of: client) else { return false }
                     return now != before
                 }
-                #expect(isReplaced)
             }
         }
     }
@@ -111,18 +111,16 @@ struct RedisClientTests {
         try await withClient { watcher in
             try await TestRedis.withClient(own, adjust: { $0.idleCheck = .milliseconds(20) }) { _ in
                 var before = 0
-                let isThere = try await TestRedis.eventually {
+                try await eventually {
                     before = try await Self.connection(database: 9, seenBy: watcher) ?? 0
                     return before != 0
                 }
-                try #require(isThere)
                 let killed = try await watcher.send([Self.kill(Int64(before))])
                 #expect(killed == [.integer(1)])
-                let isReplaced = try await TestRedis.eventually {
+                try await eventually {
                     let now = try await Self.connection(database: 9, seenBy: watcher)
                     return now != nil && now != before
                 }
-                #expect(isReplaced)
             }
         }
     }
@@ -150,8 +148,7 @@ struct RedisClientTests {
                 try await client.send([RedisCommand(["BLPOP", "test:\(UUID())", "3"])])
             }
             #expect(start.duration(to: .now) < .seconds(2))
-            let isUpAgain = try await TestRedis.eventually { client.isUp }
-            #expect(isUpAgain)
+            try await eventually { client.isUp }
         }
     }
 
@@ -167,7 +164,7 @@ struct RedisClientTests {
         parts.password = "p@ss"
         parts.path = "/2"
         try await TestRedis.withClient(try #require(parts.string)) { client in
-            try #require(try await TestRedis.eventually { client.isUp })
+            try await eventually { client.isUp }
             #expect(try await client.send([RedisCommand(["ACL", "WHOAMI"])]).first?.text == user)
             let info = try await client.send([
                 RedisCommand(["CLIENT", "LIST", "ID", "0"]), RedisCommand(["CLIENT", "INFO"]),

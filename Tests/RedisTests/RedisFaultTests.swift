@@ -1,5 +1,6 @@
 import Foundation
 import SettleRedis
+import SettleTestSupport
 import Testing
 
 /// A Redis that answers and yet cannot be used: on a server of each test's own.
@@ -43,7 +44,7 @@ struct RedisFaultTests {
             // Its own look at an idle connection comes too late to have found it.
             try await TestRedis.withClient(server.url(), adjust: { $0.idleCheck = .seconds(50) }, log.logger) {
                 client in
-                try #require(try await TestRedis.eventually { client.isUp })
+                try await eventually { client.isUp }
                 try await server.control(fault.spoil)
                 let replies = try await client.send([Self.write, Self.write])
                 for reply in replies {
@@ -58,7 +59,7 @@ struct RedisFaultTests {
                 }
                 #expect(log.lines.count { $0.contains("cannot be used") && $0.contains(fault.code) } == 1)
                 try await server.control(fault.mend)
-                try #require(try await TestRedis.eventually { client.isUp })
+                try await eventually { client.isUp }
                 #expect(try await client.send([Self.write]) == [.status("OK")])
                 #expect(log.lines.count { $0.contains("connected to Redis") } == 2)
             }
@@ -69,11 +70,11 @@ struct RedisFaultTests {
     func idle() async throws {
         try await OwnRedis.with { server in
             try await TestRedis.withClient(server.url(), adjust: { $0.idleCheck = .milliseconds(20) }) { client in
-                try #require(try await TestRedis.eventually { client.isUp })
+                try await eventually { client.isUp }
                 try await server.control([["REPLICAOF", "127.0.0.1", "1"]])
-                try #require(try await TestRedis.eventually { !client.isUp })
+                try await eventually { !client.isUp }
                 try await server.control([["REPLICAOF", "NO", "ONE"]])
-                #expect(try await TestRedis.eventually { client.isUp })
+                try await eventually { client.isUp }
             }
         }
     }
@@ -82,13 +83,13 @@ struct RedisFaultTests {
     func rotated() async throws {
         try await OwnRedis.with(password: "old") { server in
             try await TestRedis.withClient(server.url(password: "old")) { client in
-                try #require(try await TestRedis.eventually { client.isUp })
+                try await eventually { client.isUp }
                 try await server.control(
                     [["CONFIG", "SET", "requirepass", "new"], ["CLIENT", "KILL", "TYPE", "normal"]])
-                try #require(try await TestRedis.eventually { !client.isUp })
+                try await eventually { !client.isUp }
                 await #expect(throws: RedisError.unavailable) { try await client.send([.ping]) }
                 try await server.control([["CONFIG", "SET", "requirepass", "old"]])
-                #expect(try await TestRedis.eventually { client.isUp })
+                try await eventually { client.isUp }
             }
         }
     }
@@ -97,11 +98,11 @@ struct RedisFaultTests {
     func noAuth() async throws {
         try await OwnRedis.with(password: "word") { server in
             try await TestRedis.withClient(server.url(password: "word")) { client in
-                try #require(try await TestRedis.eventually { client.isUp })
+                try await eventually { client.isUp }
                 // RESET leaves the connection without a user, as a proxy in between may.
                 let replies = try await client.send([RedisCommand(["RESET"]), Self.write])
                 #expect(replies == [.status("RESET"), .error("NOAUTH Authentication required.")])
-                #expect(try await TestRedis.eventually { client.isUp }, "a new connection logs in")
+                try await eventually("a new connection logs in") { client.isUp }
                 #expect(try await client.send([Self.write]) == [.status("OK")])
             }
         }
@@ -111,7 +112,7 @@ struct RedisFaultTests {
     func wrongType() async throws {
         try await OwnRedis.with { server in
             try await TestRedis.withClient(server.url()) { client in
-                try #require(try await TestRedis.eventually { client.isUp })
+                try await eventually { client.isUp }
                 let replies = try await client.send([
                     Self.write, RedisCommand(["LPUSH", "key", "x"]), RedisCommand(["NOSUCH"]), Self.write,
                 ])
@@ -133,7 +134,7 @@ struct RedisFaultTests {
                 (configuration.maxReplyBytes, configuration.commandTimeout) = (100_000, .seconds(20))
             }
             try await TestRedis.withClient(server.url(), adjust: adjust) { client in
-                try #require(try await TestRedis.eventually { client.isUp })
+                try await eventually { client.isUp }
                 let ten = String(repeating: "x", count: 10_000)
                 _ = try await client.send([.set("ten", ten, onlyIfAbsent: false, expiresAfter: .seconds(60))])
                 for commands in [
@@ -144,7 +145,7 @@ struct RedisFaultTests {
                     await #expect(throws: RedisError.connectionLost("more than 100000 bytes of replies")) {
                         try await client.send(commands)
                     }
-                    try #require(try await TestRedis.eventually { client.isUp })
+                    try await eventually { client.isUp }
                 }
                 let replies = try await client.send((0..<9).map { _ in .get("ten") })
                 #expect(replies.allSatisfy { $0.text == ten })

@@ -1,4 +1,5 @@
 import Metrics
+import SettleTestSupport
 import Synchronization
 import Testing
 

@@ -1,9 +1,8 @@
 import ArgumentParser
 import Foundation
-import Logging
 import SettlePostgres
 import SettleSchema
-import ServiceLifecycle
+import SettleTestSupport
 import Testing
 
 @testable import SettleSchemaCommand
@@ -121,18 +120,9 @@ struct ExportTests {
     }
 
     private func serving(_ url: String, _ body: (PostgresDatabase) async throws -> Void) async throws {
-        let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         var configuration = try PostgresConfiguration(url: url)
         configuration.connections = 1
         let database = PostgresDatabase(configuration, logger: quiet)
-        let group = ServiceGroup(services: [database], logger: quiet)
-        try await withThrowingTaskGroup(of: Void.self) { tasks in
-            tasks.addTask { try await group.run() }
-            let result: Result<Void, any Error>
-            do { result = .success(try await body(database)) } catch { result = .failure(error) }
-            await group.triggerGracefulShutdown()
-            try await tasks.waitForAll()
-            try result.get()
-        }
+        try await SettleTestSupport.serving([database]) { try await body(database) }
     }
 }

@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import NIOCore
 import NIOEmbedded
+import SettleTestSupport
 import Testing
 
 @testable import SettleServiceKit
@@ -10,7 +11,8 @@ import Testing
 struct AcceptPauseTests {
     @Test("with no descriptor for the next one nothing is accepted for a moment: the event loop does not spin")
     func pause() throws {
-        let (log, lines) = RecordingLogHandler.make()
+        let collector = LogCollector()
+        let log = collector.handler
         let channel = EmbeddedChannel(handler: AcceptPause(logger: Logger(label: "test") { _ in log }))
         defer { _ = try? channel.finish() }
         func isAccepting() -> Bool? {
@@ -25,6 +27,6 @@ struct AcceptPauseTests {
             channel.embeddedEventLoop.advanceTime(by: .milliseconds(1))
             #expect(isAccepting() == true)
         }
-        #expect(lines.all.count == 1)
+        #expect(collector.lines.count == 1)
     }
 }

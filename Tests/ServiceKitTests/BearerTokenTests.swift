@@ -1,4 +1,4 @@
-import SettleTestSupport
+import SettleHTTPTestSupport
 import Testing
 
 @testable import SettleServiceKit

@@ -1,4 +1,5 @@
 import Foundation
+import SettleHTTPTestSupport
 import SettleTestSupport
 import Testing
 
@@ -10,18 +11,17 @@ struct DescriptorTests {
     private static let bin = ProcessInfo.processInfo.environment["SETTLE_TEST_BIN"]
     private static let live = "GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
-    private static func start(port: Int) throws -> Process {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/bin/sh")
-        process.arguments = ["-c", "ulimit -n 128 && exec \"$0\"", "\(bin ?? "")/stock"]
-        process.environment = [
+    private static func start(port: Int) async throws -> PrivateServer {
+        let server = try PrivateServer(environment: [
             "DATABASE_URL": "postgresql://127.0.0.1:1/none", "AMQP_URL": "amqp://127.0.0.1:1",
             "REDIS_URL": "redis://127.0.0.1:1", "SETTLE_TOKEN": "test-0123456789abcdef",
             "HTTP_PORT": "\(port)", "LOG_LEVEL": "error",
-        ]
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        return process
+        ])
+        try await server.start(["/bin/sh", "-c", "ulimit -n 128 && exec \"$0\"", "\(bin ?? "")/stock"]) {
+            // Refused until it listens.
+            (try? await status(port)) == 200
+        }
+        return server
     }
 
     private static func status(_ port: Int) async throws -> Int? {
@@ -32,21 +32,16 @@ struct DescriptorTests {
         return RawClient.parse(text)?.status
     }
 
-    private static func untilServed(_ port: Int) async throws {
-        // Refused until it listens; 503 until the connections before are gone.
-        while (try? await status(port)) != 200 { try await Task.sleep(for: .milliseconds(20)) }
-    }
-
     @Test("of 128 descriptors half are for connections; what comes beyond is told so, and served once there is room")
     func bound() async throws {
-        let port = try LiveService.freePort()
-        let process = try Self.start(port: port)
-        defer { process.terminate() }
-        try await Self.untilServed(port)
+        let port = try Ports.take()
+        let server = try await Self.start(port: port)
         var clients: [RawClient] = []
         for _ in 0..<100 { clients.append(try await RawClient.open(port)) }
         #expect(try await Self.status(port) == 503)
         for client in clients { await client.close() }
-        try await Self.untilServed(port)
+        // 503 until the connections before are gone.
+        try await eventually("served again") { try await Self.status(port) == 200 }
+        try await server.remove(SIGTERM)
     }
 }

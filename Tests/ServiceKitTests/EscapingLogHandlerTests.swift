@@ -1,4 +1,5 @@
 import Logging
+import SettleTestSupport
 import Testing
 
 @testable import SettleServiceKit
@@ -7,7 +8,8 @@ import Testing
 struct EscapingLogHandlerTests {
     @Test("control characters never reach the log as they are, wherever they stand")
     func escaped() {
-        let (log, lines) = RecordingLogHandler.make()
+        let collector = LogCollector()
+        let log = collector.handler
         var logger = Logger(label: "test") { _ in EscapingLogHandler(log) }
         logger.logLevel = .debug
         logger[metadataKey: "kept"] = "a\rb"
@@ -17,7 +19,7 @@ struct EscapingLogHandlerTests {
             metadata: [
                 "text": "\(evil)", "list": ["\(evil)"], "map": ["key": "\(evil)"], "other": .stringConvertible(Evil()),
             ])
-        let all = lines.all.joined()
+        let all = collector.lines.joined()
         #expect(all.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control })
         #expect(!all.contains("\u{2028}") && !all.contains("\u{202E}"))
         #expect(all.contains(#"x\n2026-01-01 error order: paid\u{1b}[2J\u{9b}\u{2028}\u{202e}\t\u{7f}"#))
@@ -26,7 +28,7 @@ struct EscapingLogHandlerTests {
 
     @Test("other text stays as it is", arguments: ["plain", "é 文 👩‍👩‍👧 \\n", ""])
     func plain(text: String) {
-        #expect(EscapingLogHandler<RecordingLogHandler>.escaped(text) == text)
+        #expect(EscapingLogHandler<LogCollector.Handler>.escaped(text) == text)
     }
 
     private struct Evil: CustomStringConvertible, Sendable {

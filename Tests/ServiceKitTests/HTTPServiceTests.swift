@@ -2,6 +2,7 @@ import SettleCore
 import Hummingbird
 import HummingbirdTesting
 import SettleServiceKit
+import SettleHTTPTestSupport
 import SettleTestSupport
 import Testing
 
@@ -11,7 +12,7 @@ struct HTTPServiceTests {
         _ service: HTTPService? = nil, _ body: @escaping @Sendable (any TestClientProtocol) async throws -> Void
     ) async throws {
         let service = try service ?? TestService.make()
-        try await Application(responder: service.responder, logger: TestService.quiet).test(.router, body)
+        try await Application(responder: service.responder, logger: quiet).test(.router, body)
     }
 
     /// Asks, and checks that the answer is a problem document of that status.

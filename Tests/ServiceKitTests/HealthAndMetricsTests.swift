@@ -2,6 +2,7 @@ import Foundation
 import Hummingbird
 import HummingbirdTesting
 import SettleServiceKit
+import SettleHTTPTestSupport
 import SettleTestSupport
 import Testing
 
@@ -14,7 +15,7 @@ struct HealthAndMetricsTests {
 
     private static func ready(_ checks: [HealthCheck]) async throws -> (HTTPResponse.Status, Ready) {
         let service = try TestService.make(checks: checks)
-        return try await Application(responder: service.responder, logger: TestService.quiet).test(.router) { client in
+        return try await Application(responder: service.responder, logger: quiet).test(.router) { client in
             let response = try await client.execute(uri: "/health/ready", method: .get)
             let body = try JSONDecoder().decode(Ready.self, from: Data(String(buffer: response.body).utf8))
             return (response.status, body)
@@ -24,7 +25,7 @@ struct HealthAndMetricsTests {
     @Test("live, whatever is away")
     func live() async throws {
         let service = try TestService.make(checks: [HealthCheck("postgres") { false }])
-        try await Application(responder: service.responder, logger: TestService.quiet).test(.router) { client in
+        try await Application(responder: service.responder, logger: quiet).test(.router) { client in
             let response = try await client.execute(uri: "/health/live", method: .get)
             #expect(response.status == .ok)
             #expect(String(buffer: response.body) == #"{"status":"live"}"#)
@@ -55,7 +56,7 @@ struct HealthAndMetricsTests {
     @Test("requests are counted by route, method and status")
     func metrics() async throws {
         let service = try TestService.make()
-        try await Application(responder: service.responder, logger: TestService.quiet).test(.router) { client in
+        try await Application(responder: service.responder, logger: quiet).test(.router) { client in
             for path in ["/things/a", "/things/b", "/nowhere/1", "/nowhere/2", "/away"] {
                 _ = try await client.execute(uri: path, method: .get)
             }

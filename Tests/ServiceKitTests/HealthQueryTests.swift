@@ -1,4 +1,5 @@
 import SettleServiceKit
+import SettleHTTPTestSupport
 import SettleTestSupport
 import Testing
 
@@ -29,7 +30,7 @@ struct HealthQueryTests {
 
     @Test("none at all")
     func away() async throws {
-        let query = try Self.query(port: try LiveService.freePort())
+        let query = try Self.query(port: try Ports.take())
         let error = await #expect(throws: HealthQuery.Unready.self) { try await query.answer() }
         #expect(error?.description.hasPrefix("no answer from http://127.0.0.1:") == true)
     }

@@ -1,3 +1,4 @@
+import SettleHTTPTestSupport
 import SettleTestSupport
 import Testing
 
@@ -7,12 +8,12 @@ import Testing
 struct ListenAddressTests {
     @Test("addresses of this machine, and names that stand for one", arguments: ["127.0.0.1", "0.0.0.0", "localhost"])
     func ours(host: String) async throws {
-        try await ListenAddress(host: host, port: try LiveService.freePort()).check()
+        try await ListenAddress(host: host, port: try Ports.take()).check()
     }
 
     @Test("all others are a wrong setting", arguments: ["no host", "203.0.113.7", "300.1.1.1", "127.0.0.1:80", "-"])
     func notOurs(host: String) async throws {
-        let port = try LiveService.freePort()
+        let port = try Ports.take()
         let error = await #expect(throws: SettingsError.self) {
             try await ListenAddress(host: host, port: port).check()
         }

@@ -6,7 +6,7 @@ import NIOCore
 import NIOHTTP1
 import SettleServiceKit
 import ServiceLifecycle
-import SettleTestSupport
+import SettleHTTPTestSupport
 import Testing
 
 @Suite("HTTP: over a socket", .timeLimit(.minutes(1)))

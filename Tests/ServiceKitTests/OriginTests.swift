@@ -1,5 +1,6 @@
 import Hummingbird
 import HummingbirdTesting
+import SettleHTTPTestSupport
 import SettleTestSupport
 import Testing
 
@@ -10,7 +11,7 @@ struct OriginTests {
     @Test("what their visitors' browsers would send unasked is 403 and does nothing")
     func foreign() async throws {
         let service = try TestService.make()
-        try await Application(responder: service.responder, logger: TestService.quiet).test(.router) {
+        try await Application(responder: service.responder, logger: quiet).test(.router) {
             client async throws in
             let body = ByteBuffer(string: #"{"name":"x","count":1}"#)
             func status(_ headers: HTTPFields, method: HTTPRequest.Method = .post) async throws -> Int {

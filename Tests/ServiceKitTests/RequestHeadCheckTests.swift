@@ -1,7 +1,7 @@
 import HTTPTypes
 import NIOCore
 import NIOHTTP1
-import SettleTestSupport
+import SettleHTTPTestSupport
 import Testing
 
 @testable import SettleServiceKit

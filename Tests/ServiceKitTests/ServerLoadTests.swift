@@ -1,3 +1,4 @@
+import SettleHTTPTestSupport
 import SettleTestSupport
 import Testing
 
@@ -7,7 +8,7 @@ import Testing
 struct ServerLoadTests {
     private static func load(connections: Int = 2, budget: Int = 100) -> ServerLoad {
         ServerLoad(
-            maxConnections: connections, bodyBudget: budget, factory: PrometheusMetrics(), logger: TestService.quiet)
+            maxConnections: connections, bodyBudget: budget, factory: PrometheusMetrics(), logger: quiet)
     }
 
     @Test("connections: served, then told so, then closed; and served again when others have gone")

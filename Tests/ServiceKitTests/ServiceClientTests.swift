@@ -2,8 +2,9 @@ import HTTPTypes
 import Hummingbird
 import Instrumentation
 import SettleServiceKit
-import Synchronization
 import SettleTestSupport
+import Synchronization
+import SettleHTTPTestSupport
 import Testing
 
 @Suite("HTTP client", .timeLimit(.minutes(1)))
@@ -93,7 +94,7 @@ struct ServiceClientTests {
     func refused() async throws {
         try await LiveService.run { _, outbound, _ in
             let nobody = ServiceClient(
-                "test", baseURL: "http://127.0.0.1:\(try LiveService.freePort())", token: nil, over: outbound,
+                "test", baseURL: "http://127.0.0.1:\(try Ports.take())", token: nil, over: outbound,
                 timeout: .seconds(30))
             let start = ContinuousClock.now
             let error = await #expect(throws: ServiceClientError.self) { try await nobody.send(.get, "/") }
@@ -141,7 +142,7 @@ struct ServiceClientTests {
     func stopped() async throws {
         var kept: OutboundHTTP?
         try await LiveService.run { _, outbound, _ in kept = outbound }
-        for outbound in [OutboundHTTP(logger: TestService.quiet), try #require(kept)] {
+        for outbound in [OutboundHTTP(logger: quiet), try #require(kept)] {
             let client = ServiceClient("test", baseURL: "http://127.0.0.1:1", token: nil, over: outbound)
             let error = await #expect(throws: ServiceClientError.self) { try await client.send(.get, "/") }
             #expect(error?.isUnsent == true)

@@ -1,6 +1,6 @@
 import Foundation
 import Logging
-import SettleTestSupport
+import SettleHTTPTestSupport
 import Testing
 
 @testable import SettleServiceKit

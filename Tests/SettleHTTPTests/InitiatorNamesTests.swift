@@ -6,6 +6,7 @@ import SettlePostgres
 import SettleHTTP
 import SettleServiceKit
 import Settle
+import SettleHTTPTestSupport
 import SettleTestSupport
 import Testing
 
@@ -35,7 +36,7 @@ struct InitiatorNamesTests {
     func remembered() async throws {
         try await ParticipantBed.with { bed in
             try await bed.service(migrations: [Take.schema]) { settle, http in
-                try await ParticipantBed.eventually("up") { settle.migration.isDone }
+                try await eventually("up") { settle.migration.isDone }
                 let url = bed.initiatorURL
                 try await Application(responder: http.responder).test(.router) { client in
                     for (xid, mode, wallet, initiator, name) in [
@@ -64,7 +65,7 @@ struct InitiatorNamesTests {
     func refused() async throws {
         try await ParticipantBed.with { bed in
             try await bed.service(migrations: [Take.schema]) { settle, http in
-                try await ParticipantBed.eventually("up") { settle.migration.isDone }
+                try await eventually("up") { settle.migration.isDone }
                 try await Application(responder: http.responder).test(.router) { client in
                     for (initiator, name) in [
                         ("http://stranger.test", nil), ("billing", nil), (bed.initiatorURL + "/other", nil),
@@ -107,7 +108,7 @@ struct InitiatorNamesTests {
         }
         try await ParticipantBed.with { bed in
             try await bed.service(migrations: [Take.schema]) { settle, http in
-                try await ParticipantBed.eventually("up") { settle.migration.isDone }
+                try await eventually("up") { settle.migration.isDone }
                 for (xid, wallet, initiator) in [
                     ("ours", "ann", bed.initiatorURL), ("lost", "bob", "http://gone.test:1"),
                 ] {
@@ -116,7 +117,7 @@ struct InitiatorNamesTests {
                         context: BranchContext(xid: try #require(XID(rawValue: xid)), mode: .at, initiator: initiator))
                 }
                 bed.initiator.say(.commit)
-                try await ParticipantBed.eventually("ours is committed") {
+                try await eventually("ours is committed") {
                     try await bed.texts("SELECT xid FROM settle.branch WHERE state = 'committed'") == ["ours"]
                 }
                 try await Application(responder: http.responder).test(.router) { client in

@@ -3,11 +3,11 @@ import Hummingbird
 import SettlePostgres
 import SettleHTTP
 import SettleServiceKit
-import ServiceLifecycle
 import Settle
 import SettleSchema
-import Synchronization
 import SettleTestSupport
+import Synchronization
+import SettleHTTPTestSupport
 import Testing
 
 /// A participant as a service's main puts it together, over a real database, and an initiator that says what it is told to.
@@ -49,7 +49,7 @@ struct ParticipantBed {
             let name = "test_" + UUID().uuidString.lowercased().replacing("-", with: "")
             var parts = try #require(URLComponents(string: server))
             let admin = try connect(server)
-            try await running([admin]) {
+            try await serving([admin]) {
                 _ = try await admin.query("CREATE DATABASE \(name)")
                 parts.path = "/" + name
                 let bed = ParticipantBed(
@@ -67,20 +67,7 @@ struct ParticipantBed {
     static func connect(_ url: String) throws -> PostgresDatabase {
         var configuration = try PostgresConfiguration(url: url)
         configuration.connections = 1
-        return PostgresDatabase(configuration, logger: TestService.quiet)
-    }
-
-    /// Beside `body`.
-    static func running<R: Sendable>(_ services: [any Service], _ body: () async throws -> R) async throws -> R {
-        let group = ServiceGroup(services: services, logger: TestService.quiet)
-        return try await withThrowingTaskGroup(of: Void.self) { tasks in
-            tasks.addTask { try await group.run() }
-            let result: Result<R, any Error>
-            do { result = .success(try await body()) } catch { result = .failure(error) }
-            await group.triggerGracefulShutdown()
-            try await tasks.waitForAll()
-            return try result.get()
-        }
+        return PostgresDatabase(configuration, logger: quiet)
     }
 
     /// The service, of one version; `body` begins at once.
@@ -94,20 +81,20 @@ struct ParticipantBed {
             ]) { $1 })
         let boot = Bootstrap(
             name: "wallets", settings: try Settings(reader, defaultPort: 0, peers: [Self.order]), reader: reader,
-            logger: TestService.quiet, metrics: PrometheusMetrics())
+            logger: quiet, metrics: PrometheusMetrics())
         let settle = try Settle(
             boot, routes: [], deadLetters: DeadLetterRoute(exchange: "wallets.dead", queue: "wallets.dead"))
         settle.libraryMigrations(MigrationSet("settle-next", next))
         settle.migrations("wallets", migrations)
         try settle.participate(boot, [.at("take", Take()), .xa("take", Take())], initiators: [Self.order])
         let server = settle.server(boot) { _, _ in }
-        return try await Self.running(settle.services) { try await body(settle, server) }
+        return try await serving(settle.services) { try await body(settle, server) }
     }
 
     /// What `sql` finds, one text a row.
     func texts(_ sql: String) async throws -> [String] {
         let database = try Self.connect(databaseURL)
-        return try await Self.running([database]) {
+        return try await serving([database]) {
             try await database.query(sql).map { try $0.decode(String.self, at: 0) }
         }
     }
@@ -116,18 +103,6 @@ struct ParticipantBed {
     private func dropPrepared() async throws {
         for gid in try await texts("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()") {
             _ = try await texts("ROLLBACK PREPARED '\(gid)'")
-        }
-    }
-
-    /// Asks again and again, at most thirty seconds long, until the condition holds.
-    static func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
-        let deadline = ContinuousClock.now + .seconds(30)
-        while try await !condition() {
-            guard ContinuousClock.now < deadline else {
-                Issue.record("never came true: \(what)")
-                return
-            }
-            try await Task.sleep(for: .milliseconds(10))
         }
     }
 }

@@ -6,6 +6,7 @@ import SettleHTTP
 import SettleServiceKit
 import Settle
 import SettleSchema
+import SettleHTTPTestSupport
 import SettleTestSupport
 import Testing
 
@@ -16,7 +17,7 @@ struct UpgradeTests {
     /// The two branches that hold a row each, done by the version before.
     private func leaveUndecided(_ bed: ParticipantBed) async throws {
         try await bed.service(migrations: [Take.schema]) { settle, _ in
-            try await ParticipantBed.eventually("the first version is up") { settle.migration.isDone }
+            try await eventually("the first version is up") { settle.migration.isDone }
             for (wallet, mode) in [("ann", BranchMode.at), ("bob", .xa)] {
                 _ = try await #require(settle.participation).participant.perform(
                     "take", request: Data(#"{"wallet":"\#(wallet)"}"#.utf8),
@@ -61,7 +62,7 @@ struct UpgradeTests {
                     #expect(ready.status == .serviceUnavailable)
                 }
                 bed.initiator.say(.abort)
-                try await ParticipantBed.eventually("the next version is up") { settle.migration.isDone }
+                try await eventually("the next version is up") { settle.migration.isDone }
             }
             #expect(try await bed.texts("SELECT balance::text FROM wallet") == ["100", "100"])
             #expect(try await bed.texts("SELECT pg_typeof(balance)::text FROM wallet LIMIT 1") == ["numeric"])
@@ -77,10 +78,10 @@ struct UpgradeTests {
             try await bed.service(
                 library: [next], migrations: [Take.schema]
             ) { settle, _ in
-                try await ParticipantBed.eventually("the initiator is asked") { bed.initiator.asked > 0 }
+                try await eventually("the initiator is asked") { bed.initiator.asked > 0 }
                 bed.initiator.say(.commit)
-                try await ParticipantBed.eventually("the next version is up") { settle.migration.isDone }
-                try await ParticipantBed.eventually("nothing is undecided") {
+                try await eventually("the next version is up") { settle.migration.isDone }
+                try await eventually("nothing is undecided") {
                     try await bed.texts("SELECT xid FROM settle.branch WHERE state = 'undecided'").isEmpty
                 }
             }

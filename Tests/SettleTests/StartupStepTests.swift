@@ -1,5 +1,6 @@
 import SettleCore
 import ServiceLifecycle
+import SettleTestSupport
 import Synchronization
 import Testing
 
@@ -14,14 +15,14 @@ struct StartupStepTests {
         let calls = Atomic(0)
         let (done, finish) = AsyncStream.makeStream(of: Void.self)
         let step = StartupStep(
-            "test", logger: Testbed.quiet,
+            "test", logger: quiet,
             backoff: Backoff(initial: .milliseconds(1), cap: .milliseconds(1))
         ) {
             if calls.add(1, ordering: .relaxed).newValue < 3 { throw Away() }
             finish.finish()
         }
         #expect(!step.isDone)
-        let group = ServiceGroup(services: [step], logger: Testbed.quiet)
+        let group = ServiceGroup(services: [step], logger: quiet)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             for await _ in done {}
@@ -34,7 +35,7 @@ struct StartupStepTests {
 
     @Test("an error that no later try can mend ends the service")
     func permanent() async {
-        let step = StartupStep("test", logger: Testbed.quiet, isPermanent: { $0 is Away }) { throw Away() }
+        let step = StartupStep("test", logger: quiet, isPermanent: { $0 is Away }) { throw Away() }
         await #expect(throws: Away.self) { try await step.run() }
         #expect(!step.isDone)
     }
@@ -43,12 +44,12 @@ struct StartupStepTests {
     func shutdown() async throws {
         let (tried, attempt) = AsyncStream.makeStream(of: Void.self)
         let step = StartupStep(
-            "test", logger: Testbed.quiet, backoff: Backoff(initial: .seconds(3600), cap: .seconds(3600))
+            "test", logger: quiet, backoff: Backoff(initial: .seconds(3600), cap: .seconds(3600))
         ) {
             attempt.yield()
             throw Away()
         }
-        let group = ServiceGroup(services: [step], logger: Testbed.quiet)
+        let group = ServiceGroup(services: [step], logger: quiet)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             for await _ in tried { break }

@@ -1,6 +1,7 @@
 import Hummingbird
 import HummingbirdTesting
 import SettleServiceKit
+import SettleHTTPTestSupport
 import SettleTestSupport
 import ShopContract
 import Synchronization
@@ -33,7 +34,7 @@ struct CustomersTests {
                 return Response.empty(.noContent)
             }
         })
-        try await Application(responder: service.responder, logger: TestService.quiet).test(.router, body)
+        try await Application(responder: service.responder, logger: quiet).test(.router, body)
     }
 
     private static func get(

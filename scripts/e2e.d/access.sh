@@ -32,6 +32,7 @@ while IFS='|' read -r _ route served callers _; do
             *) bad "the table names a service" "$service" && continue ;;
         esac
         path="${template//\{action\}/$action}" path="${path//\{id\}/9223372036854775807}"
+        # shellcheck disable=SC2001  # a pattern, not a text
         path="$(sed "s/{[a-zA-Z]*}/$run-nobody/" <<<"$path")"
         rows=$((rows + 1))
         what="$method $template at $service"

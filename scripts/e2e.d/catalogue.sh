@@ -3,26 +3,18 @@
 section "Users and products"
 
 user="$run-catalogue"
-call GET "$points_url/users/$user"
-refused "a user who does not exist" 404
-send PUT "$points_url/users/$user" '{"points": 5}'
-refused "creating a user needs the token" 401
+refuses "a user who does not exist" 404 GET "$points_url/users/$user"
+refuses "creating a user needs the token" 401 PUT "$points_url/users/$user" '{"points": 5}'
 sed 's/$/x/' "$work/authorization" >"$work/longer"
 sed 's/Bearer/Basic/' "$work/authorization" >"$work/basic"
-send PUT "$points_url/users/$user" '{"points": 5}' -H 'Authorization: Bearer wrong'
-refused "a wrong token is refused" 401
-send PUT "$points_url/users/$user" '{"points": 5}' -H "@$work/longer"
-refused "a longer token is refused" 401
-send PUT "$points_url/users/$user" '{"points": 5}' -H "@$work/basic"
-refused "another scheme is refused" 401
+refuses "a wrong token is refused" 401 PUT "$points_url/users/$user" '{"points": 5}' -H 'Authorization: Bearer wrong'
+refuses "a longer token is refused" 401 PUT "$points_url/users/$user" '{"points": 5}' -H "@$work/longer"
+refuses "another scheme is refused" 401 PUT "$points_url/users/$user" '{"points": 5}' -H "@$work/basic"
 for body in '{"points": -1}' '{"points": "5"}' '{"points": 1.5}' '{"points": 9223372036854775808}' '{}' '[]'; do
-    send_internal PUT "$points_url/users/$user" "$body"
-    refused "user with $body" 422
+    as=internal refuses "user with $body" 422 PUT "$points_url/users/$user" "$body"
 done
-send_internal PUT "$points_url/users/$user" '{"points": 5'
-refused "user with malformed JSON" 400
-call GET "$points_url/users/$user"
-refused "after all these the user still does not exist" 404
+as=internal refuses "user with malformed JSON" 400 PUT "$points_url/users/$user" '{"points": 5'
+refuses "after all these the user still does not exist" 404 GET "$points_url/users/$user"
 send_internal PUT "$points_url/users/$user" '{"points": 5}'
 answered "a user is created" 201
 send_internal PUT "$points_url/users/$user" '{"points": 70}'
@@ -34,20 +26,16 @@ answered "the point log is empty" 200 '.entries == []'
 
 sku="$run-catalogue"
 product='{"title": "Blue cup", "unitPrice": 800, "available": 7}'
-call GET "$stock_url/products/$sku"
-refused "a product that does not exist" 404
-send PUT "$stock_url/products/$sku" "$product"
-refused "creating a product needs the token" 401
+refuses "a product that does not exist" 404 GET "$stock_url/products/$sku"
+refuses "creating a product needs the token" 401 PUT "$stock_url/products/$sku" "$product"
 for body in '{"title": "a", "unitPrice": -1, "available": 1}' '{"title": "a", "unitPrice": 1, "available": -1}' \
     '{"title": "a", "unitPrice": "1", "available": 1}' '{"title": "a", "available": 1}' \
     '{"unitPrice": 1, "available": 1}' '{"title": 5, "unitPrice": 1, "available": 1}' \
     '{"title": "a", "unitPrice": 99999999999999999999, "available": 1}' \
     '{"title": "a\u0000b", "unitPrice": 1, "available": 1}'; do
-    send_internal PUT "$stock_url/products/$sku" "$body"
-    refused "product with $body" 422
+    as=internal refuses "product with $body" 422 PUT "$stock_url/products/$sku" "$body"
 done
-call GET "$stock_url/products/$sku"
-refused "after all these the product still does not exist" 404
+refuses "after all these the product still does not exist" 404 GET "$stock_url/products/$sku"
 send_internal PUT "$stock_url/products/$sku" "$product"
 answered "a product is created" 201
 send_internal PUT "$stock_url/products/$sku" "$product"

@@ -12,8 +12,7 @@ id="$(field .id)"
 answered "the first request with a key" 201
 send POST "$order_url/orders" "$body" -H "Idempotency-Key: $run-a"
 answered "the same again: the same order" 200 --arg id "$id" '.id == $id'
-send POST "$order_url/orders" "$(order_body "$user" message "$sku" 3)" -H "Idempotency-Key: $run-a"
-refused "the same key with another body" 422
+refuses "the same key with another body" 422 POST "$order_url/orders" "$(order_body "$user" message "$sku" 3)" -H "Idempotency-Key: $run-a"
 await_order "$id"
 is "it settles" settled "$final"
 send POST "$order_url/orders" "$body" -H "Idempotency-Key: $run-a"
@@ -22,10 +21,8 @@ long="$(printf '%255s' "" | tr ' ' k)"
 send POST "$order_url/orders" "$body" -H "Idempotency-Key: ${run}${long:${#run}}"
 answered "a key of 255 characters" 201
 await_order "$(field .id)"
-send POST "$order_url/orders" "$body" -H "Idempotency-Key: ${long}k"
-refused "a key of 256 characters" 422
-send POST "$order_url/orders" "$body" -H "Idempotency-Key;"
-refused "an empty key" 422
+refuses "a key of 256 characters" 422 POST "$order_url/orders" "$body" -H "Idempotency-Key: ${long}k"
+refuses "an empty key" 422 POST "$order_url/orders" "$body" -H "Idempotency-Key;"
 
 # Fifty at once, by one curl.
 mkdir "$work/same"

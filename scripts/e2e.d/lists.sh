@@ -30,22 +30,15 @@ call GET "$order_url/orders?userName=$run-nobody-at-all"
 answered "of nobody" 200 '.orders == [] and .next == null'
 eventually "by status: all are settled in the end" 7 orders_of "$user" settled
 is "by status: none is cancelled" 0 "$(orders_of "$user" cancelled)"
-for limit in 0 201 -1 abc 99999999999999999999; do
-    call GET "$order_url/orders?limit=$limit"
-    refused "limit $limit" 422
-done
-call GET "$order_url/orders/$run"
-refused "an order whose id is no id" 404
-call GET "$order_url/orders/01890a5d-ac96-774b-bcce-b302099a8057"
-refused "an order that does not exist" 404
+for limit in 0 201 -1 abc 99999999999999999999; do refuses "limit $limit" 422 GET "$order_url/orders?limit=$limit"; done
+refuses "an order whose id is no id" 404 GET "$order_url/orders/$run"
+refuses "an order that does not exist" 404 GET "$order_url/orders/01890a5d-ac96-774b-bcce-b302099a8057"
 
 call GET "$points_url/users/$user/point-log?limit=2"
 answered "the point log, newest first" 200 --arg user "$user" '(.entries | length) == 2
     and all(.entries[]; .userName == $user and (.orderId | type) == "string" and (.point | type) == "number")
     and .entries[0].createdAt >= .entries[1].createdAt'
 for limit in 0 201 abc; do
-    call GET "$points_url/users/$user/point-log?limit=$limit"
-    refused "point log with limit $limit" 422
+    refuses "point log with limit $limit" 422 GET "$points_url/users/$user/point-log?limit=$limit"
 done
-call GET "$points_url/users/$run-nobody-at-all/point-log"
-refused "the point log of nobody" 404
+refuses "the point log of nobody" 404 GET "$points_url/users/$run-nobody-at-all/point-log"

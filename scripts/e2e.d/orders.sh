@@ -86,8 +86,7 @@ order_spends_points() {
     eventually "$mode: points are exact" 300 points_of "$user"
     send POST "$order_url/orders" "$(jq -c '.items[0].quantity = 3 | .spendPoints = 301' <<<"$body")"
     refused "$mode: more points than the user has" 409 '.type | endswith("/insufficient-points")'
-    send POST "$order_url/orders" "$(jq -c '.spendPoints = 241' <<<"$body")"
-    refused "$mode: more points than the price" 422
+    refuses "$mode: more points than the price" 422 POST "$order_url/orders" "$(jq -c '.spendPoints = 241' <<<"$body")"
     eventually "$mode: nothing of these stays taken" "43+0" stock_of "$tea"
     eventually "$mode: neither points" 300 points_of "$user"
 }
@@ -117,5 +116,4 @@ eventually "its stock is exact" "8+0" stock_of "$run-mixed"
 
 send_internal POST "$order_url/transactions/outcomes" "{\"xids\": [\"$run-unknown\"]}"
 answered "a transaction that nobody knows was aborted" 200 --arg xid "$run-unknown" '.outcomes[$xid] == "abort"'
-send POST "$order_url/transactions/outcomes" "{\"xids\": [\"$run-unknown\"]}"
-refused "asking needs the token" 401
+refuses "asking needs the token" 401 POST "$order_url/transactions/outcomes" "{\"xids\": [\"$run-unknown\"]}"

@@ -73,34 +73,22 @@ call POST "$order_url/orders" --data-urlencode "userName=$user"
 refused "a form" 415
 { printf '{%s, "items": [%s], "note": "' "$name" "$item" && head -c 1048576 /dev/zero | tr '\0' x && printf '"}'; } >"$work/big"
 order_refused 413 "a body over 1 MiB" "@$work/big"
-send POST "$order_url/orders" "@$work/big" -H 'Transfer-Encoding: chunked'
-refused "the same in chunks" 413
-send_internal PUT "$stock_url/products/$sku" "@$work/big"
-refused "over 1 MiB at stock" 413
-send_internal PUT "$points_url/users/$user" "@$work/big"
-refused "over 1 MiB at user-points" 413
+refuses "the same in chunks" 413 POST "$order_url/orders" "@$work/big" -H 'Transfer-Encoding: chunked'
+as=internal refuses "over 1 MiB at stock" 413 PUT "$stock_url/products/$sku" "@$work/big"
+as=internal refuses "over 1 MiB at user-points" 413 PUT "$points_url/users/$user" "@$work/big"
 
 for url in "$order_url" "$stock_url" "$points_url"; do
-    call GET "$url/no/such/route"
-    refused "an unknown route at ${url##*:}" 404
-    call GET "$url/"
-    refused "the root at ${url##*:}" 404
-    call DELETE "$url/health/live"
-    refused "a wrong method at ${url##*:}" 405
+    refuses "an unknown route at ${url##*:}" 404 GET "$url/no/such/route"
+    refuses "the root at ${url##*:}" 404 GET "$url/"
+    refuses "a wrong method at ${url##*:}" 405 DELETE "$url/health/live"
     is "and the right one is named" yes "$(header Allow | grep -q GET && printf yes || printf no)"
 done
-call PATCH "$order_url/orders"
-refused "PATCH /orders" 405
-call DELETE "$order_url/orders/$run"
-refused "DELETE /orders/{id}" 405
-call DELETE "$stock_url/products/$sku"
-refused "DELETE /products/{sku}" 405
-call POST "$points_url/users/$user"
-refused "POST /users/{userName}" 405
-call GET "$points_url/users/%00"
-refused "U+0000 in a path" "400|404|422"
-call GET "$stock_url/products/%ff%fe"
-refused "a path that is not UTF-8" "400|404|422"
+refuses "PATCH /orders" 405 PATCH "$order_url/orders"
+refuses "DELETE /orders/{id}" 405 DELETE "$order_url/orders/$run"
+refuses "DELETE /products/{sku}" 405 DELETE "$stock_url/products/$sku"
+refuses "POST /users/{userName}" 405 POST "$points_url/users/$user"
+refuses "U+0000 in a path" "400|404|422" GET "$points_url/users/%00"
+refuses "a path that is not UTF-8" "400|404|422" GET "$stock_url/products/%ff%fe"
 
 # Messages keep their order, so once this later order is settled, what was written of the refused ones would show.
 printf '%-1048576s' "$(order_body "$user" message "$sku" 7)" >"$work/exact"

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154  # work is set by `e2e`
-# Sourced by `e2e`: requests by curl, and checks that count.
+# Sourced by `e2e` and `compose-check`: requests by curl, and checks that count.
 #
 # work    a folder of our own; work/body and work/headers hold the last answer
 
@@ -18,15 +18,23 @@ bad() {
     failed=$((failed + 1))
     printf 'FAIL %s: %s\n' "$1" "$(head -c 600 <<<"$2")"
     if ((SECONDS > time_limit)); then
-        printf 'giving up after %s s\n%s passed, %s failed\n' "$SECONDS" "$passed" "$failed"
-        exit 1
+        printf 'giving up after %s s\n' "$SECONDS"
+        finish
     fi
 }
 
 section() { printf '\n%s\n' "$1"; }
 
-# is DESCRIPTION EXPECTED SEEN
+finish() {
+    printf '\n%s passed, %s failed\n' "$passed" "$failed"
+    ((failed == 0))
+    exit
+}
+
+# is DESCRIPTION EXPECTED SEEN; like takes a pattern.
 is() { if [[ "$3" == "$2" ]]; then ok "$1"; else bad "$1" "expected $2, saw $3"; fi; }
+# shellcheck disable=SC2053  # a pattern
+like() { if [[ "$3" == $2 ]]; then ok "$1"; else bad "$1" "expected $2, saw $3"; fi; }
 
 # call METHOD URL [curl options…]: sets `code` and `type`; the body is in $work/body.
 call() {
@@ -84,6 +92,15 @@ refused() {
     else
         bad "$description" "saw $type $(seen); expected${codes//|/ }as application/problem+json with ${*: -1}"
     fi
+}
+
+# refuses DESCRIPTION CODES METHOD URL [BODY [curl options…]]: that request is, as an internal caller after `as=internal`.
+refuses() {
+    local description="$1" codes="$2" request=call
+    shift 2
+    (($# == 2)) || request=send
+    "$request${as:+_$as}" "$@"
+    refused "$description" "$codes"
 }
 
 # eventually DESCRIPTION EXPECTED COMMAND…: until the command prints what is expected, at most 30 s.

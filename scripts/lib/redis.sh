@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154  # of broker.sh
 # Sourced by `servers` and by docker/secrets, after broker.sh: the users of Redis, and what each of them may do.
 #
 # A service reads and writes the marks of the tasks that it receives, and `settle:probe`, by which it finds out whether

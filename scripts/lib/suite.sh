@@ -46,12 +46,9 @@ without_rights() {
 
 # start_service NAME FOLDER: the executable of that name in the folder, with what it needs in its environment only.
 start_service() {
-    local name="$1" executable="$2/$1" database broker redis
-    case "$name" in
-        order) database="$ORDER_DATABASE_URL" broker="$ORDER_AMQP_URL" redis="$ORDER_REDIS_URL" ;;
-        stock) database="$STOCK_DATABASE_URL" broker="$STOCK_AMQP_URL" redis="$STOCK_REDIS_URL" ;;
-        user-points) database="$POINTS_DATABASE_URL" broker="$POINTS_AMQP_URL" redis="$POINTS_REDIS_URL" ;;
-    esac
+    local name="$1" executable="$2/$1" part database broker redis
+    part="${name#user-}" part="${part^^}"
+    database="${part}_DATABASE_URL" broker="${part}_AMQP_URL" redis="${part}_REDIS_URL"
     ! port_open "$(service_port "$name")" ||
         die "port $(service_port "$name") for $name is taken by another program; see scripts/up --help for other ports"
     mkdir -p "$run/log" "$run/pid"
@@ -61,11 +58,12 @@ start_service() {
     # In its own session, so that Ctrl-C here does not reach it, with none of our descriptors, and without the passwords
     # of the others.
     (
+        export HTTP_PORT DATABASE_URL="${!database}" AMQP_URL="${!broker}" REDIS_URL="${!redis}" ORDER_URL STOCK_URL \
+            POINTS_URL SETTLE_TOKEN MESSAGE_KEYS
+        HTTP_PORT="$(service_port "$name")" SETTLE_TOKEN="$(suite_token)" MESSAGE_KEYS="$(message_keys_of "$name")"
+        ORDER_URL="$(service_url order)" STOCK_URL="$(service_url stock)" POINTS_URL="$(service_url user-points)"
         unset POSTGRES_URL {ORDER,STOCK,POINTS}_{DATABASE,AMQP,REDIS}_URL
-        HTTP_PORT="$(service_port "$name")" DATABASE_URL="$database" AMQP_URL="$broker" REDIS_URL="$redis" \
-            ORDER_URL="$(service_url order)" STOCK_URL="$(service_url stock)" POINTS_URL="$(service_url user-points)" \
-            SETTLE_TOKEN="$(suite_token)" MESSAGE_KEYS="$(message_keys_of "$name")" \
-            exec setsid "${without_rights[@]}" "$executable" </dev/null >>"$run/log/$name.log" 2>&1
+        exec setsid "${without_rights[@]}" "$executable" </dev/null >>"$run/log/$name.log" 2>&1
     ) &
     printf '%s %s\n' "$!" "$executable" >"$run/pid/$name"
     # Until the new process has become the executable it cannot be told from one that has ended.
@@ -73,9 +71,12 @@ start_service() {
 }
 service_launched() { service_running "$1" || gone "$2"; }
 
-service_ready() {
-    service_running "$1" && [[ "$(curl -s -m 2 -o /dev/null -w '%{http_code}' "$(service_url "$1")/health/ready" || true)" == 200 ]]
+# status_of_url URL [curl options…]: 000 while nobody answers. As an operator: the header comes from a descriptor, since a
+# command line can be read by every account.
+status_of_url() {
+    curl -s -m 10 -o /dev/null -w '%{http_code}' -H @<(printf 'Authorization: Bearer %s' "$(suite_token)") "$@" || true
 }
+service_ready() { service_running "$1" && [[ "$(status_of_url "$(service_url "$1")/health/ready")" == 200 ]]; }
 service_ready_or_dead() { service_ready "$1" || ! service_running "$1"; }
 
 await_service() {
@@ -111,31 +112,24 @@ stop_suite() {
     done
 }
 
-# seed URL BODY: creates what does not exist yet. As an operator: where customers are told apart, nobody else may look.
-seed() {
-    local status
-    # The header comes from a descriptor: a command line can be read by every account.
-    status="$(curl -s -m 10 -o /dev/null -w '%{http_code}' "$1" \
-        -H @<(printf 'Authorization: Bearer %s' "$(suite_token)") || true)"
-    [[ "$status" != 200 ]] || return 0
-    status="$(curl -s -m 10 -o /dev/null -w '%{http_code}' -X PUT "$1" \
-        -H @<(printf 'Authorization: Bearer %s' "$(suite_token)") -H 'Content-Type: application/json' -d "$2" || true)"
-    [[ "$status" == 201 || "$status" == 200 ]] || die "could not create $1: status $status"
-}
-
 # customers_apart: whether the suite tells customers apart (SETTLE_CUSTOMERS=on when it was started).
 customers_apart() {
     [[ "$(curl -s -m 10 -o /dev/null -w '%{http_code}' "$(service_url order)/orders?userName=alice&limit=1" || true)" == 401 ]]
 }
 
+# seed_suite: creates what does not exist yet. As an operator: where customers are told apart, nobody else may look.
 seed_suite() {
-    local users products
-    users="$(service_url user-points)/users"
-    products="$(service_url stock)/products"
-    seed "$users/alice" '{"points": 1000}'
-    seed "$users/bob" '{"points": 0}'
-    seed "$users/carol" '{"points": 0}'
-    seed "$products/tea" '{"title": "Tea", "unitPrice": 120, "available": 1000000}'
-    seed "$products/cup" '{"title": "Cup", "unitPrice": 800, "available": 1000000}'
-    seed "$products/kettle" '{"title": "Kettle", "unitPrice": 4500, "available": 1000000}'
+    local service path body status
+    while read -r service path body; do
+        [[ "$(status_of_url "$(service_url "$service")/$path")" != 200 ]] || continue
+        status="$(status_of_url -X PUT "$(service_url "$service")/$path" -H 'Content-Type: application/json' -d "$body")"
+        [[ "$status" == 201 || "$status" == 200 ]] || die "could not create $path: status $status"
+    done <<'SEED'
+user-points users/alice {"points": 1000}
+user-points users/bob {"points": 0}
+user-points users/carol {"points": 0}
+stock products/tea {"title": "Tea", "unitPrice": 120, "available": 1000000}
+stock products/cup {"title": "Cup", "unitPrice": 800, "available": 1000000}
+stock products/kettle {"title": "Kettle", "unitPrice": 4500, "available": 1000000}
+SEED
 }

@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import SettleTestSupport
 import Synchronization
 import Testing
 
@@ -31,7 +32,7 @@ struct AvailabilityTests {
         try await withNewDatabase { name in
             let database = try PostgresDatabase(TestServer.configuration(database: name), logger: quiet)
             let early = Task { try await database.query("SELECT 1") }
-            try await running(database) { _ = try await early.value }
+            try await serving([database]) { _ = try await early.value }
         }
     }
 
@@ -42,7 +43,7 @@ struct AvailabilityTests {
         let configuration = try PostgresConfiguration(url: "postgres://user:secret@127.0.0.1:\(proxy.port)/none")
         let log = LogCollector()
         let database = PostgresDatabase(configuration, logger: Logger(label: "test") { _ in log.handler })
-        try await running(database) {
+        try await serving([database]) {
             let error = try await failure { try await database.query("SELECT 1") }
             #expect(error.kind == .unavailable && error.isUnavailable)
             #expect(!"\(error)".contains("secret"))
@@ -64,7 +65,7 @@ struct AvailabilityTests {
         let log = LogCollector()
         let database = PostgresDatabase(configuration, logger: Logger(label: "test") { _ in log.handler })
         func told(_ text: String) -> Int { log.lines.filter { $0.contains(text) }.count }
-        try await running(database) {
+        try await serving([database]) {
             try await eventually("told") { told("some database connections cannot be opened") == 1 && database.isUp }
             _ = try await database.query("SELECT 1")
             isFull.increment()

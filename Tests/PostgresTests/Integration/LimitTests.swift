@@ -1,4 +1,5 @@
 import Foundation
+import SettleTestSupport
 import Testing
 
 @testable import SettlePostgres
@@ -92,7 +93,7 @@ struct LimitTests {
             configuration.connections = 1
             (configuration.statementTimeout, configuration.patience) = (.milliseconds(100), .milliseconds(100))
             let database = PostgresDatabase(configuration, logger: quiet)
-            try await running(database) {
+            try await serving([database]) {
                 let rows = try await database.query("SELECT pg_sleep(1), current_setting('statement_timeout') AS limit")
                 #expect(try rows[0].decode(String.self, "limit") == "1min")
             }

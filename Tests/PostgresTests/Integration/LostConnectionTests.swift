@@ -1,5 +1,6 @@
 import Foundation
 import SettlePostgres
+import SettleTestSupport
 import Synchronization
 import Testing
 
@@ -22,7 +23,7 @@ private final class Saboteur: Sendable {
 
 @Suite("Lost connections", .enabled(if: TestServer.isAvailable))
 struct LostConnectionTests {
-    private func withSaboteur<R>(
+    private func withSaboteur<R: Sendable>(
         _ body: (_ database: PostgresDatabase, _ straight: PostgresDatabase, _ saboteur: Saboteur) async throws -> R
     ) async throws -> R {
         let saboteur = Saboteur()
@@ -139,8 +140,8 @@ struct LostConnectionTests {
             configuration.connections = 4
             let database = PostgresDatabase(configuration, logger: quiet)
             let admin = try PostgresDatabase(TestServer.configuration(database: "postgres"), logger: quiet)
-            try await running(admin) {
-                try await running(database) {
+            try await serving([admin]) {
+                try await serving([database]) {
                     try await database.script("CREATE TABLE t (id int)")
                     for _ in 1...5 {
                         _ = try await admin.query(

@@ -1,5 +1,6 @@
 import Foundation
 import SettlePostgres
+import SettleTestSupport
 import Testing
 
 @Suite("Migrations", .enabled(if: TestServer.isAvailable))
@@ -69,7 +70,7 @@ struct MigratorTests {
     func unusable() async throws {
         try await withNewDatabase { name in
             let database = try PostgresDatabase(TestServer.configuration(database: name), logger: quiet)
-            try await running(database) {
+            try await serving([database]) {
                 let role = "settle_other_\(name.suffix(12))"
                 try await database.script(
                     "CREATE SCHEMA theirs; CREATE ROLE \(role); GRANT CREATE ON SCHEMA public TO \(role)")
@@ -80,7 +81,7 @@ struct MigratorTests {
                 var configuration = try TestServer.configuration(database: name)
                 configuration.connections = 1
                 let other = PostgresDatabase(configuration, logger: quiet)
-                try await running(other) {
+                try await serving([other]) {
                     _ = try await other.script("SET ROLE \(role)")
                     await #expect(throws: PostgresMigrationError.self) {
                         try await PostgresMigrator.apply(set, on: other)
@@ -102,7 +103,7 @@ struct MigratorTests {
                 for _ in 1...4 {
                     group.addTask {
                         let database = try PostgresDatabase(TestServer.configuration(database: name), logger: quiet)
-                        try await running(database) {
+                        try await serving([database]) {
                             try await PostgresMigrator.apply(migrations, set: "s", on: database)
                             #expect(try await sum(database) == 3)
                         }
@@ -156,8 +157,8 @@ struct MigratorTests {
         try await withNewDatabase { name in
             let database = try PostgresDatabase(TestServer.configuration(database: name), logger: quiet)
             let holder = try PostgresDatabase(TestServer.configuration(database: name), logger: quiet)
-            try await running(database) {
-                try await running(holder) {
+            try await serving([database]) {
+                try await serving([holder]) {
                     try await PostgresMigrator.apply([first], set: "s", on: database)
                     // No process has it in hand, and nothing but its own end gives the table free.
                     let gid = "migrator_\(name)"

@@ -1,5 +1,6 @@
 import SettlePostgres
 import ServiceLifecycle
+import SettleTestSupport
 import Synchronization
 import Testing
 
@@ -110,7 +111,7 @@ struct QueueTests {
             #expect(!database.isUp)
             #expect(try await failure { try await database.query("SELECT 1") }.kind == .closed)
             let after = try PostgresDatabase(TestServer.configuration(database: name), logger: quiet)
-            try await running(after) {
+            try await serving([after]) {
                 let rows = try await after.query("SELECT count(*) AS n FROM t")
                 #expect(try rows[0].decode(Int.self, "n") == accepted.value)
             }

@@ -1,5 +1,6 @@
 import Foundation
 import SettlePostgres
+import SettleTestSupport
 import Synchronization
 import Testing
 
@@ -34,46 +35,46 @@ private final class Ledger: Sendable {
     }
 }
 
-@Suite("A server that restarts", .enabled(if: TestServer.isAvailable && PrivateServer.programs != nil))
+@Suite("A server that restarts", .enabled(if: TestServer.isAvailable && PrivatePostgres.programs != nil))
 struct RestartTests {
     @Test("under load: what was done is there once, what was not done is not there", .timeLimit(.minutes(2)))
     func underLoad() async throws {
-        let server = try PrivateServer()
-        defer { server.remove() }
-        let ledger = Ledger()
-        let database = try PostgresDatabase(PostgresConfiguration(url: server.url), logger: quiet)
-        try await running(database) {
-            // No key, so that a row written twice would be seen.
-            try await database.script("CREATE TABLE t (id int NOT NULL)")
-            let isOver = Counter()
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                for writer in 0..<24 {
-                    group.addTask {
-                        while isOver.value == 0 { try await Self.write(writer, ledger, database) }
+        try await PrivatePostgres.with { server in
+            let ledger = Ledger()
+            let database = try PostgresDatabase(PostgresConfiguration(url: server.url), logger: quiet)
+            try await serving([database]) {
+                // No key, so that a row written twice would be seen.
+                try await database.script("CREATE TABLE t (id int NOT NULL)")
+                let isOver = Counter()
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for writer in 0..<24 {
+                        group.addTask {
+                            while isOver.value == 0 { try await Self.write(writer, ledger, database) }
+                        }
                     }
-                }
-                for signal in [SIGINT, SIGQUIT, SIGINT, SIGQUIT] {
+                    for signal in [SIGINT, SIGQUIT, SIGINT, SIGQUIT] {
+                        let before = ledger.all.done.count
+                        try await eventually("writes go on") { ledger.all.done.count > before + 200 }
+                        try await server.stop(signal)
+                        try await eventually("seen as away") { !database.isUp }
+                        try await server.start()
+                    }
                     let before = ledger.all.done.count
                     try await eventually("writes go on") { ledger.all.done.count > before + 200 }
-                    server.stop(signal)
-                    try await eventually("seen as away") { !database.isUp }
-                    try server.start()
+                    isOver.increment()
+                    try await group.waitForAll()
                 }
-                let before = ledger.all.done.count
-                try await eventually("writes go on") { ledger.all.done.count > before + 200 }
-                isOver.increment()
-                try await group.waitForAll()
+                let rows = try await database.query("SELECT id FROM t")
+                let found = try rows.map { try $0.decode(Int.self, "id") }
+                let entries = ledger.all
+                #expect(Set(found).count == found.count, "no row twice")
+                #expect(entries.done.isSubset(of: found))
+                #expect(entries.notDone.isDisjoint(with: found))
+                #expect(Set(found).isSubset(of: entries.done.union(entries.unknown)))
+                #expect(!entries.notDone.isEmpty)
             }
-            let rows = try await database.query("SELECT id FROM t")
-            let found = try rows.map { try $0.decode(Int.self, "id") }
-            let entries = ledger.all
-            #expect(Set(found).count == found.count, "no row twice")
-            #expect(entries.done.isSubset(of: found))
-            #expect(entries.notDone.isDisjoint(with: found))
-            #expect(Set(found).isSubset(of: entries.done.union(entries.unknown)))
-            #expect(!entries.notDone.isEmpty)
-        }
 
+        }
     }
 
     /// Every third writer in each of the ways to write.

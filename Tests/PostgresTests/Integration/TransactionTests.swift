@@ -7,7 +7,7 @@ import Testing
 struct TransactionTests {
     private struct Stop: Error {}
 
-    private func withTable<R>(_ body: (PostgresDatabase) async throws -> R) async throws -> R {
+    private func withTable<R: Sendable>(_ body: (PostgresDatabase) async throws -> R) async throws -> R {
         try await withDatabase { database in
             try await database.script("CREATE TABLE t (id int PRIMARY KEY CHECK (id < 1000), note text)")
             return try await body(database)

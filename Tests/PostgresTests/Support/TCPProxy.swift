@@ -65,13 +65,6 @@ final class TCPProxy: Sendable {
         }
     }
 
-    /// A port that nobody listens on just now.
-    static func freePort() throws -> UInt16 {
-        let free = try listener(port: 0)
-        defer { close(free) }
-        return localPort(of: free)
-    }
-
     private func serve(on listener: Int32) {
         state.withLock { $0.listener = listener }
         Thread.detachNewThread { [self] in

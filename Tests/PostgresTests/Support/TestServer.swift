@@ -1,7 +1,7 @@
 import SettleCore
 import Foundation
-import Logging
 import SettlePostgres
+import SettleTestSupport
 import Testing
 
 /// The server that the integration tests use, from `SETTLE_TEST_POSTGRES_URL`: a superuser's URL.
@@ -21,28 +21,16 @@ enum TestServer {
     static var port: Int { url.flatMap { URLComponents(string: $0)?.port } ?? 5432 }
 }
 
-let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-
-/// Runs `body` with the database running, and shuts it down afterwards.
-func running<R>(_ database: PostgresDatabase, _ body: () async throws -> R) async throws -> R {
-    let run = Task { try await database.run() }
-    let result: Result<R, any Error>
-    do { result = .success(try await body()) } catch { result = .failure(error) }
-    run.cancel()
-    try await run.value
-    return try result.get()
-}
-
 /// So many tests at once use the server, which has a hundred connections.
 private let turns = Slots(4)
 
 /// Runs `body` with a database of its own name, dropped afterwards.
-func withNewDatabase<R>(_ body: (String) async throws -> R) async throws -> R {
+func withNewDatabase<R: Sendable>(_ body: (String) async throws -> R) async throws -> R {
     try await turns.use(within: .seconds(600)) { _ in
         var configuration = try TestServer.configuration(database: "postgres")
         configuration.connections = 1
         let admin = PostgresDatabase(configuration, logger: quiet)
-        return try await running(admin) {
+        return try await serving([admin]) {
             let name = "test_" + UUID().uuidString.lowercased().replacingOccurrences(of: "-", with: "")
             _ = try await admin.query("CREATE DATABASE \(name)")
             let result: Result<R, any Error>
@@ -54,7 +42,7 @@ func withNewDatabase<R>(_ body: (String) async throws -> R) async throws -> R {
 }
 
 /// Runs `body` with a client of a new database.
-func withDatabase<R>(
+func withDatabase<R: Sendable>(
     connections: Int = 1, configure: (inout PostgresConfiguration) -> Void = { _ in },
     _ body: (PostgresDatabase) async throws -> R
 ) async throws -> R {
@@ -63,12 +51,12 @@ func withDatabase<R>(
         configuration.connections = connections
         configure(&configuration)
         let database = PostgresDatabase(configuration, logger: quiet)
-        return try await running(database) { try await body(database) }
+        return try await serving([database]) { try await body(database) }
     }
 }
 
 /// Runs `body` with a client whose connections go through a proxy, and one that goes straight to the same database.
-func withProxiedDatabase<R>(
+func withProxiedDatabase<R: Sendable>(
     connections: Int = 1, configure: (inout PostgresConfiguration) -> Void = { _ in },
     judge: @escaping TCPProxy.Judge = { _ in .forward },
     _ body: (_ database: PostgresDatabase, _ straight: PostgresDatabase, _ proxy: TCPProxy) async throws -> R
@@ -83,8 +71,8 @@ func withProxiedDatabase<R>(
         var straightConfiguration = try TestServer.configuration(database: name)
         straightConfiguration.connections = 1
         let straight = PostgresDatabase(straightConfiguration, logger: quiet)
-        return try await running(straight) {
-            try await running(database) { try await body(database, straight, proxy) }
+        return try await serving([straight]) {
+            try await serving([database]) { try await body(database, straight, proxy) }
         }
     }
 }
@@ -93,15 +81,6 @@ func withProxiedDatabase<R>(
 func failure<R>(_ body: () async throws -> R) async throws -> PostgresError {
     do { _ = try await body() } catch let error as PostgresError { return error }
     throw Unexpected("the call succeeded")
-}
-
-/// Asks again and again, at most ten seconds long, until the condition holds.
-func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(10)
-    while try await !condition() {
-        guard ContinuousClock.now < deadline else { throw Unexpected("never came true: \(what)") }
-        try await Task.sleep(for: .milliseconds(10))
-    }
 }
 
 struct Unexpected: Error, CustomStringConvertible {

@@ -1,4 +1,5 @@
 import SettleCore
+import SettleTestSupport
 import Synchronization
 import Testing
 
@@ -51,7 +52,7 @@ struct ShutdownTests {
             }, Subscription(queue: missing.queue) { _ in },
         ]
         let publisher = RabbitMQPublisher(configuration, topology: names.topology(), logger: quiet)
-        try await running(publisher) {
+        try await serving([publisher]) {
             try await eventually("up") { publisher.isUp }
             #expect(await publisher.publish([names.message(1)]) == [.confirmed])
         }

@@ -1,4 +1,5 @@
 import SettleRabbitMQ
+import SettleTestSupport
 import Synchronization
 import Testing
 
@@ -46,10 +47,10 @@ struct ConsumerTests {
                     if received.all.count <= 3 { throw Refusal() }
                 }
             ], logger: quiet)
-        try await running(publisher) {
+        try await serving([publisher]) {
             try await eventually("up") { publisher.isUp }
             _ = await publisher.publish((0..<10).map { names.message($0) })
-            try await running(consumer) {
+            try await serving([consumer]) {
                 try await eventually("every message is handled") {
                     Set(received.ids).count == 10 && received.all.count > 3
                 }
@@ -78,12 +79,12 @@ struct ConsumerTests {
         let working = RabbitMQConsumer(
             configuration, topology: names.topology(),
             subscriptions: [Subscription(queue: names.queue) { second.add($0) }], logger: quiet)
-        try await running(publisher) {
+        try await serving([publisher]) {
             try await eventually("up") { publisher.isUp }
             _ = await publisher.publish((0..<5).map { names.message($0) })
         }
-        try await running(failing) { try await eventually("tried") { first.count >= 5 } }
-        try await running(working) { try await eventually("handled") { second.count >= 5 } }
+        try await serving([failing]) { try await eventually("tried") { first.count >= 5 } }
+        try await serving([working]) { try await eventually("handled") { second.count >= 5 } }
         #expect(second.ids.sorted() == (0..<5).map(String.init))
         #expect(second.all.joined().allSatisfy { $0.redelivered })
     }
@@ -109,7 +110,7 @@ struct ConsumerTests {
                     }
                 }
             ], logger: quiet)
-        try await RabbitMQTests.running(publisher, consumer) {
+        try await serving([publisher, consumer]) {
             try await eventually("up") { publisher.isUp && consumer.isUp }
             _ = await publisher.publish((0..<1000).map { names.message($0) })
             try await eventually("all handled") { running.withLock { $0.seen } == 1000 }
@@ -136,7 +137,7 @@ struct ConsumerTests {
                     ended.withLock { $0 += 1 }
                 }
             ], logger: quiet)
-        try await running(publisher) {
+        try await serving([publisher]) {
             try await eventually("up") { publisher.isUp }
             _ = await publisher.publish([names.message(1), names.message(2)])
         }
@@ -148,12 +149,12 @@ struct ConsumerTests {
         } act: {
             release.finish()
         }
-        try await running(stopping) { for await _ in ready {} }
+        try await serving([stopping]) { for await _ in ready {} }
         #expect(ended.withLock { $0 } == 1)
         let rest = RabbitMQConsumer(
             configuration, topology: names.topology(),
             subscriptions: [Subscription(queue: names.queue) { after.add($0) }], logger: quiet)
-        try await running(rest) { try await eventually("the other one is there") { after.count > 0 } }
+        try await serving([rest]) { try await eventually("the other one is there") { after.count > 0 } }
         #expect(after.ids == ["2"])
     }
 
@@ -173,7 +174,7 @@ struct ConsumerTests {
                     try await Task.sleep(for: .seconds(3600))
                 }
             ], logger: quiet)
-        try await running(publisher, consumer) {
+        try await serving([publisher, consumer]) {
             try await eventually("up") { publisher.isUp }
             _ = await publisher.publish([names.message(1)])
             for await _ in begun { break }
@@ -191,7 +192,7 @@ struct ConsumerTests {
         let consumer = RabbitMQConsumer(
             strict, topology: names.topology(), subscriptions: [Subscription(queue: names.queue) { received.add($0) }],
             logger: quiet)
-        try await running(publisher, consumer) {
+        try await serving([publisher, consumer]) {
             try await eventually("up") { publisher.isUp && consumer.isUp }
             var large = names.message(2, body: String(repeating: "x", count: 500_000))
             large.headers = ["h": "v"]
@@ -207,7 +208,7 @@ struct ConsumerTests {
             subscriptions: [Subscription(queue: names.queue) { rest.add($0) }],
             logger: quiet)
         let again = RabbitMQPublisher(configuration, topology: names.topology(), logger: quiet)
-        try await running(again, other) {
+        try await serving([again, other]) {
             try await eventually("up") { again.isUp }
             _ = await again.publish([names.message(4)])
             try await eventually("the next arrives") { rest.count > 0 }
@@ -226,14 +227,14 @@ struct ConsumerTests {
         let consumer = RabbitMQConsumer(
             configuration, topology: names.topology(kind),
             subscriptions: [Subscription(queue: names.queue, prefetch: 60) { received.add($0) }], logger: quiet)
-        try await running(publisher) {
+        try await serving([publisher]) {
             try await eventually("up") { publisher.isUp }
             // Large ones, and small ones between them that must not be acknowledged with their neighbours.
             let messages = (0..<100).map { number in
                 names.message(number, body: String(repeating: "x", count: number % 3 == 2 ? 10 : 90_000))
             }
             #expect(await publisher.publish(messages).allSatisfy { $0 == .confirmed })
-            try await running(consumer) {
+            try await serving([consumer]) {
                 try await eventually("all arrive") { Set(received.ids).count == 100 }
             }
         }
@@ -253,13 +254,13 @@ struct ConsumerTests {
                 Subscription(queue: names.queue) { received.add($0) },
             ], logger: quiet)
         let publisher = RabbitMQPublisher(configuration, topology: names.topology(), logger: quiet)
-        try await running(consumer, publisher) {
+        try await serving([consumer, publisher]) {
             try await eventually("up") { publisher.isUp }
             _ = await publisher.publish([names.message(1)])
             try await eventually("the queue that is there is consumed") { received.count == 1 }
             #expect(!consumer.isUp)
             let other = RabbitMQPublisher(configuration, topology: late.topology(), logger: quiet)
-            try await running(other) {
+            try await serving([other]) {
                 try await eventually("the queue comes into being") { other.isUp }
                 _ = await other.publish([late.message(2)])
             }
@@ -278,7 +279,7 @@ struct ConsumerTests {
         let consumer = RabbitMQConsumer(
             configuration, topology: names.topology(kind),
             subscriptions: [Subscription(queue: names.queue) { received.add($0) }], logger: quiet)
-        try await running(publisher, consumer) {
+        try await serving([publisher, consumer]) {
             try await eventually("up") { publisher.isUp && consumer.isUp }
             #expect(await publisher.publish(messages).allSatisfy { $0 == .confirmed })
             try await eventually("all arrive") { received.count >= messages.count }

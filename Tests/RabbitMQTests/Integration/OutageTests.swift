@@ -1,5 +1,6 @@
 import SettleCore
 import SettleRabbitMQ
+import SettleTestSupport
 import Testing
 
 /// What happens when the broker is away, dies, hangs or refuses: on a broker of the suite's own, one test at a time.
@@ -19,8 +20,10 @@ struct OutageTests {
         let consumer = RabbitMQConsumer(
             try broker.configuration(), topology: names.topology(),
             subscriptions: [Subscription(queue: names.queue) { received.add($0) }], logger: quiet)
-        try await running(publisher, consumer) {
-            guard case .notSent = await publisher.publish([names.message(1)])[0] else { throw NeverHappened() }
+        try await serving([publisher, consumer]) {
+            guard case .notSent = await publisher.publish([names.message(1)])[0] else {
+                throw NotInTime("it is not sent")
+            }
             #expect(!publisher.isUp && !consumer.isUp)
             try await broker.start()
             try await eventually("both come up") { publisher.isUp && consumer.isUp }
@@ -37,7 +40,7 @@ struct OutageTests {
             try broker.configuration(), topology: names.topology(),
             subscriptions: [Subscription(queue: names.queue) { received.add($0) }], logger: quiet)
         let confirmed = IDs()
-        try await running(publisher, consumer) {
+        try await serving([publisher, consumer]) {
             try await eventually("up") { publisher.isUp && consumer.isUp }
             let load = Task {
                 var number = 0
@@ -77,7 +80,7 @@ struct OutageTests {
                     handled.add(batch)
                 }
             ], logger: quiet)
-        try await running(publisher, consumer) {
+        try await serving([publisher, consumer]) {
             try await eventually("up") { publisher.isUp && consumer.isUp }
             #expect(await publisher.publish([names.message(1)]) == [.confirmed])
             try await eventually("it fails, again and again") { received.all.count > 2 }
@@ -97,7 +100,7 @@ struct OutageTests {
         let consumer = RabbitMQConsumer(
             try broker.configuration(), topology: names.topology(),
             subscriptions: [Subscription(queue: names.queue) { received.add($0) }], logger: quiet)
-        try await running(publisher, consumer) {
+        try await serving([publisher, consumer]) {
             try await eventually("up") { publisher.isUp && consumer.isUp }
             try await broker.control("delete_queue", names.queue)
             try await eventually("it is there again") {
@@ -123,7 +126,7 @@ struct OutageTests {
                     if received.all.count == 1 { for await _ in released { break } }
                 }
             ], logger: quiet)
-        try await running(publisher, consumer) {
+        try await serving([publisher, consumer]) {
             try await eventually("up") { publisher.isUp && consumer.isUp }
             _ = await publisher.publish([names.message(1)])
             try await eventually("the handler runs") { received.count == 1 }
@@ -152,7 +155,7 @@ struct OutageTests {
         let configuration = TestServer.impatient(
             try RabbitMQConfiguration(url: "amqp://\(user):word@127.0.0.1:\(broker.port)"))
         let publisher = RabbitMQPublisher(configuration, topology: names.topology(), logger: quiet)
-        try await running(publisher) {
+        try await serving([publisher]) {
             try await eventually("up") { publisher.isUp }
             var messages = (0..<20).map { names.message($0) }
             messages[7].exchange = exchange
@@ -179,7 +182,7 @@ struct OutageTests {
     @Test func anAlarmBlocksAndItsEndUnblocks() async throws {
         let names = Names()
         let publisher = RabbitMQPublisher(try broker.configuration(), topology: names.topology(), logger: quiet)
-        try await running(publisher) {
+        try await serving([publisher]) {
             try await eventually("up") { publisher.isUp }
             try await broker.control("set_vm_memory_high_watermark", "0.000001")
             // The broker says so to whoever publishes next; that message waits for the alarm's end.
@@ -187,7 +190,7 @@ struct OutageTests {
             try await eventually("blocked") { publisher.isBlocked }
             #expect(publisher.isUp)
             guard case .notSent(let reason) = await publisher.publish([names.message(2)])[0] else {
-                throw NeverHappened()
+                throw NotInTime("it is not sent")
             }
             #expect(reason.contains("blocked"))
             try await broker.control("set_vm_memory_high_watermark", "0.8")
@@ -203,7 +206,7 @@ struct OutageTests {
         (configuration.confirmTimeout, configuration.heartbeat) = (.seconds(2), .seconds(1))
         configuration.shutdownTimeout = .seconds(1)
         let publisher = RabbitMQPublisher(configuration, topology: names.topology(), logger: quiet)
-        try await running(publisher) {
+        try await serving([publisher]) {
             try await eventually("up") { publisher.isUp }
             try await broker.control("set_vm_memory_high_watermark", "0.000001")
             let large = String(repeating: "x", count: 8 * 1024 * 1024)
@@ -224,7 +227,7 @@ struct OutageTests {
         let consumer = RabbitMQConsumer(
             configuration, topology: names.topology(), subscriptions: [Subscription(queue: names.queue) { _ in }],
             logger: quiet)
-        try await running(publisher, consumer) {
+        try await serving([publisher, consumer]) {
             try await eventually("up") { publisher.isUp && consumer.isUp }
             try broker.freeze()
             let large = String(repeating: "x", count: 5 * 1024 * 1024)
@@ -250,7 +253,7 @@ struct OutageTests {
         for (url, isGood) in cases {
             let configuration = TestServer.impatient(try RabbitMQConfiguration(url: url))
             let publisher = RabbitMQPublisher(configuration, topology: names.topology(), logger: quiet)
-            try await running(publisher) {
+            try await serving([publisher]) {
                 if isGood {
                     try await eventually("up") { publisher.isUp }
                     let large = names.message(1, body: String(repeating: "x", count: 5 * 1024 * 1024))

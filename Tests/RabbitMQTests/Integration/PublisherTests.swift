@@ -1,5 +1,6 @@
 import Foundation
 import SettleRabbitMQ
+import SettleTestSupport
 import Testing
 
 @Suite(.enabled(if: TestServer.isThere))
@@ -7,7 +8,7 @@ struct PublisherTests {
     @Test func anUnroutableMessageIsReturnedAndItsNeighboursAreNot() async throws {
         let names = Names()
         let publisher = RabbitMQPublisher(try TestServer.configuration(), topology: names.topology(), logger: quiet)
-        try await running(publisher) {
+        try await serving([publisher]) {
             try await eventually("up") { publisher.isUp }
             var messages = (0..<20).map { names.message($0) }
             messages[7].routingKey = "nobody"
@@ -20,7 +21,7 @@ struct PublisherTests {
     @Test func aReturnIsNotTakenForAnotherMessageWithTheSameID() async throws {
         let names = Names()
         let publisher = RabbitMQPublisher(try TestServer.configuration(), topology: names.topology(), logger: quiet)
-        try await running(publisher) {
+        try await serving([publisher]) {
             try await eventually("up") { publisher.isUp }
             var lost = names.message(1)
             lost.routingKey = "nobody"
@@ -33,7 +34,7 @@ struct PublisherTests {
         let names = Names()
         let publisher = RabbitMQPublisher(
             try TestServer.configuration(), topology: names.topology(), window: 100, logger: quiet)
-        try await running(publisher) {
+        try await serving([publisher]) {
             try await eventually("up") { publisher.isUp }
             await withTaskGroup { tasks in
                 for task in 0..<50 {
@@ -60,7 +61,7 @@ struct PublisherTests {
         let names = Names()
         let topology = names.topology(.classic, ["x-max-length": 1, "x-overflow": "reject-publish"])
         let publisher = RabbitMQPublisher(try TestServer.configuration(), topology: topology, logger: quiet)
-        try await running(publisher) {
+        try await serving([publisher]) {
             try await eventually("up") { publisher.isUp }
             #expect(await publisher.publish([names.message(1)]) == [.confirmed])
             let outcomes = await publisher.publish((2..<10).map { names.message($0) })
@@ -72,7 +73,7 @@ struct PublisherTests {
     @Test func manyMissingExchangesAtOnceAreFoundOneByOne() async throws {
         let names = Names()
         let publisher = RabbitMQPublisher(try TestServer.configuration(), topology: names.topology(), logger: quiet)
-        try await running(publisher) {
+        try await serving([publisher]) {
             try await eventually("up") { publisher.isUp }
             var messages = (0..<30).map { names.message($0) }
             for number in 0..<10 { messages[number * 3].exchange = "\(names.exchange).missing\(number)" }
@@ -88,7 +89,7 @@ struct PublisherTests {
     @Test func aMissingExchangeLosesWhatIsOnItsWayOnceAndIsKnownThen() async throws {
         let names = Names()
         let publisher = RabbitMQPublisher(try TestServer.configuration(), topology: names.topology(), logger: quiet)
-        try await running(publisher) {
+        try await serving([publisher]) {
             try await eventually("up") { publisher.isUp }
             var messages = (0..<4).map { names.message($0) }
             messages[0].exchange = "\(names.exchange).missing"
@@ -109,7 +110,7 @@ struct PublisherTests {
     @Test func aMessageThatCannotBeSentSpoilsNoOther() async throws {
         let names = Names()
         let publisher = RabbitMQPublisher(try TestServer.configuration(), topology: names.topology(), logger: quiet)
-        try await running(publisher) {
+        try await serving([publisher]) {
             try await eventually("up") { publisher.isUp }
             var bad = names.message(2)
             bad.routingKey = String(repeating: "k", count: 256)
@@ -125,7 +126,7 @@ struct PublisherTests {
         let names = Names()
         let publisher = RabbitMQPublisher(
             try TestServer.configuration(), topology: names.topology(), window: 3, logger: quiet)
-        try await running(publisher) {
+        try await serving([publisher]) {
             try await eventually("up") { publisher.isUp }
             #expect(await publisher.publish((0..<50).map { names.message($0) }).allSatisfy { $0 == .confirmed })
         }
@@ -134,7 +135,7 @@ struct PublisherTests {
     @Test func shuttingDownWaitsForWhatIsOutstandingAndRefusesTheRest() async throws {
         let names = Names()
         let publisher = RabbitMQPublisher(try TestServer.configuration(), topology: names.topology(), logger: quiet)
-        let begun = try await running(publisher) {
+        let begun = try await serving([publisher]) {
             try await eventually("up") { publisher.isUp }
             return Task.immediate { await publisher.publish((0..<5000).map { names.message($0) }) }
         }
@@ -147,7 +148,7 @@ struct PublisherTests {
             let names = Names()
             let publisher = RabbitMQPublisher(
                 try TestServer.configuration(), topology: names.topology(), logger: quiet)
-            let load = try await running(publisher) {
+            let load = try await serving([publisher]) {
                 try await eventually("up") { publisher.isUp }
                 return Task {
                     await withTaskGroup { tasks in
@@ -184,7 +185,7 @@ struct PublisherTests {
     @Test func itRunsOnceOnly() async throws {
         let names = Names()
         let publisher = RabbitMQPublisher(try TestServer.configuration(), topology: names.topology(), logger: quiet)
-        try await running(publisher) {
+        try await serving([publisher]) {
             try await eventually("up") { publisher.isUp }
             await #expect(throws: (any Error).self) { try await publisher.run() }
         }
@@ -195,7 +196,7 @@ struct PublisherTests {
         (url.user, url.password) = ("nobody", "wrong")
         let configuration = TestServer.impatient(try RabbitMQConfiguration(url: #require(url.string)))
         let publisher = RabbitMQPublisher(configuration, topology: Topology(), logger: quiet)
-        try await running(publisher) {
+        try await serving([publisher]) {
             try await eventually("the broker's refusal is the reason") {
                 guard case .notSent(let reason) = await publisher.publish([Names().message(1)]).first else {
                     return false

@@ -1,4 +1,5 @@
 import SettleRabbitMQ
+import SettleTestSupport
 import Testing
 
 @Suite(.enabled(if: TestServer.isThere))
@@ -11,7 +12,7 @@ struct RoundTripTests {
         let consumer = RabbitMQConsumer(
             configuration, topology: names.topology(),
             subscriptions: [Subscription(queue: names.queue) { received.add($0) }], logger: quiet)
-        try await running(publisher, consumer) {
+        try await serving([publisher, consumer]) {
             try await eventually("both come up") { publisher.isUp && consumer.isUp }
             for start in stride(from: 0, to: 10_000, by: 500) {
                 let outcomes = await publisher.publish((start..<start + 500).map { names.message($0) })

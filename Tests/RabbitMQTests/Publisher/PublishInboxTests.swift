@@ -1,4 +1,5 @@
 import Logging
+import SettleTestSupport
 import Testing
 
 @testable import SettleRabbitMQ

@@ -1,9 +1,8 @@
 import SettleCore
 import Foundation
-import Logging
 import SettlePostgres
-import ServiceLifecycle
 import SettleSchema
+import SettleTestSupport
 import Testing
 
 /// A database of its own with the AT functions in it, owned by a role that is no superuser, as a service's is.
@@ -127,18 +126,13 @@ struct ATDatabase {
         let named = try #require(components.string)
         var configuration = try PostgresConfiguration(url: named)
         configuration.connections = connections
-        return PostgresDatabase(configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        return PostgresDatabase(configuration, logger: quiet)
     }
 
     private static func serving(_ database: PostgresDatabase, _ body: (PostgresDatabase) async throws -> Void)
         async throws
     {
-        let run = Task { try await database.run() }
-        let result: Result<Void, any Error>
-        do { result = .success(try await body(database)) } catch { result = .failure(error) }
-        run.cancel()
-        try await run.value
-        try result.get()
+        try await SettleTestSupport.serving([database]) { try await body(database) }
     }
 }
 

@@ -1,9 +1,9 @@
 import Foundation
 import SettlePostgres
 import SettleRabbitMQ
-import SettleRabbitMQ
 import SettleSchema
 import ServiceLifecycle
+import SettleTestSupport
 import Synchronization
 import Testing
 
@@ -35,7 +35,7 @@ struct FacadeTests {
             app: "\(namespace)-\(name)", database: try PostgresConfiguration(url: database.url))
         configuration.broker = try RabbitMQConfiguration(url: try #require(Testbed.amqpURL))
         configuration.hook = hook
-        let settle = Settle(configuration, logger: Testbed.quiet)
+        let settle = Settle(configuration, logger: quiet)
         settle.migrations(name, [Self.table])
         return settle
     }
@@ -65,7 +65,7 @@ struct FacadeTests {
                 receiver.receive(note, dedupKey: \.id) { charge, transaction in
                     transaction.add("INSERT INTO log VALUES ($1, 'noted')", [.text("note " + charge.id)])
                 }
-                try await Testbed.serving(sender.services + receiver.services) {
+                try await serving(sender.services + receiver.services) {
                     try await sender.transaction { transaction in
                         try transaction.send(charge, businessKey: "a", Charge(id: "a", amount: 5))
                         try transaction.send(charge, businessKey: "b", Charge(id: "b", amount: 500))
@@ -76,10 +76,9 @@ struct FacadeTests {
                             throw CancellationError()
                         }
                     }
-                    try #expect(
-                        await Testbed.eventually {
-                            try await mine.number("SELECT count(*) FROM settle.task_his") == 4
-                        })
+                    try await eventually {
+                        try await mine.number("SELECT count(*) FROM settle.task_his") == 4
+                    }
                 }
                 try #expect(await said(mine) == ["a: number 6", "b: too much"])
                 try #expect(await said(theirs) == ["a: charged", "note a: noted", "note b: noted"])
@@ -112,12 +111,11 @@ struct FacadeTests {
             app.receive(note, dedupKey: \.id) { charge, transaction in
                 transaction.add("INSERT INTO log VALUES ($1, 'noted')", [.text(charge.id)])
             }
-            try await Testbed.serving(app.services) {
+            try await serving(app.services) {
                 try await app.transaction { try $0.send(note, businessKey: "a", Charge(id: "a", amount: 1)) }
-                let isArchived = try await Testbed.eventually {
+                try await eventually {
                     try await database.number("SELECT count(*) FROM settle.task_his") == 1
                 }
-                #expect(isArchived)
             }
             #expect(steps.withLock { $0 } == [.apply, .apply, .answer])
             let said = try await said(database)
@@ -130,7 +128,7 @@ struct FacadeTests {
         try await TestDatabase.empty { database in
             let settle = try app("sender", database)
             settle.sends(note)
-            try await Testbed.serving(settle.services) {
+            try await serving(settle.services) {
                 await #expect(throws: UnknownTaskType.self) { try await sendCharge(settle) }
                 try #expect(await database.number("SELECT count(*) FROM settle.task") == 0)
             }
@@ -145,9 +143,9 @@ struct FacadeTests {
     @Test("without a broker and without Redis there are transactions, and readiness says what there is")
     func alone() async throws {
         try await TestDatabase.empty { database in
-            let settle = try Settle(database: database.url, broker: nil, app: "alone", logger: Testbed.quiet)
+            let settle = try Settle(database: database.url, broker: nil, app: "alone", logger: quiet)
             settle.migrations("alone", [Self.table])
-            try await Testbed.serving(settle.services) {
+            try await serving(settle.services) {
                 try await settle.transaction { $0.add("INSERT INTO log VALUES ('a', 'b')") }
                 #expect(settle.checks.map(\.name) == ["postgres"])
                 #expect(await settle.checks[0].isWell())
@@ -167,7 +165,7 @@ struct FacadeTests {
             configuration.broker = try RabbitMQConfiguration(url: try #require(Testbed.amqpURL))
             configuration.schema = schema
             configuration.migrates = false
-            let settle = Settle(configuration, logger: Testbed.quiet)
+            let settle = Settle(configuration, logger: quiet)
             let note = note
             settle.migrations(own)
             settle.sends(note)
@@ -176,7 +174,7 @@ struct FacadeTests {
             }
             let (failures, failed) = AsyncStream.makeStream(of: String.self)
             settle.libraryMigration.afterFailure { failed.yield("\($0)") }
-            try await Testbed.serving(settle.services) {
+            try await serving(settle.services) {
                 for await failure in failures {
                     #expect(failure.contains("settle_0001_tasks"))
                     break
@@ -187,10 +185,9 @@ struct FacadeTests {
                 }
                 try await settle.waitUntilMigrated()
                 try await settle.transaction { try $0.send(note, businessKey: "a", Charge(id: "a", amount: 1)) }
-                try #expect(
-                    await Testbed.eventually {
-                        try await database.number(#"SELECT count(*) FROM "Outbox".task_his"#) == 1
-                    })
+                try await eventually {
+                    try await database.number(#"SELECT count(*) FROM "Outbox".task_his"#) == 1
+                }
             }
             try #expect(await database.number(#"SELECT count(*) FROM "Outbox".log"#) == 1)
             try #expect(await database.number("SELECT count(*) FROM public.task") == 0)
@@ -224,11 +221,11 @@ struct FacadeTests {
         _ reply: BranchReply<Data>?, _ body: (Settle, Peers, TestDatabase) async throws -> Void
     ) async throws {
         try await TestDatabase.empty { database in
-            let settle = try Settle(database: database.url, broker: nil, app: "shop", logger: Testbed.quiet)
+            let settle = try Settle(database: database.url, broker: nil, app: "shop", logger: quiet)
             let peers = Peers(reply)
             settle.migrations("shop", [Self.table])
             settle.initiate(selfURL: "http://shop.test", participants: peers)
-            try await Testbed.serving(settle.services) { try await body(settle, peers, database) }
+            try await serving(settle.services) { try await body(settle, peers, database) }
         }
     }
 
@@ -243,7 +240,7 @@ struct FacadeTests {
                 }
             }
             #expect(receipt == Receipt(number: 7))
-            try #expect(await Testbed.eventually { peers.ended.withLock { $0 == [.commit] } })
+            try await eventually { peers.ended.withLock { $0 == [.commit] } }
             try #expect(await said(database) == ["a: bought"])
         }
     }

@@ -1,6 +1,7 @@
 import SettleCore
 import SettlePostgres
 import SettleSchema
+import SettleTestSupport
 import Testing
 
 @testable import Settle
@@ -117,8 +118,7 @@ struct InboxApplierTests {
         let registry = Registry()
         registry.add { $0.sent.append(type.route) }
         let pool = try TestDatabase.connect(try #require(Testbed.postgresURL), connections: 1)
-        let outbox = Outbox(
-            store: TaskStore(database: pool, schema: .public, settings: TaskSettings()), logger: Testbed.quiet)
+        let outbox = Outbox(store: TaskStore(database: pool, schema: .public, settings: TaskSettings()), logger: quiet)
         let sender = Settle.Sender(outbox: outbox, registry: registry)
         try await Self.with({ mail, transaction in
             try Settle.Transaction(transaction, sender).send(type, businessKey: mail.id, mail)

@@ -1,6 +1,7 @@
 import Foundation
 import SettlePostgres
 import SettleSchema
+import SettleTestSupport
 import Testing
 
 /// A database of its own for one test, with the tables of the common module and one that receivers write to.
@@ -39,7 +40,7 @@ struct TestDatabase {
         let server = try #require(Testbed.postgresURL)
         let name = "settle_test_\(UUID().uuidString.lowercased().replacing("-", with: ""))"
         let admin = try connect(server, connections: 1)
-        return try await Testbed.serving([admin]) {
+        return try await serving([admin]) {
             _ = try await admin.query("CREATE DATABASE \(name)")
             var parts = try #require(URLComponents(string: server))
             parts.path = "/" + name
@@ -48,7 +49,7 @@ struct TestDatabase {
             let result: Swift.Result<Result, any Error>
             do {
                 result = .success(
-                    try await Testbed.serving([pool]) { try await body(TestDatabase(url: url, pool: pool)) })
+                    try await serving([pool]) { try await body(TestDatabase(url: url, pool: pool)) })
             } catch {
                 result = .failure(error)
             }
@@ -64,7 +65,7 @@ struct TestDatabase {
         configuration.connections = connections
         configuration.statementTimeout = statementTimeout
         configuration.lockTimeout = lockTimeout
-        return PostgresDatabase(configuration, logger: Testbed.quiet)
+        return PostgresDatabase(configuration, logger: quiet)
     }
 
     /// The number that `sql` asks for.

@@ -1,5 +1,6 @@
 import SettleCore
 import Logging
+import SettleTestSupport
 import Testing
 
 @testable import SettlePostgres
@@ -35,7 +36,7 @@ struct BatchIsolationTests {
         let isolation = BatchIsolation<Int>(
             rows: { names ? [ByteKey(String($0 % 5))] : [] }, held: { held.byteKeys.intersection($0) }, memory: memory,
             isRetry: isRetry,
-            patience: patience, logger: Testbed.quiet)
+            patience: patience, logger: quiet)
         for failure in try await isolation.run(
             Array(0..<10),
             perform: { items in

@@ -1,6 +1,7 @@
 import Foundation
 import SettlePostgres
 import SettleRabbitMQ
+import SettleTestSupport
 import Synchronization
 import Testing
 
@@ -14,14 +15,14 @@ struct FinishListenerTests {
     private func listener(
         _ pool: PostgresDatabase, failpoints: Failpoints = .none, handler: @escaping AnswerHandler
     ) -> AnswerReceiver {
-        let relay = OutboxRelay(database: pool, publisher: publisher, logger: Testbed.quiet)
+        let relay = OutboxRelay(database: pool, publisher: publisher, logger: quiet)
         return AnswerReceiver(
             relay: relay,
             setAside: SetAside(
                 database: pool,
-                deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: Testbed.quiet),
-                logger: Testbed.quiet),
-            database: pool, failpoints: failpoints, logger: Testbed.quiet, handler: handler)
+                deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: quiet),
+                logger: quiet),
+            database: pool, failpoints: failpoints, logger: quiet, handler: handler)
     }
 
     /// Each task that is answered for the first time makes a row, so that a second time shows.
@@ -162,7 +163,7 @@ struct FinishListenerTests {
     func databaseAway() async throws {
         // Port 1 on loopback: refused at once.
         let away = try TestDatabase.connect("postgres://u@127.0.0.1:1/d", connections: 1)
-        try await Testbed.serving([away]) {
+        try await serving([away]) {
             let listener = listener(away, handler: Self.note)
             await #expect(throws: PostgresError.self) { try await listener.handle([finished(1)]) }
             #expect(publisher.messages.isEmpty)

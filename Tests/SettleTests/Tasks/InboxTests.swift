@@ -1,6 +1,7 @@
 import Foundation
 import SettleRabbitMQ
 import SettleRedis
+import SettleTestSupport
 import Testing
 
 @testable import SettlePostgres
@@ -18,22 +19,22 @@ struct InboxTests {
     ) -> TaskReceiver<LedgerApplier> {
         TaskReceiver(
             route: route.task, applier: applier, publisher: publisher,
-            dedup: RedisDedup(redis: redis, logger: Testbed.quiet),
+            dedup: RedisDedup(redis: redis, logger: quiet),
             setAside: SetAside(
                 database: applier.database,
-                deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: Testbed.quiet),
-                logger: Testbed.quiet),
-            failpoints: failpoints, logger: Testbed.quiet)
+                deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: quiet),
+                logger: quiet),
+            failpoints: failpoints, logger: quiet)
     }
 
     private func with(
         _ body: (TestDatabase, LedgerApplier, RedisClient) async throws -> Void
     ) async throws {
         let redis = RedisClient(
-            try RedisConfiguration(url: try #require(Testbed.redisURL)), logger: Testbed.quiet)
+            try RedisConfiguration(url: try #require(Testbed.redisURL)), logger: quiet)
         try await TestDatabase.with { database in
-            try await Testbed.serving([redis]) {
-                try #require(try await Testbed.eventually { redis.isUp })
+            try await serving([redis]) {
+                try await eventually { redis.isUp }
                 try await body(database, LedgerApplier(database.pool), redis)
             }
         }
@@ -105,7 +106,7 @@ struct InboxTests {
     @Test("without Redis the database alone decides")
     func redisAway() async throws {
         try await with { database, applier, _ in
-            let away = RedisClient(try RedisConfiguration(url: "redis://127.0.0.1:1"), logger: Testbed.quiet)
+            let away = RedisClient(try RedisConfiguration(url: "redis://127.0.0.1:1"), logger: quiet)
             let inbox = inbox(applier, redis: away)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 0..<30 {
@@ -191,7 +192,7 @@ struct InboxTests {
     private func forge(
         _ value: String, _ delivery: Delivery, _ redis: RedisClient, length: Int = 0
     ) async throws {
-        try #require(try await Testbed.eventually { redis.isUp })
+        try await eventually { redis.isUp }
         let key = try dedupKey(of: delivery)
         var commands = [RedisCommand(["SET", key, value])]
         if length > 0 { commands.append(RedisCommand(["SETRANGE", key, String(length), "x"])) }
@@ -203,8 +204,8 @@ struct InboxTests {
     func prefixes() async throws {
         try await with { _, _, redis in
             let (key, name) = (UUID().uuidString, UUID().uuidString)
-            let one = RedisDedup(redis: redis, keyPrefix: "\(name):one:", logger: Testbed.quiet)
-            let two = RedisDedup(redis: redis, keyPrefix: "\(name):two:", logger: Testbed.quiet)
+            let one = RedisDedup(redis: redis, keyPrefix: "\(name):one:", logger: quiet)
+            let two = RedisDedup(redis: redis, keyPrefix: "\(name):two:", logger: quiet)
             #expect(await one.take([key]) == [.unknown])
             await one.decided([key])
             #expect(await one.take([key]) == [.decided])

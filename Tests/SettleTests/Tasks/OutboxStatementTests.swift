@@ -1,6 +1,7 @@
 import Foundation
 import SettlePostgres
 import SettleRabbitMQ
+import SettleTestSupport
 import Testing
 
 @testable import Settle
@@ -55,9 +56,9 @@ struct OutboxStatementTests {
             settings.scanInterval = scanInterval
             let relay = OutboxRelay(
                 settings: settings, database: database.pool, schema: schema, publisher: publisher,
-                logger: Testbed.quiet)
+                logger: quiet)
             let foreign = try TestDatabase.connect(database.url, connections: 1)
-            try await Testbed.serving([foreign, relay]) {
+            try await serving([foreign, relay]) {
                 try await body(database, relay, ForeignClient(database: foreign))
             }
         }
@@ -86,7 +87,7 @@ struct OutboxStatementTests {
                 #expect(ids == ids.sorted())
             }
             relay.wake()
-            #expect(try await Testbed.eventually { publisher.messages.count == 2 })
+            try await eventually { publisher.messages.count == 2 }
             let messages = try publisher.messages.map {
                 try JSONDecoder().decode(TaskMessage.self, from: Data($0.body)).requestBody
             }
@@ -105,7 +106,7 @@ struct OutboxStatementTests {
             try await client.withTransaction { query in
                 _ = try query(statement.sql, statement.binds.map { .textArray($0) })
             }
-            #expect(try await Testbed.eventually { publisher.messages.count == 700 })
+            try await eventually { publisher.messages.count == 700 }
         }
     }
 
@@ -133,20 +134,15 @@ struct OutboxStatementTests {
         try await with { database, relay, _ in
             let statement = OutboxRowStatement(try draft("it's"))
             let values = statement.binds.map { "'" + $0.replacing("'", with: "''") + "'" }.joined(separator: ", ")
-            let psql = Process()
-            psql.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-            psql.arguments = [
-                "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--single-transaction", database.url,
-                "--command=INSERT INTO ledger VALUES ('business', 1)",
-                "--command=PREPARE outbox AS \(statement.sql)", "--command=EXECUTE outbox (\(values))",
-            ]
-            let status = try await withCheckedThrowingContinuation { continuation in
-                psql.terminationHandler = { continuation.resume(returning: $0.terminationStatus) }
-                do { try psql.run() } catch { continuation.resume(throwing: error) }
-            }
-            #expect(status == 0)
+            try await Command.run(
+                "/usr/bin/env",
+                [
+                    "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--single-transaction", database.url,
+                    "--command=INSERT INTO ledger VALUES ('business', 1)",
+                    "--command=PREPARE outbox AS \(statement.sql)", "--command=EXECUTE outbox (\(values))",
+                ])
             relay.wake()
-            #expect(try await Testbed.eventually { publisher.messages.count == 1 })
+            try await eventually { publisher.messages.count == 1 }
             #expect(try await relay.store.tasks(about: "it's").map(\.status) == ["pending"])
         }
     }

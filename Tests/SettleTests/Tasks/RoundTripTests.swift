@@ -3,6 +3,7 @@ import Foundation
 import SettlePostgres
 import SettleRabbitMQ
 import SettleRedis
+import SettleTestSupport
 import Testing
 
 @testable import Settle
@@ -24,30 +25,30 @@ struct RoundTripTests {
         let keys = try MessageKeys(keys, for: [route.task])
         let broker = try RabbitMQConfiguration(url: try #require(Testbed.amqpURL))
         let redis = RedisClient(
-            try RedisConfiguration(url: try #require(Testbed.redisURL)), logger: Testbed.quiet)
+            try RedisConfiguration(url: try #require(Testbed.redisURL)), logger: quiet)
         try await TestDatabase.with { database in
             let failpoints = try Failpoints(failpoints)
-            let publisher = RabbitMQPublisher(broker, topology: route.topology, logger: Testbed.quiet)
+            let publisher = RabbitMQPublisher(broker, topology: route.topology, logger: quiet)
             let setAside = SetAside(
                 database: database.pool,
-                deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: Testbed.quiet),
-                logger: Testbed.quiet)
+                deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: quiet),
+                logger: quiet)
             let relay = OutboxRelay(
-                database: database.pool, publisher: publisher, keys: keys, logger: Testbed.quiet)
+                database: database.pool, publisher: publisher, keys: keys, logger: quiet)
             let listener = AnswerReceiver(
                 relay: relay, setAside: setAside, database: database.pool, failpoints: failpoints,
-                logger: Testbed.quiet
+                logger: quiet
             ) { _, _ in }
             let inbox = TaskReceiver(
                 route: route.task, applier: LedgerApplier(database.pool), publisher: publisher,
-                dedup: RedisDedup(redis: redis, logger: Testbed.quiet), setAside: setAside, keys: keys,
-                failpoints: failpoints, logger: Testbed.quiet)
+                dedup: RedisDedup(redis: redis, logger: quiet), setAside: setAside, keys: keys,
+                failpoints: failpoints, logger: quiet)
             let consumer = RabbitMQConsumer(
                 broker, topology: route.topology,
                 subscriptions: [inbox.subscription(prefetch: 100), listener.subscription(to: route.task)],
-                logger: Testbed.quiet)
-            try await Testbed.serving([redis, publisher, relay, setAside, consumer]) {
-                try #require(try await Testbed.eventually { publisher.isUp && consumer.isUp })
+                logger: quiet)
+            try await serving([redis, publisher, relay, setAside, consumer]) {
+                try await eventually { publisher.isUp && consumer.isUp }
                 for round in 0..<10 {
                     let drafts = try (0..<100).map {
                         try TaskDraft(
@@ -56,10 +57,9 @@ struct RoundTripTests {
                     }
                     try await database.pool.transaction { relay.outbox.add(drafts, in: $0) }
                 }
-                #expect(
-                    try await Testbed.eventually(within: .seconds(30)) {
-                        try await database.number("SELECT count(*) FROM task_his") == 1_000
-                    })
+                try await eventually(within: .seconds(30)) {
+                    try await database.number("SELECT count(*) FROM task_his") == 1_000
+                }
             }
             #expect(try await database.number("SELECT count(*) FROM task") == 0)
             #expect(try await database.number("SELECT count(*) FROM ledger") == 1_000)

@@ -4,6 +4,7 @@ import SettleRabbitMQ
 import SettleRedis
 import SettleSchema
 import ServiceLifecycle
+import SettleTestSupport
 import Testing
 
 @testable import Settle
@@ -75,10 +76,10 @@ struct SchemaTests {
         .enabled(if: Testbed.amqpURL != nil && Testbed.redisURL != nil))
     func sideBySide() async throws {
         let schemas = [try SchemaName("outbox"), try SchemaName(#"The "Other" one's"#)]
-        let redis = RedisClient(try RedisConfiguration(url: try #require(Testbed.redisURL)), logger: Testbed.quiet)
+        let redis = RedisClient(try RedisConfiguration(url: try #require(Testbed.redisURL)), logger: quiet)
         try await TestDatabase.with(before: Self.strangers, schemas: schemas) { database in
             let applications = try schemas.map { try Application(database, schema: $0, redis: redis) }
-            try await Testbed.serving([redis] + applications.flatMap(\.services)) {
+            try await serving([redis] + applications.flatMap(\.services)) {
                 for application in applications { try await application.send(300) }
                 for application in applications { try await application.awaitSettled(300) }
             }
@@ -100,7 +101,7 @@ struct SchemaTests {
         try await TestDatabase.with { database in
             let failpoints = try Failpoints("inbox.committed=throw@2,inbox.answered=throw@3")
             let application = try Application(database, schema: .public, redis: nil, failpoints: failpoints)
-            try await Testbed.serving(application.services) {
+            try await serving(application.services) {
                 try await application.send(1_000)
                 try await application.awaitSettled(1_000)
             }
@@ -146,7 +147,7 @@ private struct Application {
     private let isReady: @Sendable () -> Bool
 
     init(_ database: TestDatabase, schema: SchemaName, redis: RedisClient?, failpoints: Failpoints = .none) throws {
-        let (route, logger) = (TestRoute(), Testbed.quiet)
+        let (route, logger) = (TestRoute(), quiet)
         let broker = try RabbitMQConfiguration(url: try #require(Testbed.amqpURL))
         let publisher = RabbitMQPublisher(broker, topology: route.topology, logger: logger)
         let setAside = SetAside(
@@ -170,7 +171,7 @@ private struct Application {
     }
 
     func send(_ count: Int) async throws {
-        try #require(try await Testbed.eventually { isReady() })
+        try await eventually { isReady() }
         let drafts = try (1...count).map {
             try TaskDraft(
                 route.task, businessKey: "\(schema) \($0)",
@@ -180,10 +181,9 @@ private struct Application {
     }
 
     func awaitSettled(_ count: Int) async throws {
-        #expect(
-            try await Testbed.eventually(within: .seconds(30)) {
-                try await database.number("SELECT count(*) FROM \(schema.quoted).task_his") == count
-            })
+        try await eventually(within: .seconds(30)) {
+            try await database.number("SELECT count(*) FROM \(schema.quoted).task_his") == count
+        }
     }
 
     /// What its archived tasks were about.

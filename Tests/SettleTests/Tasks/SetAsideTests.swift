@@ -2,6 +2,7 @@ import SettleCore
 import Foundation
 import SettleRabbitMQ
 import SettleRedis
+import SettleTestSupport
 import Testing
 
 @testable import SettlePostgres
@@ -33,7 +34,7 @@ struct SetAsideTests {
     ) async throws {
         try await TestDatabase.with { database in
             let receiving = try TestDatabase.connect(database.url, connections: 2, lockTimeout: .milliseconds(50))
-            try await Testbed.serving([receiving]) {
+            try await serving([receiving]) {
                 try await database.pool.script(AccountApplier.tables)
                 try await body(database, try process(receiving, settings, names: names))
             }
@@ -45,12 +46,12 @@ struct SetAsideTests {
     ) throws -> Process {
         let setAside = SetAside(
             settings: settings ?? self.settings, database: receiving,
-            deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: Testbed.quiet),
-            logger: Testbed.quiet)
-        let away = RedisClient(try RedisConfiguration(url: "redis://127.0.0.1:1"), logger: Testbed.quiet)
+            deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: quiet),
+            logger: quiet)
+        let away = RedisClient(try RedisConfiguration(url: "redis://127.0.0.1:1"), logger: quiet)
         let inbox = TaskReceiver(
             route: route.task, applier: AccountApplier(database: receiving, names: names), publisher: publisher,
-            dedup: RedisDedup(redis: away, logger: Testbed.quiet), setAside: setAside, logger: Testbed.quiet)
+            dedup: RedisDedup(redis: away, logger: quiet), setAside: setAside, logger: quiet)
         _ = inbox.subscription()
         return Process(inbox: inbox, setAside: setAside)
     }
@@ -84,30 +85,27 @@ struct SetAsideTests {
         arguments: [true, false])
     func heldRow(names: Bool) async throws {
         try await with(names: names) { database, process in
-            try await Testbed.serving([process.setAside]) {
+            try await serving([process.setAside]) {
                 try await holding("a", database) {
                     try await process.inbox.handle([
                         delivery(1, "b"), delivery(2, "a"), delivery(3, "c"), delivery(4, "a"),
                     ])
                     // At once, but on a machine that is so busy that a neighbour was left untried.
-                    #expect(try await Testbed.eventually { answered.sorted() == ["1", "3"] })
-                    #expect(
-                        try await Testbed.eventually {
-                            try await process.setAside.counts() == SetAsideCounts(waiting: 2, dead: 0)
-                        })
+                    try await eventually { answered.sorted() == ["1", "3"] }
+                    try await eventually {
+                        try await process.setAside.counts() == SetAsideCounts(waiting: 2, dead: 0)
+                    }
                     // It comes again, as after a crash before its acknowledgement, and makes no second row.
                     try await process.inbox.handle([delivery(2, "a"), delivery(5, "d"), delivery(6, "a")])
-                    #expect(try await Testbed.eventually { Set(answered) == ["1", "3", "5"] })
-                    #expect(try await Testbed.eventually { try await process.setAside.counts().waiting == 3 })
-                    #expect(
-                        try await Testbed.eventually {
-                            try await process.setAside.records(isDead: false, limit: 9).allSatisfy { $0.tries > 1 }
-                        })
+                    try await eventually { Set(answered) == ["1", "3", "5"] }
+                    try await eventually { try await process.setAside.counts().waiting == 3 }
+                    try await eventually {
+                        try await process.setAside.records(isDead: false, limit: 9).allSatisfy { $0.tries > 1 }
+                    }
                 }
-                #expect(
-                    try await Testbed.eventually {
-                        try await process.setAside.counts() == SetAsideCounts(waiting: 0, dead: 0)
-                    })
+                try await eventually {
+                    try await process.setAside.counts() == SetAsideCounts(waiting: 0, dead: 0)
+                }
                 #expect(Set(answered) == Set((1...6).map(String.init)))
                 #expect(try await database.number("SELECT entries FROM account WHERE name = 'a'") == 3)
                 #expect(letters.isEmpty)
@@ -127,10 +125,10 @@ struct SetAsideTests {
                 #expect(answered == ["4"])
                 #expect(try await process.setAside.counts().waiting == 2)
             }
-            try await Testbed.serving([process.setAside]) {
-                #expect(try await Testbed.eventually { try await process.setAside.counts().waiting == 0 })
+            try await serving([process.setAside]) {
+                try await eventually { try await process.setAside.counts().waiting == 0 }
                 try await process.inbox.handle([delivery(3, "a"), delivery(4, "b")])
-                #expect(try await Testbed.eventually { Set(answered) == ["1", "2", "3", "4"] })
+                try await eventually { Set(answered) == ["1", "2", "3", "4"] }
             }
         }
     }
@@ -143,15 +141,14 @@ struct SetAsideTests {
                 CREATE FUNCTION raise() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'secret'; END $$;
                 CREATE TRIGGER raise BEFORE INSERT ON ledger FOR EACH ROW WHEN (NEW.key IN ('k2', 'k3')) EXECUTE FUNCTION raise();
                 """)
-            try await Testbed.serving([process.setAside]) {
+            try await serving([process.setAside]) {
                 try await process.inbox.handle([
                     delivery(1, "a"), delivery(2, "a"), delivery(3, "b"), delivery(4, "b"),
                 ])
-                #expect(try await Testbed.eventually { Set(answered) == ["1", "4"] })
-                #expect(
-                    try await Testbed.eventually {
-                        try await process.setAside.counts() == SetAsideCounts(waiting: 0, dead: 2)
-                    })
+                try await eventually { Set(answered) == ["1", "4"] }
+                try await eventually {
+                    try await process.setAside.counts() == SetAsideCounts(waiting: 0, dead: 2)
+                }
                 let records = try await process.setAside.records(limit: 10)
                 #expect(records.map(\.messageId).sorted { $0 ?? "" < $1 ?? "" } == ["2", "3"])
                 #expect(records.allSatisfy { $0.reason == "failed in the database: P0001" && $0.resentAt == nil })
@@ -162,18 +159,16 @@ struct SetAsideTests {
                 let one = try #require(records.last)
                 #expect(try await process.setAside.records(before: records[0].id, limit: 10).map(\.id) == [one.id])
                 #expect(try await process.setAside.retry(one.id))
-                #expect(
-                    try await Testbed.eventually {
-                        try await process.setAside.records(limit: 10).contains { $0.id == one.id && $0.resentAt != nil }
-                    }, "it fails again")
+                try await eventually("it fails again") {
+                    try await process.setAside.records(limit: 10).contains { $0.id == one.id && $0.resentAt != nil }
+                }
                 _ = try await database.pool.query("DROP TRIGGER raise ON ledger")
                 #expect(try await process.setAside.retryAll(queue: "another") == 0)
                 #expect(try await process.setAside.retryAll(queue: route.task.queue) == 2)
-                #expect(try await Testbed.eventually { Set(answered) == ["1", "2", "3", "4"] })
-                #expect(
-                    try await Testbed.eventually {
-                        try await process.setAside.counts() == SetAsideCounts(waiting: 0, dead: 0)
-                    })
+                try await eventually { Set(answered) == ["1", "2", "3", "4"] }
+                try await eventually {
+                    try await process.setAside.counts() == SetAsideCounts(waiting: 0, dead: 0)
+                }
                 #expect(try await !process.setAside.retry(one.id))
             }
         }
@@ -203,14 +198,14 @@ struct SetAsideTests {
         var settings = settings
         settings.giveUpAfter = .milliseconds(100)
         try await with(settings) { database, process in
-            try await Testbed.serving([process.setAside]) {
+            try await serving([process.setAside]) {
                 try await holding("a", database) {
                     try await process.inbox.handle([delivery(1, "a")])
-                    #expect(try await Testbed.eventually { try await process.setAside.counts().dead == 1 })
+                    try await eventually { try await process.setAside.counts().dead == 1 }
                     #expect(letters.first?.headers["x-reason"]?.contains("time is up") == true)
                 }
                 #expect(try await process.setAside.retryAll() == 1)
-                #expect(try await Testbed.eventually { answered == ["1"] })
+                try await eventually { answered == ["1"] }
             }
         }
     }
@@ -222,9 +217,8 @@ struct SetAsideTests {
                 try await process.inbox.handle((1...200).map { delivery($0, "a") })
             }
             let others = try (0..<2).map { _ in try self.process(process.setAside.store.database) }
-            try await Testbed.serving(others.map(\.setAside)) {
-                let isDone = try await Testbed.eventually { try await process.setAside.counts().waiting == 0 }
-                #expect(isDone)
+            try await serving(others.map(\.setAside)) {
+                try await eventually { try await process.setAside.counts().waiting == 0 }
             }
             #expect(try await database.number("SELECT entries FROM account WHERE name = 'a'") == 200)
             #expect(Set(answered).count == 200)
@@ -236,11 +230,11 @@ struct SetAsideTests {
         try await with { database, process in
             try await holding("a", database) { try await process.inbox.handle([delivery(1, "a")]) }
             publisher.setUp(false)
-            try await Testbed.serving([process.setAside]) {
+            try await serving([process.setAside]) {
                 try await Task.sleep(for: .milliseconds(300))
                 #expect(try await database.number("SELECT count(*) FROM ledger") == 0)
                 publisher.setUp(true)
-                #expect(try await Testbed.eventually { answered == ["1"] })
+                try await eventually { answered == ["1"] }
             }
         }
     }
@@ -250,26 +244,23 @@ struct SetAsideTests {
         try await with { database, process in
             let receiving = process.setAside.store.database
             try await database.insertTasks(["a", "b", "c"], route: route)
-            let relay = OutboxRelay(database: database.pool, publisher: publisher, logger: Testbed.quiet)
+            let relay = OutboxRelay(database: database.pool, publisher: publisher, logger: quiet)
             let listener = AnswerReceiver(
                 relay: relay, setAside: process.setAside, database: receiving,
-                probe: hasProbe ? RowProbe(receiving, table: "account", key: "name") : nil, logger: Testbed.quiet
+                probe: hasProbe ? RowProbe(receiving, table: "account", key: "name") : nil, logger: quiet
             ) { transaction, answered in
                 transaction.add(
                     "UPDATE account SET entries = entries + 1 WHERE name = ANY($1::text[])",
                     [.texts(answered.map(\.businessKey))])
             }
-            try await Testbed.serving([process.setAside]) {
+            try await serving([process.setAside]) {
                 try await holding("a", database) {
                     try await listener.handle(
                         (1...3).map { route.answer(#"{"id":\#($0),"status":"finished"}"#) }, of: route.task)
-                    #expect(
-                        try await Testbed.eventually { try await database.number("SELECT count(*) FROM task_his") == 2 }
-                    )
-                    #expect(try await Testbed.eventually { try await process.setAside.counts().waiting == 1 })
+                    try await eventually { try await database.number("SELECT count(*) FROM task_his") == 2 }
+                    try await eventually { try await process.setAside.counts().waiting == 1 }
                 }
-                #expect(
-                    try await Testbed.eventually { try await database.number("SELECT count(*) FROM task_his") == 3 })
+                try await eventually { try await database.number("SELECT count(*) FROM task_his") == 3 }
             }
             #expect(try await database.number("SELECT sum(entries)::bigint FROM account") == 3)
         }

@@ -2,6 +2,7 @@ import SettleCore
 import Foundation
 import SettlePostgres
 import SettleRabbitMQ
+import SettleTestSupport
 import Testing
 
 @testable import Settle
@@ -24,7 +25,7 @@ struct TaskSchedulerTests {
 
     private func relay(_ database: TestDatabase, _ settings: TaskSettings? = nil) -> OutboxRelay {
         OutboxRelay(
-            settings: settings ?? self.settings, database: database.pool, publisher: publisher, logger: Testbed.quiet)
+            settings: settings ?? self.settings, database: database.pool, publisher: publisher, logger: quiet)
     }
 
     private func draft(_ key: String) throws -> TaskDraft {
@@ -47,7 +48,7 @@ struct TaskSchedulerTests {
             settings.scanInterval = .seconds(60)
             settings.lease = .seconds(300)
             let relay = relay(database, settings)
-            try await Testbed.serving([relay]) {
+            try await serving([relay]) {
                 let rolledBack = try draft("rolled back")
                 await #expect(throws: GivenUp.self) {
                     try await database.pool.transaction { transaction in
@@ -56,7 +57,7 @@ struct TaskSchedulerTests {
                     }
                 }
                 try await write(["a", "b"], relay, database)
-                #expect(try await Testbed.eventually(within: .seconds(3)) { publisher.messages.count == 2 })
+                try await eventually(within: .seconds(3)) { publisher.messages.count == 2 }
             }
             let rows = try await database.pool.query(
                 "SELECT id, business_key, attempts, due_time - create_time = interval '300 seconds' FROM task ORDER BY id"
@@ -81,9 +82,9 @@ struct TaskSchedulerTests {
     func confirmed() async throws {
         try await TestDatabase.with { database in
             let relay = relay(database)
-            try await Testbed.serving([relay]) {
+            try await serving([relay]) {
                 try await write((0..<50).map(String.init), relay, database)
-                #expect(try await Testbed.eventually { try await isPostponed(database, count: 50) })
+                try await eventually { try await isPostponed(database, count: 50) }
                 try await Task.sleep(for: settings.lease)
             }
             #expect(publisher.messages.count == 50)
@@ -96,11 +97,11 @@ struct TaskSchedulerTests {
         try await TestDatabase.with { database in
             publisher.answer { _ in .lost(reason: "connection lost") }
             let relay = relay(database)
-            try await Testbed.serving([relay]) {
+            try await serving([relay]) {
                 try await write(["a"], relay, database)
-                #expect(try await Testbed.eventually { publisher.messages.count >= 3 })
+                try await eventually { publisher.messages.count >= 3 }
                 publisher.answer { _ in .confirmed }
-                #expect(try await Testbed.eventually { try await isPostponed(database, count: 1) })
+                try await eventually { try await isPostponed(database, count: 1) }
             }
             #expect(Set(publisher.ids).count == 1)
             #expect(try await database.number("SELECT attempts FROM task") == 1, "only what was confirmed counts")
@@ -116,12 +117,12 @@ struct TaskSchedulerTests {
             settings.lease = .milliseconds(50)
             settings.scanInterval = .milliseconds(10)
             let relay = relay(database, settings)
-            try await Testbed.serving([relay]) {
+            try await serving([relay]) {
                 try await write(["a"], relay, database)
-                #expect(try await Testbed.eventually { publisher.messages.count >= 5 })
+                try await eventually { publisher.messages.count >= 5 }
                 #expect(try await relay.store.backlog().parked == 0)
                 publisher.answer { _ in .confirmed }
-                #expect(try await Testbed.eventually { try await isPostponed(database, count: 1) })
+                try await eventually { try await isPostponed(database, count: 1) }
             }
         }
     }
@@ -134,16 +135,16 @@ struct TaskSchedulerTests {
             settings.maxAttempts = 1
             settings.scanInterval = .milliseconds(10)
             let relay = relay(database, settings)
-            try await Testbed.serving([relay]) {
+            try await serving([relay]) {
                 try await write((0..<20).map(String.init), relay, database)
                 let due = "SELECT count(*) FROM task WHERE attempts = 0 AND due_time <= now()"
-                #expect(try await Testbed.eventually { try await database.number(due) == 20 })
+                try await eventually { try await database.number(due) == 20 }
                 let written = "SELECT sum(xmin::text::bigint)::bigint FROM task"
                 let before = try await database.number(written)
                 try await Task.sleep(for: settings.scanInterval * 10)
                 #expect(try await database.number(written) == before, "no scan writes the backlog")
                 publisher.setUp(true)
-                #expect(try await Testbed.eventually { try await isPostponed(database, count: 20) })
+                try await eventually { try await isPostponed(database, count: 20) }
                 #expect(try await relay.store.backlog().parked == 0)
             }
             #expect(publisher.messages.count == 20)
@@ -159,8 +160,8 @@ struct TaskSchedulerTests {
             settings.lease = .milliseconds(1)
             settings.scanInterval = .milliseconds(10)
             let relay = relay(database, settings)
-            try await Testbed.serving([relay]) {
-                #expect(try await Testbed.eventually { publisher.messages.count >= 2 })
+            try await serving([relay]) {
+                try await eventually { publisher.messages.count >= 2 }
                 try await Task.sleep(for: .milliseconds(500))
                 // 10, 20, 40, 80, 160, 320 ms apart, or half of it by chance; every 10 ms would be 50.
                 #expect(publisher.messages.count < 15)
@@ -177,14 +178,14 @@ struct TaskSchedulerTests {
             var settings = settings
             settings.batchSize = 25
             let relay = relay(database, settings)
-            try await Testbed.serving([relay]) {
+            try await serving([relay]) {
                 let none = try await relay.retryParked(of: "unheard of")
                 #expect(none == 0)
                 #expect(try await relay.retryParked(of: "other") == 12)
-                #expect(try await Testbed.eventually { publisher.messages.count == 12 })
+                try await eventually { publisher.messages.count == 12 }
                 #expect(try await relay.retryParked() == 108)
                 #expect(try await relay.retryParked() == 0)
-                #expect(try await Testbed.eventually { publisher.messages.count == 120 })
+                try await eventually { publisher.messages.count == 120 }
             }
             #expect(Set(publisher.ids).count == 120)
         }
@@ -202,9 +203,9 @@ struct TaskSchedulerTests {
             var settings = settings
             settings.maxAttempts = 4
             let relay = relay(database, settings)
-            try await Testbed.serving([relay]) {
+            try await serving([relay]) {
                 try await write(["a"], relay, database)
-                #expect(try await Testbed.eventually { try await relay.store.backlog().parked == 1 })
+                try await eventually { try await relay.store.backlog().parked == 1 }
                 #expect(publisher.messages.count == 4)
                 let parked = try #require(try await relay.store.tasks(status: .parked, limit: 1).first)
                 #expect(parked.attempts == 4)
@@ -216,7 +217,7 @@ struct TaskSchedulerTests {
                 publisher.answer { _ in .confirmed }
                 #expect(try await !relay.retry(parked.id + 1))
                 #expect(try await relay.retry(parked.id))
-                #expect(try await Testbed.eventually { try await isPostponed(database, count: 1) })
+                try await eventually { try await isPostponed(database, count: 1) }
                 #expect(publisher.messages.count == 5)
             }
         }
@@ -227,9 +228,9 @@ struct TaskSchedulerTests {
         try await TestDatabase.with { database in
             publisher.answer { $0.messageID == "3" ? .returned(code: 312, text: "NO_ROUTE") : .confirmed }
             let relay = relay(database)
-            try await Testbed.serving([relay]) {
+            try await serving([relay]) {
                 try await write((0..<10).map(String.init), relay, database)
-                #expect(try await Testbed.eventually { try await isPostponed(database, count: 9) })
+                try await eventually { try await isPostponed(database, count: 9) }
             }
             #expect(
                 try await database.number("SELECT id FROM task WHERE errormsg IS NOT NULL") == 3)
@@ -242,11 +243,11 @@ struct TaskSchedulerTests {
             publisher.setUp(false)
             try await database.insertTasks(["a", "b"], route: route)
             let relay = relay(database)
-            try await Testbed.serving([relay]) {
+            try await serving([relay]) {
                 try await Task.sleep(for: settings.scanInterval * 3)
                 #expect(try await database.number("SELECT max(attempts) FROM task") == 1)
                 publisher.setUp(true)
-                #expect(try await Testbed.eventually { try await isPostponed(database, count: 2) })
+                try await eventually { try await isPostponed(database, count: 2) }
             }
             #expect(publisher.messages.count == 2)
         }
@@ -258,10 +259,9 @@ struct TaskSchedulerTests {
             var settings = settings
             settings.handoverCapacity = 3
             let relay = relay(database, settings)
-            try await Testbed.serving([relay]) {
+            try await serving([relay]) {
                 try await write((0..<20).map(String.init), relay, database)
-                let isDone = try await Testbed.eventually { try await isPostponed(database, count: 20) }
-                #expect(isDone)
+                try await eventually { try await isPostponed(database, count: 20) }
             }
             #expect(Set(publisher.ids).count == 20)
             #expect(publisher.messages.count == 20)
@@ -273,9 +273,8 @@ struct TaskSchedulerTests {
         try await TestDatabase.with { database in
             try await database.insertTasks((0..<2_345).map(String.init), dueAfter: .seconds(-60), route: route)
             let relay = relay(database)
-            try await Testbed.serving([relay]) {
-                let isDone = try await Testbed.eventually { try await isPostponed(database, count: 2_345) }
-                #expect(isDone)
+            try await serving([relay]) {
+                try await eventually { try await isPostponed(database, count: 2_345) }
             }
             #expect(publisher.messages.count == 2_345)
         }
@@ -287,8 +286,8 @@ struct TaskSchedulerTests {
             try await database.insertTasks((0..<2_000).map(String.init), route: route)
             var settings = settings
             settings.batchSize = 50
-            try await Testbed.serving((0..<3).map { _ in relay(database, settings) }) {
-                #expect(try await Testbed.eventually { publisher.messages.count >= 2_000 })
+            try await serving((0..<3).map { _ in relay(database, settings) }) {
+                try await eventually { publisher.messages.count >= 2_000 }
                 try await Task.sleep(for: settings.scanInterval * 4)
             }
             #expect(publisher.messages.count == 2_000)
@@ -300,7 +299,7 @@ struct TaskSchedulerTests {
     func stop() async throws {
         try await TestDatabase.with { database in
             let relay = relay(database)
-            try await Testbed.serving([relay]) {
+            try await serving([relay]) {
                 try await write((0..<2_000).map(String.init), relay, database)
             }
             #expect(publisher.messages.count == 2_000)

@@ -1,5 +1,6 @@
 import Foundation
 import SettlePostgres
+import SettleTestSupport
 import Testing
 
 @testable import Settle
@@ -15,7 +16,7 @@ struct TaskStoreTests {
         try await TestDatabase.with { database in
             try await database.insertTasks(keys(3_000), route: route)
             let other = try TestDatabase.connect(database.url, connections: 4)
-            try await Testbed.serving([other]) {
+            try await serving([other]) {
                 let claimed = try await withThrowingTaskGroup(of: [OutgoingTask].self) { group in
                     for pool in [database.pool, other, database.pool, other] {
                         let store = TaskStore(database: pool, settings: TaskSettings())
@@ -64,11 +65,10 @@ struct TaskStoreTests {
             #expect(try await store.claim(limit: 10).tasks.map(\.attempts) == [2])
             #expect(try await store.claim(limit: 10).tasks.isEmpty)
             var again: [OutgoingTask] = []
-            #expect(
-                try await Testbed.eventually {
-                    again = try await store.claim(limit: 10).tasks
-                    return !again.isEmpty
-                })
+            try await eventually {
+                again = try await store.claim(limit: 10).tasks
+                return !again.isEmpty
+            }
             #expect(again.map(\.attempts) == [3])
         }
     }

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import SettlePostgres
+import SettleTestSupport
 import Testing
 
 @testable import Settle
@@ -108,12 +109,11 @@ struct ATSafetyTests {
                 "CREATE TABLE coupon (n int PRIMARY KEY, wallet text REFERENCES wallet ON DELETE CASCADE)")
             let log = LogCollector()
             let participant = participant(bed, "SELECT", log: log)
-            let checkBack = CheckBack(participant: participant, peers: bed.wire, logger: Testbed.quiet)
-            try await Testbed.serving([checkBack]) {
-                #expect(
-                    try await Testbed.eventually {
-                        log.lines.contains { $0.hasPrefix("error") && $0.contains("coupon") }
-                    })
+            let checkBack = CheckBack(participant: participant, peers: bed.wire, logger: quiet)
+            try await serving([checkBack]) {
+                try await eventually {
+                    log.lines.contains { $0.hasPrefix("error") && $0.contains("coupon") }
+                }
                 await #expect(throws: BranchError.atImpossible) { try await withdraw(participant) }
                 let xid = XID()
                 try await withdraw(participant, .xa, xid)

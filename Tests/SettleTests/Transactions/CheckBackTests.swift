@@ -1,6 +1,7 @@
 import SettleCore
 import Foundation
 import SettlePostgres
+import SettleTestSupport
 import Synchronization
 import Testing
 
@@ -70,7 +71,7 @@ struct CheckBackTests {
                 }
             }
             bed.wire.cut(TransactionBed.here)
-            try await Testbed.serving([bed.checkBack]) {
+            try await serving([bed.checkBack]) {
                 try await Task.sleep(for: .seconds(2))
                 let asked = bed.wire.messages(to: TransactionBed.here).count
                 #expect((2...8).contains(asked), "\(asked) questions in two seconds")
@@ -99,7 +100,7 @@ struct CheckBackTests {
                     context: BranchContext(
                         xid: XID.gone, mode: .saga, initiator: number < 24 ? other : TransactionBed.here))
             }
-            try await Testbed.serving([bed.checkBack]) {
+            try await serving([bed.checkBack]) {
                 try await TransactionBed.await(within: .seconds(3)) {
                     try await bed.database.number(
                         "SELECT count(*) FROM settle.branch WHERE state = 'rolledBack'") == 1
@@ -118,7 +119,7 @@ struct CheckBackTests {
             try await bed.fill("ann")
             for _ in 0..<60 { try await bed.withdraw(1, from: "ann", .saga, XID.gone) }
             let begin = ContinuousClock.now
-            try await Testbed.serving([bed.checkBack]) {
+            try await serving([bed.checkBack]) {
                 try await bed.awaitNothingLeft()
             }
             #expect(ContinuousClock.now - begin < .seconds(4))
@@ -132,7 +133,7 @@ struct CheckBackTests {
         try await TransactionBed.with { bed in
             try await bed.fill("ann")
             for _ in 0..<40 { try await bed.withdraw(1, from: "ann", .saga, XID.gone) }
-            let second = CheckBack(participant: bed.participant, peers: bed.wire, logger: Testbed.quiet)
+            let second = CheckBack(participant: bed.participant, peers: bed.wire, logger: quiet)
             async let one: Void = bed.checkBack.check()
             async let other: Void = second.check()
             _ = await (one, other)

@@ -1,5 +1,6 @@
 import Foundation
 import SettlePostgres
+import SettleTestSupport
 import Testing
 
 @testable import Settle
@@ -14,7 +15,7 @@ struct DeadlineTests {
     ) async throws {
         try await TransactionBed.with(settings: settings) { bed in
             try await bed.fill("ann")
-            try await Testbed.serving([bed.initiator]) {
+            try await serving([bed.initiator]) {
                 try await TransactionBed.await { bed.initiator.presence.process != 0 }
                 try await body(bed)
             }
@@ -100,7 +101,7 @@ struct DeadlineTests {
             try await mine.renew()
             let xid = XID(process: mine.process)
             let other = try TestDatabase.connect(database.url, connections: 2)
-            try await Testbed.serving([other]) {
+            try await serving([other]) {
                 let its = InitiatorPresence(database: other)
                 try await its.renew()
                 for _ in 1...5 { try await mine.renew() }

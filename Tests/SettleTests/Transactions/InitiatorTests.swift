@@ -1,5 +1,6 @@
 import Foundation
 import SettlePostgres
+import SettleTestSupport
 import Testing
 
 @testable import Settle
@@ -10,7 +11,7 @@ struct InitiatorTests {
 
     /// Runs the initiator's own loops beside `body`.
     private func running(_ bed: TransactionBed, _ body: () async throws -> Void) async throws {
-        try await Testbed.serving([bed.initiator]) { try await body() }
+        try await serving([bed.initiator]) { try await body() }
     }
 
     @Test("its commit is the decision: all parts become final, and nothing is left", arguments: BranchMode.allCases)

@@ -1,6 +1,7 @@
 import Foundation
 import SettlePostgres
 import ServiceLifecycle
+import SettleTestSupport
 import Testing
 
 @testable import Settle
@@ -27,7 +28,7 @@ struct PhaseTwoTests {
         try await TransactionBed.with { bed in
             try await bed.fill("ann")
             bed.wire.hang(Self.slow)
-            try await Testbed.serving([bed.initiator]) {
+            try await serving([bed.initiator]) {
                 let begin = ContinuousClock.now
                 for _ in 0..<20 {
                     try await place(bed, "ann", slow: true)
@@ -78,7 +79,7 @@ struct PhaseTwoTests {
         settings.scanInterval = .seconds(600)
         try await TransactionBed.with(settings: settings) { bed in
             try await bed.fill("ann")
-            try await Testbed.serving([bed.initiator]) {
+            try await serving([bed.initiator]) {
                 bed.wire.cut(TransactionBed.wallets)
                 let xid = try await place(bed, "ann")
                 try await TransactionBed.await { bed.wire.messages(to: TransactionBed.wallets).count >= 3 }
@@ -101,8 +102,8 @@ struct PhaseTwoTests {
             let xid = try await place(bed, "ann")
             let replica = TransactionInitiator(
                 selfURL: TransactionBed.here, database: bed.database.pool, participants: bed.wire, settings: settings,
-                logger: Testbed.quiet)
-            try await Testbed.serving([replica]) {
+                logger: quiet)
+            try await serving([replica]) {
                 try await Task.sleep(for: .seconds(2))
                 let tries = bed.wire.messages(to: TransactionBed.wallets).count
                 #expect((1...4).contains(tries), "\(tries) tries in two seconds")
@@ -116,7 +117,7 @@ struct PhaseTwoTests {
     func batches() async throws {
         try await TransactionBed.with { bed in
             for number in 0..<60 { try await bed.fill("\(number)") }
-            try await Testbed.serving([bed.initiator]) {
+            try await serving([bed.initiator]) {
                 await withTaskGroup { group in
                     for number in 0..<60 { group.addTask { _ = try? await place(bed, "\(number)") } }  // counted below
                 }
@@ -137,7 +138,7 @@ struct PhaseTwoTests {
         let failpoints = try Failpoints("initiator.confirmed=throw@1")
         try await TransactionBed.with(settings: settings, failpoints: failpoints) { bed in
             try await bed.fill("ann")
-            try await Testbed.serving([bed.initiator]) {
+            try await serving([bed.initiator]) {
                 try await place(bed, "ann")
                 try await bed.awaitAcknowledged(1)
                 #expect(bed.wire.messages(to: TransactionBed.wallets).count >= 2)
@@ -150,7 +151,7 @@ struct PhaseTwoTests {
     func shutdown() async throws {
         try await TransactionBed.with { bed in
             try await bed.fill("ann")
-            let xid = try await Testbed.serving([bed.initiator]) { try await place(bed, "ann") }
+            let xid = try await serving([bed.initiator]) { try await place(bed, "ann") }
             #expect(try await bed.state(xid) == .committed)
         }
     }

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import SettlePostgres
+import SettleTestSupport
 import Synchronization
 import Testing
 
@@ -22,7 +23,7 @@ struct TroubleTests {
 
     private func with(
         settings: TransactionSettings = TransactionBed.settings, wallets: Int, endLimit: Duration = .seconds(30),
-        logger: Logger = Testbed.quiet, _ body: (TransactionBed) async throws -> Void
+        logger: Logger = quiet, _ body: (TransactionBed) async throws -> Void
     ) async throws {
         let handlers: [BranchHandler] = [.at("tax", Tax()), .xa("tax", Tax())]
         try await TransactionBed.with(settings: settings, handlers: handlers, endLimit: endLimit, logger: logger) {
@@ -132,7 +133,7 @@ struct TroubleTests {
                 settings: bed.settings, logger: Logger(label: "test") { _ in log.handler })
             let xid = XID()
             try await tax(1, bed, xid, mode: .xa)
-            try await Testbed.serving([weak]) {
+            try await serving([weak]) {
                 #expect(try await participant.rollBack([xid]) == [:])
                 #expect(try await participant.undecided(limit: 1).first?.errormsg != nil)
                 #expect(log.lines.contains { $0.hasPrefix("error ") && $0.contains(xid.rawValue) })

@@ -1,5 +1,6 @@
 import SettleCore
 import Foundation
+import SettleTestSupport
 import Testing
 
 /// Inputs made at random, from a seed that is said, so that what broke something can be made again.
@@ -117,7 +118,7 @@ extension Suite {
         for role in Role.allCases { try await awaitReady(role) }
         let attempts = await load(clients: 4, limit: orders).finished()
         try await expectAgreement(attempts)
-        if attempts.count(status: 201) != orders { throw NotInTime(description: attempts.summary) }
-        guard running.map(\.pid).sorted() == pids.sorted() else { throw NotInTime(description: "a service has died") }
+        if attempts.count(status: 201) != orders { throw NotInTime(attempts.summary) }
+        guard running.map(\.pid).sorted() == pids.sorted() else { throw NotInTime("a service has died") }
     }
 }

@@ -1,5 +1,6 @@
 import SettleCore
 import Foundation
+import SettleTestSupport
 import Testing
 
 @testable import SettleRabbitMQ
@@ -25,7 +26,7 @@ extension Proof {
                     }
                 }
             }
-            if let failure { throw NotInTime(description: failure) }
+            if let failure { throw NotInTime(failure) }
         }
 
         private static func message(

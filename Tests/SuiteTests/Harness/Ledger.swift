@@ -1,5 +1,6 @@
 import Foundation
 import SettlePostgres
+import SettleTestSupport
 import Testing
 
 /// The books of all three databases, and whether they agree to the unit.

@@ -1,4 +1,5 @@
 import Foundation
+import SettleTestSupport
 
 /// The private PostgreSQL, RabbitMQ and Redis, which all tests of this suite share: whoever stops one starts it again.
 enum Servers {

@@ -1,4 +1,5 @@
 import Foundation
+import SettleTestSupport
 
 /// A running executable of ours, known by its process id.
 final class ServiceProcess: Sendable {
@@ -37,7 +38,7 @@ final class ServiceProcess: Sendable {
     func awaitExit(within limit: Duration = .seconds(10)) async throws -> Child.Exit {
         try await eventually("\(name) exits", within: limit, every: .milliseconds(5)) { !self.isRunning }
         try Watchdog.shared.get().ended(pid)
-        guard let exit else { throw NotInTime(description: "\(name) has no exit status") }
+        guard let exit else { throw NotInTime("\(name) has no exit status") }
         return exit
     }
 

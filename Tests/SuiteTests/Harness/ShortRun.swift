@@ -1,4 +1,5 @@
 import Foundation
+import SettleTestSupport
 import Testing
 
 /// A service that is expected to end by itself, for its settings are wrong.

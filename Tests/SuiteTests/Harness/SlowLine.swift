@@ -1,5 +1,6 @@
 import SettleCore
 import Foundation
+import SettleTestSupport
 import Synchronization
 
 /// A way to a service that takes its time: what comes in at `port` goes out there a while later, and so do the answers.
@@ -13,7 +14,7 @@ final class SlowLine: Sendable {
         self.target = target
         self.delay = delay
         port = try Ports.take()
-        guard let listener = Socket.listen(port: port) else { throw NotInTime(description: "cannot listen") }
+        guard let listener = Socket.listen(port: port) else { throw NotInTime("cannot listen") }
         self.listener = listener
         DedicatedThread.start(name: "slow line") { [self] in
             while let client = Socket.accept(listener) { connect(client) }

@@ -1,5 +1,5 @@
-import SettleCore
 import Foundation
+import SettleTestSupport
 import Testing
 
 extension Suite {
@@ -11,27 +11,15 @@ extension Suite {
         var headers = headers
         if json != nil { headers["Content-Type"] = "application/json" }
         if authorized { headers["Authorization"] = "Bearer \(token)" }
-        return try await Self.send(method, port(role), path, headers: headers, body: Array((json ?? "").utf8)).get()
+        return try await HTTPConnection.send(method, port(role), path, headers: headers, body: Array((json ?? "").utf8))
+            .get()
     }
 
     /// Nil while nobody answers.
     func get(_ port: Int, _ path: String) async throws -> HTTPAnswer? {
-        switch await Self.send("GET", port, path) {
+        switch await HTTPConnection.send("GET", port, path) {
         case .success(let answer): answer
         case .failure: nil
-        }
-    }
-
-    private static func send(
-        _ method: String, _ port: Int, _ path: String, headers: [String: String] = [:], body: [UInt8] = []
-    ) async -> Result<HTTPAnswer, HTTPFailure> {
-        await withCheckedContinuation { done in
-            DedicatedThread.start(name: "request") {
-                done.resume(
-                    returning: Result { () throws(HTTPFailure) in
-                        try HTTPConnection(port: port).send(method, path, headers: headers, body: body)
-                    })
-            }
         }
     }
 

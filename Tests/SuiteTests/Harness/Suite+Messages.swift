@@ -1,5 +1,6 @@
 import SettleRabbitMQ
 import SettleRedis
+import SettleTestSupport
 import Testing
 
 extension Suite {

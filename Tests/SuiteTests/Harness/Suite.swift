@@ -3,6 +3,7 @@ import SettlePostgres
 import SettleRabbitMQ
 import SettleRedis
 import ServiceLifecycle
+import SettleTestSupport
 import Synchronization
 import Testing
 
@@ -32,11 +33,11 @@ final class Suite: Sendable {
             uniqueKeysWithValues: Role.allCases.map { role in
                 var configuration = try PostgresConfiguration(url: surroundings.databaseURL(of: role))
                 configuration.connections = 1
-                return (role, PostgresDatabase(configuration, logger: Testbed.quiet))
+                return (role, PostgresDatabase(configuration, logger: quiet))
             })
-        redis = RedisClient(try RedisConfiguration(url: surroundings.redisURL), logger: Testbed.quiet)
+        redis = RedisClient(try RedisConfiguration(url: surroundings.redisURL), logger: quiet)
         publisher = RabbitMQPublisher(
-            try RabbitMQConfiguration(url: surroundings.amqpURL), topology: Topology(), logger: Testbed.quiet)
+            try RabbitMQConfiguration(url: surroundings.amqpURL), topology: Topology(), logger: quiet)
         ports = try Dictionary(uniqueKeysWithValues: Role.allCases.map { ($0, try Ports.take()) })
         logs = FileManager.default.temporaryDirectory.appending(path: "settle-\(surroundings.name)")
         try FileManager.default.createDirectory(at: logs, withIntermediateDirectories: true)
@@ -135,7 +136,7 @@ final class Suite: Sendable {
 
     func awaitReady(_ process: ServiceProcess) async throws {
         try await eventually("\(process.name) is ready") {
-            guard process.isRunning else { throw NotInTime(description: "\(process.name) ended: \(process.logTail)") }
+            guard process.isRunning else { throw NotInTime("\(process.name) ended: \(process.logTail)") }
             return try await self.get(process.port, "/health/ready")?.status == 200
         }
     }

@@ -1,6 +1,7 @@
 import Foundation
 import SettlePostgres
 import SettleRedis
+import SettleTestSupport
 import Synchronization
 
 /// What one suite stands on and shares with no other: three databases with a role each, a virtual host, a Redis
@@ -68,7 +69,7 @@ struct Surroundings: Sendable {
     /// With the account of that service.
     func amqpURL(of role: Role) throws -> String {
         guard let url = testbed.amqpURLs[role] else {
-            throw NotInTime(description: "no account of \(role.rawValue) at the broker: see scripts/test")
+            throw NotInTime("no account of \(role.rawValue) at the broker: see scripts/test")
         }
         return try self.url(url) { $0.path = "/" + name }
     }
@@ -78,7 +79,7 @@ struct Surroundings: Sendable {
     /// As the user of that service.
     func redisURL(of role: Role) throws -> String {
         guard let url = testbed.redisURLs[role] else {
-            throw NotInTime(description: "no user of \(role.rawValue) at Redis: see scripts/test")
+            throw NotInTime("no user of \(role.rawValue) at Redis: see scripts/test")
         }
         return try self.url(url) { $0.path = "/\(redisNumber)" }
     }
@@ -132,7 +133,7 @@ struct Surroundings: Sendable {
         var configuration = try PostgresConfiguration(
             url: url(testbed.postgresURL) { if let database { $0.path = "/" + database } })
         configuration.connections = 1
-        let admin = PostgresDatabase(configuration, logger: Testbed.quiet)
+        let admin = PostgresDatabase(configuration, logger: quiet)
         try await serving([admin]) { try await body(admin) }
     }
 }

@@ -1,5 +1,4 @@
 import Foundation
-import Logging
 
 /// Where the built services and the private servers are. Without all of it the suite is skipped.
 struct Testbed: Sendable {
@@ -38,28 +37,7 @@ struct Testbed: Sendable {
         (postgresURL, amqpURL, redisURL) = (postgres, amqp, redis)
     }
 
-    static var quiet: Logger { Logger(label: "test") { _ in SwiftLogNoOpLogHandler() } }
-
     /// The root of the checkout.
     static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent()
-}
-
-/// Something that a test waited for did not come.
-struct NotInTime: Error, CustomStringConvertible {
-    let description: String
-}
-
-/// Looks for `condition` now and then, for at most `limit`; throws with what `otherwise` says when it does not come.
-func eventually(
-    _ what: String, within limit: Duration = .seconds(30), every interval: Duration = .milliseconds(20),
-    otherwise: () async -> String = { "" }, _ condition: () async throws -> Bool
-) async throws {
-    let deadline = ContinuousClock.now + limit
-    while try await !condition() {
-        guard ContinuousClock.now < deadline else {
-            throw NotInTime(description: "not within \(limit): \(what)\n\(await otherwise())")
-        }
-        try await Task.sleep(for: interval)
-    }
 }

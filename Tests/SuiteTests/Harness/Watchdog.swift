@@ -1,4 +1,5 @@
 import Foundation
+import SettleTestSupport
 import Synchronization
 
 /// Ends the services when this process ends before them, however it ends: a test run that is killed leaves nothing

@@ -1,5 +1,6 @@
 import Foundation
 import SettlePostgres
+import SettleTestSupport
 import Testing
 
 extension Proof {

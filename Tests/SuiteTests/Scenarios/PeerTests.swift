@@ -1,5 +1,6 @@
 import Foundation
 import SettleRabbitMQ
+import SettleTestSupport
 import Testing
 
 extension Proof {
@@ -20,12 +21,12 @@ extension Proof {
                     }
                     let outcomes = await publisher.publish(answers)
                     guard outcomes.allSatisfy({ $0 == .confirmed }) else {
-                        throw NotInTime(description: "answers are not confirmed")
+                        throw NotInTime("answers are not confirmed")
                     }
                 }
                 let peer = RabbitMQConsumer(
                     try RabbitMQConfiguration(url: suite.surroundings.amqpURL), topology: Topology(),
-                    subscriptions: [echo], logger: Testbed.quiet)
+                    subscriptions: [echo], logger: quiet)
                 try await serving([peer]) {
                     let attempts = await suite.load(clients: 8, limit: 200).finished()
                     #expect(attempts.count(status: 201) == 200, "\(attempts.summary)")

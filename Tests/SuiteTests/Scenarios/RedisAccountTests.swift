@@ -1,4 +1,5 @@
 import SettleRedis
+import SettleTestSupport
 import Testing
 
 extension Proof {
@@ -36,7 +37,7 @@ extension Proof {
         /// On a connection of its own: a refusal ends it.
         private func reply(_ testbed: Testbed, _ role: Role, _ command: [String]) async throws -> RedisReply {
             let url = try #require(testbed.redisURLs[role])
-            let redis = RedisClient(try RedisConfiguration(url: url), logger: Testbed.quiet)
+            let redis = RedisClient(try RedisConfiguration(url: url), logger: quiet)
             var reply = RedisReply.null
             try await serving([redis]) {
                 try await eventually("Redis takes \(role.rawValue)") { redis.isUp }

@@ -1,5 +1,6 @@
 import SettlePostgres
 import SettleRedis
+import SettleTestSupport
 import Testing
 
 extension Proof {

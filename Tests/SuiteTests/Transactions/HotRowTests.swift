@@ -1,4 +1,5 @@
 import SettlePostgres
+import SettleTestSupport
 import Testing
 
 extension Proof {

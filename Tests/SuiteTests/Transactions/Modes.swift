@@ -1,3 +1,5 @@
+import SettleTestSupport
+
 /// The ways of a global transaction that tests go through.
 extension OrderDraft.Mode {
     static let names = ["at", "tcc", "xa", "saga"]

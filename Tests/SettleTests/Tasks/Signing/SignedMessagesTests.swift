@@ -2,6 +2,7 @@ import Foundation
 import SettlePostgres
 import SettleRabbitMQ
 import SettleRedis
+import SettleTestSupport
 import Testing
 
 @testable import Settle
@@ -20,23 +21,23 @@ struct SignedMessagesTests {
     private func setAside(_ pool: PostgresDatabase) -> SetAside {
         SetAside(
             database: pool,
-            deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: Testbed.quiet),
-            logger: Testbed.quiet)
+            deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: quiet),
+            logger: quiet)
     }
 
     private func inbox(_ pool: PostgresDatabase, _ setAside: SetAside, _ keys: MessageKeys) throws
         -> TaskReceiver<LedgerApplier>
     {
-        let away = RedisClient(try RedisConfiguration(url: "redis://127.0.0.1:1"), logger: Testbed.quiet)
+        let away = RedisClient(try RedisConfiguration(url: "redis://127.0.0.1:1"), logger: quiet)
         return TaskReceiver(
             route: route.task, applier: LedgerApplier(pool), publisher: publisher,
-            dedup: RedisDedup(redis: away, logger: Testbed.quiet), setAside: setAside, keys: keys,
-            logger: Testbed.quiet)
+            dedup: RedisDedup(redis: away, logger: quiet), setAside: setAside, keys: keys,
+            logger: quiet)
     }
 
     private func listener(_ pool: PostgresDatabase, _ setAside: SetAside, _ keys: MessageKeys) -> AnswerReceiver {
-        let relay = OutboxRelay(database: pool, publisher: publisher, keys: keys, logger: Testbed.quiet)
-        return AnswerReceiver(relay: relay, setAside: setAside, database: pool, logger: Testbed.quiet) {
+        let relay = OutboxRelay(database: pool, publisher: publisher, keys: keys, logger: quiet)
+        return AnswerReceiver(relay: relay, setAside: setAside, database: pool, logger: quiet) {
             transaction, answered in
             transaction.add(
                 "INSERT INTO ledger SELECT key, 1 FROM unnest($1::text[]) AS key",
@@ -86,11 +87,10 @@ struct SignedMessagesTests {
             #expect(letters.map(\.messageID) == ["2", "3", "4", "5"])
             #expect(letters.allSatisfy { $0.headers["x-reason"]?.hasPrefix("signature: ") == true })
             // An operator's word is no signature.
-            try await Testbed.serving([setAside]) {
+            try await serving([setAside]) {
                 let retried = try await setAside.retryAll()
                 #expect(retried == 4)
-                #expect(
-                    try await Testbed.eventually { try await setAside.counts() == SetAsideCounts(waiting: 0, dead: 4) })
+                try await eventually { try await setAside.counts() == SetAsideCounts(waiting: 0, dead: 4) }
             }
             #expect(try await database.number("SELECT count(*) FROM ledger") == 1)
         }
@@ -159,9 +159,9 @@ struct SignedMessagesTests {
             let setAside = setAside(database.pool)
             try await database.insertTasks(["a", "b"], route: route)
             let relay = OutboxRelay(
-                database: database.pool, publisher: publisher, keys: sender, logger: Testbed.quiet)
-            try await Testbed.serving([relay]) {
-                try #require(try await Testbed.eventually { publisher.messages.count == 2 })
+                database: database.pool, publisher: publisher, keys: sender, logger: quiet)
+            try await serving([relay]) {
+                try await eventually { publisher.messages.count == 2 }
             }
             let tasks = publisher.messages.map { delivery($0, from: route.task.queue) }
             #expect(tasks.allSatisfy { $0.headers["x-settle-signature"]?.hasPrefix("v1=") == true })
@@ -200,11 +200,10 @@ struct SignedMessagesTests {
             try await inbox.handle([waits, dies])
             #expect(try await setAside.counts() == SetAsideCounts(waiting: 1, dead: 1))
             _ = try await database.pool.query("DROP TRIGGER raise ON ledger")
-            try await Testbed.serving([setAside]) {
+            try await serving([setAside]) {
                 let retried = try await setAside.retryAll()
                 #expect(retried == 1)
-                #expect(
-                    try await Testbed.eventually { try await setAside.counts() == SetAsideCounts(waiting: 0, dead: 0) })
+                try await eventually { try await setAside.counts() == SetAsideCounts(waiting: 0, dead: 0) }
             }
             #expect(try await database.number("SELECT count(*) FROM ledger") == 2)
         }

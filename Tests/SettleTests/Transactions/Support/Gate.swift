@@ -1,4 +1,5 @@
 import Foundation
+import SettleTestSupport
 
 /// Holds a database thread inside its transaction until a test lets it go on.
 ///
@@ -32,6 +33,6 @@ final class Gate: @unchecked Sendable {
 
     /// Returns when a thread waits here.
     func reached() async throws {
-        _ = try await Testbed.eventually { self.hasBeenReached }
+        try await eventually { self.hasBeenReached }
     }
 }

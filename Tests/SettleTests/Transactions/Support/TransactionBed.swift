@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import SettlePostgres
 import SettleSchema
+import SettleTestSupport
 import Testing
 
 @testable import Settle
@@ -33,7 +34,7 @@ struct TransactionBed {
     static func with(
         settings: TransactionSettings = TransactionBed.settings, failpoints: Failpoints = .none,
         handlers: [BranchHandler] = walletHandlers, actionsCanEnd: @escaping @Sendable () -> Bool = { true },
-        endLimit: Duration = .seconds(30), logger: Logger = Testbed.quiet,
+        endLimit: Duration = .seconds(30), logger: Logger = quiet,
         _ body: (TransactionBed) async throws -> Void
     ) async throws {
         try await TestDatabase.with { database in
@@ -47,13 +48,13 @@ struct TransactionBed {
                 failpoints: failpoints, actionsCanEnd: actionsCanEnd, logger: logger)
             let initiator = TransactionInitiator(
                 selfURL: here, database: database.pool, participants: wire, settings: settings, failpoints: failpoints,
-                logger: Testbed.quiet)
+                logger: quiet)
             wire.join(wallets, participant)
             wire.join(here, initiator)
             let bed = TransactionBed(
                 database: database, wire: wire, participant: participant, initiator: initiator,
-                checkBack: CheckBack(participant: participant, peers: wire, logger: Testbed.quiet), settings: settings)
-            try await Testbed.serving([ending]) {
+                checkBack: CheckBack(participant: participant, peers: wire, logger: quiet), settings: settings)
+            try await serving([ending]) {
                 let result: Result<Void, any Error>
                 do { result = .success(try await body(bed)) } catch { result = .failure(error) }
                 // A database with prepared transactions cannot be dropped.
@@ -154,12 +155,12 @@ struct TransactionBed {
         }
     }
 
-    /// Waits until `condition`; it is an issue when that does not come.
+    /// Waits until `condition`.
     static func await(
         within limit: Duration = .seconds(10), sourceLocation: SourceLocation = #_sourceLocation,
         _ condition: () async throws -> Bool
     ) async throws {
-        let hasCome = try await Testbed.eventually(within: limit, condition)
-        #expect(hasCome, "not within \(limit)", sourceLocation: sourceLocation)
+        try await eventually(
+            within: limit, fileID: sourceLocation.fileID, line: sourceLocation.line, condition)
     }
 }

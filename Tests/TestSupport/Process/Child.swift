@@ -1,5 +1,5 @@
 import SettleCore
-import Foundation
+package import Foundation
 import Synchronization
 
 /// A child process.
@@ -7,27 +7,27 @@ import Synchronization
 /// Foundation's `Process` sees the end of a child by a socket that the child's own children inherit: of a script that
 /// leaves a server behind it never sees the end. So this one is started with `posix_spawn`, with no descriptors but
 /// its own three, and a thread waits for it.
-final class Child: Sendable {
+package final class Child: Sendable {
     /// How a process ended.
-    enum Exit: Equatable, Sendable {
+    package enum Exit: Equatable, Sendable {
         case code(Int32)
         case signal(Int32)
     }
 
-    struct NotStarted: Error, CustomStringConvertible {
-        let path: String
-        let code: Int32
-        var description: String { "\(path) could not be started: error \(code)" }
+    package struct NotStarted: Error, CustomStringConvertible {
+        package let path: String
+        package let code: Int32
+        package var description: String { "\(path) could not be started: error \(code)" }
     }
 
-    let pid: pid_t
+    package let pid: pid_t
     private let exitState = Mutex<Exit?>(nil)
 
     /// - Parameters:
     ///   - input: a descriptor to read from; nothing when nil.
     ///   - output: the file that what it writes is appended to.
     ///   - errors: the same for what it writes to standard error.
-    init(
+    package init(
         _ path: String, _ arguments: [String] = [],
         environment: [String: String] = ProcessInfo.processInfo.environment,
         input: Int32? = nil, output: URL, errors: URL
@@ -83,10 +83,10 @@ final class Child: Sendable {
         get throws { try FileManager.default.contentsOfDirectory(atPath: "/dev/fd").compactMap { Int32($0) } }
     }
 
-    var exit: Exit? { exitState.withLock { $0 } }
+    package var exit: Exit? { exitState.withLock { $0 } }
 
     /// Nothing once it has ended.
-    func signal(_ signal: Int32) {
+    package func signal(_ signal: Int32) {
         // Until its exit is known the number is still its own: nobody else waits for it.
         if exit == nil { kill(pid, signal) }
     }

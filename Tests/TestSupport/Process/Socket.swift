@@ -1,8 +1,8 @@
 import Foundation
 
 /// The few socket calls that the client needs, each safe to call with any descriptor.
-enum Socket {
-    static func open() -> Int32 {
+package enum Socket {
+    package static func open() -> Int32 {
         #if canImport(Glibc)
             return socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         #else
@@ -11,13 +11,20 @@ enum Socket {
     }
 
     /// Loopback only; false when nobody listens there.
-    static func connect(_ socket: Int32, port: Int) -> Bool {
+    package static func connect(_ socket: Int32, port: Int) -> Bool {
         // The address is a local value that outlives the call, of the size that is passed along.
         unsafe withAddress(port: port) { unsafe Foundation.connect(socket, $0, $1) } == 0
     }
 
+    /// Whether a server listens on `port` now.
+    package static func accepts(port: Int) -> Bool {
+        let socket = open()
+        defer { close(socket) }
+        return connect(socket, port: port)
+    }
+
     /// Whether a server could listen on `port` now.
-    static func isFree(port: Int) -> Bool {
+    package static func isFree(port: Int) -> Bool {
         let socket = open()
         defer { close(socket) }
         // As above.
@@ -25,7 +32,7 @@ enum Socket {
     }
 
     /// A socket that listens on loopback; nil when the port is taken.
-    static func listen(port: Int) -> Int32? {
+    package static func listen(port: Int) -> Int32? {
         let socket = open()
         // As above; the address lives as long as the call.
         guard unsafe withAddress(port: port, { unsafe bind(socket, $0, $1) }) == 0, Foundation.listen(socket, 128) == 0
@@ -37,12 +44,12 @@ enum Socket {
     }
 
     /// Waits for the next connection; nil when `socket` was shut down.
-    static func accept(_ socket: Int32) -> Int32? {
+    package static func accept(_ socket: Int32) -> Int32? {
         let connection = Foundation.accept(socket, nil, nil)
         return connection >= 0 ? connection : nil
     }
 
-    static func wait(_ socket: Int32, for events: Int32, timeout: Duration) -> Bool {
+    package static func wait(_ socket: Int32, for events: Int32, timeout: Duration) -> Bool {
         let milliseconds = Int32(max(0, timeout / .milliseconds(1)))
         var descriptor = pollfd(fd: socket, events: Int16(events), revents: 0)
         // One local descriptor, and the call is told that it is one.
@@ -50,13 +57,13 @@ enum Socket {
     }
 
     /// How many bytes were taken; at most zero when the connection is gone.
-    static func send(_ socket: Int32, _ bytes: ArraySlice<UInt8>) -> Int {
+    package static func send(_ socket: Int32, _ bytes: ArraySlice<UInt8>) -> Int {
         // The buffer is valid for the call, which reads no more than its count.
         unsafe bytes.withUnsafeBytes { unsafe Foundation.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
     }
 
     /// What has come; empty at the end of the connection, nil when it broke.
-    static func receive(_ socket: Int32) -> [UInt8]? {
+    package static func receive(_ socket: Int32) -> [UInt8]? {
         var bytes = [UInt8](repeating: 0, count: 65_536)
         // The buffer is valid for the call, which writes no more than its count.
         let count = unsafe bytes.withUnsafeMutableBytes { unsafe recv(socket, $0.baseAddress, $0.count, 0) }

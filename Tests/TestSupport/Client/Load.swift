@@ -4,7 +4,7 @@ import Synchronization
 
 /// Clients that place orders, each on a thread and a connection of its own, until so many are placed or they are told
 /// to stop.
-final class Load: Sendable {
+package final class Load: Sendable {
     private struct State {
         var attempts: [Attempt] = []
         var started = 0
@@ -16,6 +16,7 @@ final class Load: Sendable {
     private let state: Mutex<State>
     private let limit: Int
     private let pause: Duration
+    private let patience: Duration
     private let keyPrefix = UUID().uuidString.prefix(8)
     private let draft: @Sendable (Int) -> OrderDraft
 
@@ -23,12 +24,14 @@ final class Load: Sendable {
     ///   - ports: where order listens; the clients share them out.
     ///   - limit: how many orders are asked for at most.
     ///   - pause: how long a client rests after each.
-    init(
+    ///   - patience: for how long an order that was not accepted is asked for again, with the same key.
+    package init(
         ports: [Int], clients: Int, limit: Int = .max, pause: Duration = .zero,
-        draft: @escaping @Sendable (Int) -> OrderDraft = OrderDraft.varied
+        patience: Duration = .zero, draft: @escaping @Sendable (Int) -> OrderDraft = OrderDraft.varied
     ) {
         self.limit = limit
         self.pause = pause
+        self.patience = patience
         self.draft = draft
         state = Mutex(State(running: clients))
         for client in 0..<clients {
@@ -37,10 +40,16 @@ final class Load: Sendable {
     }
 
     /// How many orders have been placed so far.
-    var placed: Int { state.withLock { $0.attempts.count(status: 201) } }
+    package var placed: Int { state.withLock { $0.attempts.count(status: 201) } }
+
+    /// How many orders have been asked for so far, from number 0 on.
+    package var asked: Int { state.withLock { $0.started } }
+
+    /// How many of them have been accepted.
+    package var accepted: Int { state.withLock { $0.attempts.count { $0.isAccepted } } }
 
     /// All attempts, once as many orders as the limit says have been asked for.
-    func finished() async -> [Attempt] {
+    package func finished() async -> [Attempt] {
         await withCheckedContinuation { continuation in
             let isOver = state.withLock { state in
                 if state.running > 0 { state.waiter = continuation }
@@ -52,7 +61,7 @@ final class Load: Sendable {
     }
 
     /// Has each client finish what it is doing; all attempts.
-    func stop() async -> [Attempt] {
+    package func stop() async -> [Attempt] {
         state.withLock { $0.isStopped = true }
         return await finished()
     }
@@ -60,13 +69,18 @@ final class Load: Sendable {
     private func run(_ connection: HTTPConnection) {
         while let number = nextNumber() {
             let key = "\(keyPrefix)-\(number)"
-            let begin = ContinuousClock.now
-            let outcome = place(draft(number), key, connection)
-            let attempt = Attempt(key: key, outcome: outcome, latency: .now - begin)
-            state.withLock { $0.attempts.append(attempt) }
-            // A service that is away is asked again a little later, as a client would.
-            let rest = attempt.status == 201 ? pause : max(pause, .milliseconds(20))
-            if rest > .zero { Thread.sleep(forTimeInterval: rest / .seconds(1)) }
+            let deadline = ContinuousClock.now + patience
+            var isAccepted = false
+            repeat {
+                let begin = ContinuousClock.now
+                let outcome = place(draft(number), key, connection)
+                let attempt = Attempt(key: key, outcome: outcome, latency: .now - begin)
+                state.withLock { $0.attempts.append(attempt) }
+                isAccepted = attempt.isAccepted
+                // A service that is away is asked again a little later, as a client would.
+                let rest = isAccepted ? pause : max(pause, .milliseconds(20))
+                if rest > .zero { Thread.sleep(forTimeInterval: rest / .seconds(1)) }
+            } while !isAccepted && .now < deadline
         }
         let waiter = state.withLock { state in
             state.running -= 1

@@ -3,10 +3,10 @@ import Synchronization
 
 /// Free ports on loopback, below the range that outgoing connections take theirs from: a service that is down for a
 /// while finds its port again.
-enum Ports {
+package enum Ports {
     private static let next = Mutex(Int.random(in: 25_000..<31_000))
 
-    static func take() throws -> Int {
+    package static func take() throws -> Int {
         for _ in 0..<2_000 {
             let port = next.withLock { next in
                 next = next < 31_999 ? next + 1 : 25_000
@@ -14,6 +14,6 @@ enum Ports {
             }
             if Socket.isFree(port: port) { return port }
         }
-        throw NotInTime(description: "no port is free")
+        throw NotInTime("no port is free")
     }
 }

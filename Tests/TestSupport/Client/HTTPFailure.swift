@@ -1,5 +1,5 @@
 /// Why a request got no answer.
-enum HTTPFailure: Error, Hashable, Sendable {
+package enum HTTPFailure: Error, Hashable, Sendable {
     /// No connection: nobody has seen the request.
     case notConnected
     /// The connection ended after so many bytes of the answer. With zero bytes the request may not have been taken.

@@ -1,21 +1,25 @@
 import Foundation
 
 /// What a client asks for.
-struct OrderDraft: Sendable, Encodable {
-    struct Item: Sendable, Codable, Hashable {
-        let sku: String
-        let quantity: Int
+package struct OrderDraft: Sendable, Encodable {
+    package struct Item: Sendable, Codable, Hashable {
+        package let sku: String
+        package let quantity: Int
+
+        package init(sku: String, quantity: Int) {
+            (self.sku, self.quantity) = (sku, quantity)
+        }
     }
 
     /// One mode for both participants, or one for each.
-    enum Mode: Sendable, Encodable, Hashable {
+    package enum Mode: Sendable, Encodable, Hashable {
         case message
         case all(String)
         case mixed(stock: String, points: String)
 
         private enum CodingKeys: CodingKey { case stock, points }
 
-        func encode(to encoder: any Encoder) throws {
+        package func encode(to encoder: any Encoder) throws {
             switch self {
             case .message: try "message".encode(to: encoder)
             case .all(let mode): try mode.encode(to: encoder)
@@ -27,18 +31,18 @@ struct OrderDraft: Sendable, Encodable {
         }
     }
 
-    var userName: String
-    var items: [Item]
-    var mode = Mode.message
-    var spendPoints = 0
+    package var userName: String
+    package var items: [Item]
+    package var mode = Mode.message
+    package var spendPoints = 0
 
-    init(_ userName: String, _ items: KeyValuePairs<String, Int>) {
+    package init(_ userName: String, _ items: KeyValuePairs<String, Int>) {
         self.userName = userName
         self.items = items.map { Item(sku: $0.key, quantity: $0.value) }
     }
 
     /// The `number`th of a varied row of orders by the three seeded users, all of which can be served.
-    static func varied(_ number: Int) -> OrderDraft {
+    package static func varied(_ number: Int) -> OrderDraft {
         let user = Seed.users[number % 3]
         return switch number % 4 {
         case 0: OrderDraft(user, ["tea": 2])
@@ -49,7 +53,7 @@ struct OrderDraft: Sendable, Encodable {
     }
 
     /// The same in each of `modes` in turn, spending `points`.
-    static func varied(_ number: Int, in modes: [Mode], spending points: Int) -> OrderDraft {
+    package static func varied(_ number: Int, in modes: [Mode], spending points: Int) -> OrderDraft {
         var draft = varied(number)
         draft.mode = modes[number % modes.count]
         draft.spendPoints = points
@@ -57,21 +61,21 @@ struct OrderDraft: Sendable, Encodable {
     }
 
     /// The `number`th of a varied row, but every seventh is by somebody whom user-points does not know: its stock must come back.
-    static func mixed(_ number: Int) -> OrderDraft {
+    package static func mixed(_ number: Int) -> OrderDraft {
         var draft = varied(number)
         if number % 7 == 3 { draft.userName = "nobody" }
         return draft
     }
 
-    var json: [UInt8] {
+    package var json: [UInt8] {
         get throws { Array(try JSONEncoder().encode(self)) }
     }
 }
 
 /// What a suite holds before the first order.
-enum Seed {
-    static let users = ["alice", "bob", "carol"]
-    static let points = 1_000
-    static let products = ["tea": 120, "cup": 800, "kettle": 4_500]
-    static let available = 1_000_000
+package enum Seed {
+    package static let users = ["alice", "bob", "carol"]
+    package static let points = 1_000
+    package static let products = ["tea": 120, "cup": 800, "kettle": 4_500]
+    package static let available = 1_000_000
 }

@@ -1,30 +1,30 @@
 import Foundation
 
 /// An answer, whole.
-struct HTTPAnswer: Sendable {
-    let status: Int
+package struct HTTPAnswer: Sendable {
+    package let status: Int
     /// Names in lower case.
-    let headers: [String: String]
-    let body: [UInt8]
+    package let headers: [String: String]
+    package let body: [UInt8]
 
-    var text: String { String(decoding: body, as: UTF8.self) }
+    package var text: String { String(decoding: body, as: UTF8.self) }
     /// Whether it is the problem of a row that another transaction holds.
-    var isLocked: Bool { status == 409 && text.contains("/locked\"") }
+    package var isLocked: Bool { status == 409 && text.contains("/locked\"") }
 
-    func decode<T: Decodable>(_ type: T.Type = T.self) throws -> T {
+    package func decode<T: Decodable>(_ type: T.Type = T.self) throws -> T {
         try JSONDecoder().decode(type, from: Data(body))
     }
 }
 
 /// Reads one answer out of the bytes that have come so far.
-struct HTTPAnswerParser {
+package struct HTTPAnswerParser {
     private(set) var bytes: [UInt8] = []
     private var head: (status: Int, headers: [String: String], length: Int)?
 
-    mutating func append(_ more: some Sequence<UInt8>) { bytes.append(contentsOf: more) }
+    package mutating func append(_ more: some Sequence<UInt8>) { bytes.append(contentsOf: more) }
 
     /// The answer once it is there; nil while more is to come.
-    mutating func answer() throws(HTTPFailure) -> HTTPAnswer? {
+    package mutating func answer() throws(HTTPFailure) -> HTTPAnswer? {
         if head == nil { head = try parseHead() }
         guard let head else { return nil }
         let body = bytes.dropFirst(head.length)

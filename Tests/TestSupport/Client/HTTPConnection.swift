@@ -1,22 +1,37 @@
 import Foundation
+import SettleCore
 
 /// One kept-alive HTTP/1.1 connection over a plain socket, for one thread that may block.
 ///
 /// A library would hide what these tests are about: whether a server that dies or stops left a request unseen,
 /// unanswered or half answered.
-final class HTTPConnection {
+package final class HTTPConnection {
     private let port: Int
     private let timeout: Duration
     private var socket: Int32 = -1
 
-    init(port: Int, timeout: Duration = .seconds(15)) {
+    package init(port: Int, timeout: Duration = .seconds(15)) {
         self.port = port
         self.timeout = timeout
     }
 
     deinit { disconnect() }
 
-    func send(
+    /// One request on a connection of its own, away from the threads that must not block.
+    package static func send(
+        _ method: String, _ port: Int, _ path: String, headers: [String: String] = [:], body: [UInt8] = []
+    ) async -> Result<HTTPAnswer, HTTPFailure> {
+        await withCheckedContinuation { done in
+            DedicatedThread.start(name: "request") {
+                done.resume(
+                    returning: Result { () throws(HTTPFailure) in
+                        try HTTPConnection(port: port).send(method, path, headers: headers, body: body)
+                    })
+            }
+        }
+    }
+
+    package func send(
         _ method: String, _ path: String, headers: [String: String] = [:], body: [UInt8] = []
     ) throws(HTTPFailure) -> HTTPAnswer {
         if socket < 0 { socket = try Self.connect(port: port) }

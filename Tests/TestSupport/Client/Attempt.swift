@@ -1,28 +1,35 @@
 /// One `POST /orders` and what came of it.
-struct Attempt: Sendable {
-    struct Placed: Decodable, Sendable {
-        let id: String
-        let status: String
+package struct Attempt: Sendable {
+    package struct Placed: Decodable, Sendable {
+        package let id: String
+        package let status: String
     }
 
     /// Its Idempotency-Key, by which the order can be found even when no answer came.
-    let key: String
-    let outcome: Result<HTTPAnswer, HTTPFailure>
-    let latency: Duration
+    package let key: String
+    package let outcome: Result<HTTPAnswer, HTTPFailure>
+    package let latency: Duration
 
-    var status: Int? {
+    package init(key: String, outcome: Result<HTTPAnswer, HTTPFailure>, latency: Duration) {
+        (self.key, self.outcome, self.latency) = (key, outcome, latency)
+    }
+
+    /// Whether the order is there, placed by this request or by one before it with the same key.
+    package var isAccepted: Bool { status == 201 || status == 200 }
+
+    package var status: Int? {
         if case .success(let answer) = outcome { answer.status } else { nil }
     }
     /// Whether the client was told that another transaction holds a row, and when to come again.
-    var isLocked: Bool {
+    package var isLocked: Bool {
         guard case .success(let answer) = outcome else { return false }
         return answer.isLocked && answer.headers["retry-after"] != nil
     }
-    var failure: HTTPFailure? {
+    package var failure: HTTPFailure? {
         if case .failure(let failure) = outcome { failure } else { nil }
     }
     /// The order's id, when it was placed.
-    var orderID: String? {
+    package var orderID: String? {
         guard case .success(let answer) = outcome, answer.status == 201 else { return nil }
         // An answer that cannot be read has no id, which the ledger reports.
         return try? answer.decode(Placed.self).id
@@ -47,10 +54,10 @@ extension Attempt {
 }
 
 extension [Attempt] {
-    func count(status: Int) -> Int { count { $0.status == status } }
+    package func count(status: Int) -> Int { count { $0.status == status } }
 
     /// How often each outcome came, for a person to read.
-    var summary: String {
+    package var summary: String {
         var counts: [String: Int] = [:]
         for attempt in self {
             counts[attempt.name, default: 0] += 1

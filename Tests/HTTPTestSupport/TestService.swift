@@ -5,6 +5,7 @@ package import HummingbirdTesting
 import Instrumentation
 package import Logging
 package import SettleServiceKit
+import SettleTestSupport
 
 /// A small service with a route of each kind, for the tests.
 package enum TestService {
@@ -17,8 +18,6 @@ package enum TestService {
     package static let olderToken = "older-token-0123456789"
     package static let authorization: HTTPFields = [.authorization: "Bearer \(token)"]
     package static let json: HTTPFields = [.contentType: "application/json"]
-
-    package static var quiet: Logger { Logger(label: "test") { _ in SwiftLogNoOpLogHandler() } }
 
     package struct Body: Codable, Equatable {
         package let name: String

@@ -1,23 +1,24 @@
 import Foundation
 
 /// A program run to its end.
-enum Command {
-    struct Failed: Error, CustomStringConvertible {
-        let description: String
+package enum Command {
+    package struct Failed: Error, CustomStringConvertible {
+        package let description: String
     }
 
     /// Its standard output; throws when it fails, with all it said.
     @discardableResult
-    static func run(_ path: String, _ arguments: [String], within limit: Duration = .seconds(150)) async throws
-        -> String
-    {
+    package static func run(
+        _ path: String, _ arguments: [String],
+        environment: [String: String] = ProcessInfo.processInfo.environment, within limit: Duration = .seconds(150)
+    ) async throws -> String {
         // Files, not pipes: nothing has to be emptied while it runs.
         let folder = FileManager.default.temporaryDirectory.appending(path: "settle-command-\(UUID())")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         // A folder left behind in the temporary directory harms nobody.
         defer { try? FileManager.default.removeItem(at: folder) }
         let (output, errors) = (folder.appending(path: "output"), folder.appending(path: "errors"))
-        let child = try Child(path, arguments, output: output, errors: errors)
+        let child = try Child(path, arguments, environment: environment, output: output, errors: errors)
         do {
             try await eventually("\(path) \(arguments) ends", within: limit, every: .milliseconds(10)) {
                 child.exit != nil
