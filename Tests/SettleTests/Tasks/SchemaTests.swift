@@ -1,3 +1,4 @@
+import SettleCore
 import Foundation
 import SettlePostgres
 import SettleRabbitMQ
@@ -40,6 +41,8 @@ struct SchemaTests {
             var settings = TaskSettings()
             settings.lease = .zero
             settings.maxAttempts = 2
+            // However busy the machine is, the one that is refused does not come due meanwhile.
+            settings.refusedBackoff = Backoff(initial: .seconds(600), cap: .seconds(600))
             let store = TaskStore(database: database.pool, schema: schema, settings: settings)
             let drafts = try (1...3).map {
                 try TaskDraft(TestRoute().task, businessKey: "k\($0)", body: ["n": $0], traceParent: nil)
