@@ -53,10 +53,20 @@ private struct InsertOrders: Sendable {
         } catch {
             guard error.isWorthTryingAlone else { return orders.map { _ in .failure(error) } }
             let unknown = (error as? PostgresError).flatMap { $0.kind == .commitUnknown ? $0 : nil }
-            let deadline = ContinuousClock.now + .seconds(5)
-            var results: [Result<OrderWriter.Written, any Error>] = []
-            for order in orders { results.append(await alone(order, unknown: unknown, until: deadline)) }
-            return results
+            return await eachAlone(orders, unknown: unknown)
+        }
+    }
+
+    /// All at once: those that wait for a lock until their time is up must not make the others wait for them in turn.
+    private func eachAlone(
+        _ orders: [OrderWriter.Entry], unknown: PostgresError?
+    ) async -> [Result<OrderWriter.Written, any Error>] {
+        let deadline = ContinuousClock.now + .seconds(5)
+        return await withTaskGroup(of: (Int, Result<OrderWriter.Written, any Error>).self) { group in
+            for (index, order) in orders.enumerated() {
+                group.addTask { (index, await alone(order, unknown: unknown, until: deadline)) }
+            }
+            return await group.reduce(into: []) { $0.append($1) }.sorted { $0.0 < $1.0 }.map(\.1)
         }
     }
 

@@ -19,9 +19,13 @@ struct Assembly: Sendable {
     let messaging: Messaging?
     /// Whether it sends tasks.
     let sends: Bool
+    let participation: Settle.Participation?
+    let initiation: Settle.Initiation?
 
     init(_ settle: Settle, steps: (library: StartupStep, own: StartupStep)) {
         let content = settle.registry.complete()
+        participation = content.participation
+        initiation = content.initiation
         let configuration = settle.configuration
         let redis = configuration.redis.map { configuration in
             var named = configuration

@@ -38,8 +38,11 @@ final class Registry: Sendable {
     }
 
     /// From now on it stays as it is.
+    ///
+    /// - Precondition: it was not called before.
     func complete() -> Content {
         state.withLock { state in
+            precondition(!state.isComplete, "an application is put together once")
             state.isComplete = true
             // What they make knows this registry; it need not know them any longer.
             defer { state.content.receivers = [] }

@@ -10,11 +10,11 @@ extension Settle {
 
     /// The side that does parts, if the application said that it does any.
     package var participation: (participant: Participant, checkBack: CheckBack)? {
-        registry.complete().participation.map { ($0.participant, $0.checkBack) }
+        assembled.participation.map { ($0.participant, $0.checkBack) }
     }
 
     /// The side that decides, if the application said that it begins global transactions.
-    package var decidingSide: TransactionInitiator? { registry.complete().initiation?.initiator }
+    package var decidingSide: TransactionInitiator? { assembled.initiation?.initiator }
 
     /// Has a transport run with the application; it begins before what needs it.
     package func runs(_ service: any Service) { registry.add { $0.services.append(service) } }

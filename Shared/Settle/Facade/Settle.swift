@@ -72,7 +72,6 @@ public final class Settle: Sendable {
     }
 
     /// Has the application's own tables made and kept up to date: after Settle's, before everything else.
-    ///
     public func migrations(_ set: MigrationSet) { registry.add { $0.ownSets.append(set) } }
 
     /// The same for a set that is called `name` in `settle.migration`.

@@ -81,10 +81,12 @@ extension Settle {
         _ boot: Bootstrap, checks: [HealthCheck] = [], problems: [ProblemMapping] = [],
         routes: (_ open: ServiceRoutes, _ internal: ServiceRoutes) -> Void
     ) -> HTTPService {
-        HTTPService(
+        // A row that is held is another global transaction's only where parts of them are done.
+        let parts: [ProblemMapping] = participation == nil ? [] : [.branches]
+        return HTTPService(
             boot,
             checks: self.checks.map { HealthCheck($0.name, isRequired: $0.isRequired, $0.isWell) } + checks,
-            problems: problems + [.branches, .transactions, .postgres], isOpen: isOpen
+            problems: problems + parts + [.transactions, .postgres], isOpen: isOpen
         ) { open, guarded in
             routes(open, guarded)
             addRoutes(toGuarded: guarded)

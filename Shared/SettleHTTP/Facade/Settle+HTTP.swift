@@ -42,9 +42,10 @@ extension Settle {
     /// - Parameter group: its path is part of the base URL by which others know the application.
     /// - Throws: `SettingsError` when there is no token, or one that cannot be used.
     public func addRoutes<Context: RequestContext>(to group: RouterGroup<Context>) throws {
+        let parts: [ProblemMapping] = participation == nil ? [] : [.branches]
         addRoutes(
             toGuarded: group.group()
-                .add(middleware: ProblemMiddleware(mappings: [.branches, .transactions, .postgres]))
+                .add(middleware: ProblemMiddleware(mappings: parts + [.transactions, .postgres]))
                 .add(middleware: BearerTokenMiddleware(try tokens))
                 .add(middleware: OpenMiddleware(isOpen: isOpen)))
     }
