@@ -178,6 +178,8 @@ let package = Package(
             name: "SettleLoadTool", dependencies: ["SettleCore", "SettleTestSupport", argumentParser],
             path: "Tests/LoadTool", swiftSettings: strict),
 
+        // The rules that the compiler does not check.
+        .testTarget(name: "LintTests", path: "Tests/LintTests", swiftSettings: strict),
         tests("Base", of: "SettleCore", []),
         tests(
             "Postgres", of: "SettlePostgres",
