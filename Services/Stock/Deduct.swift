@@ -21,11 +21,15 @@ enum Deduct {
     }
 
     /// Reserved first, for `tcc`.
-    struct Reserved: TCCAction {
+    struct Reserved: TCCGroupAction {
+        private static let reserve = "available = p.available - line.quantity, reserved = p.reserved + line.quantity"
+
         func `try`(_ order: StockChange, in transaction: borrowing PostgresTransaction) throws -> QuoteAnswer {
-            try take(
-                order, "available = p.available - line.quantity, reserved = p.reserved + line.quantity",
-                in: transaction)
+            try take(order, Self.reserve, in: transaction)
+        }
+
+        func `try`(_ orders: [StockChange], in transaction: borrowing PostgresTransaction) throws -> [QuoteAnswer?] {
+            try takeWhatIsThere(orders, Self.reserve, in: transaction)
         }
 
         func confirm(_ orders: [StockChange], in transaction: borrowing PostgresTransaction) throws {
@@ -40,9 +44,15 @@ enum Deduct {
     }
 
     /// Taken at once and given back if need be, for `saga`.
-    struct Compensated: SagaAction {
+    struct Compensated: SagaGroupAction {
         func perform(_ order: StockChange, in transaction: borrowing PostgresTransaction) throws -> QuoteAnswer {
             try take(order, "available = p.available - line.quantity", in: transaction)
+        }
+
+        func perform(
+            _ orders: [StockChange], in transaction: borrowing PostgresTransaction
+        ) throws -> [QuoteAnswer?] {
+            try takeWhatIsThere(orders, "available = p.available - line.quantity", in: transaction)
         }
 
         func compensate(_ orders: [StockChange], in transaction: borrowing PostgresTransaction) throws {
@@ -75,6 +85,45 @@ enum Deduct {
             throw try refusal(order, taken: quotes.map(\.sku).byteKeys, in: transaction)
         }
         return QuoteAnswer(quotes: quotes)
+    }
+
+    /// Takes the items of those orders for which everything is there, one order after the other; nil for the others.
+    private static func takeWhatIsThere(
+        _ orders: [StockChange], _ assignments: String, in transaction: borrowing PostgresTransaction
+    ) throws -> [QuoteAnswer?] {
+        let rows = try transaction.query(
+            """
+            SELECT sku, available, unit_price FROM product WHERE sku = ANY($1::text[]) ORDER BY sku FOR NO KEY UPDATE
+            """, [.texts(orders.flatMap { $0.items.map(\.sku) }.byteKeys.map(\.text))])
+        var shelf: [ByteKey: (available: Int64, unitPrice: Int64)] = [:]
+        for row in rows {
+            shelf[ByteKey(try row.decode(String.self, at: 0))] = (
+                try row.decode(Int64.self, at: 1), try row.decode(Int64.self, at: 2)
+            )
+        }
+        var taken: [ByteKey: Int64] = [:]
+        let answers = orders.map { order -> QuoteAnswer? in
+            guard (try? order.check()) != nil else { return nil }
+            var quotes: [Quote] = []
+            for item in order.items {
+                guard let product = shelf[ByteKey(item.sku)], product.available >= item.quantity else { return nil }
+                quotes.append(Quote(sku: item.sku, unitPrice: product.unitPrice))
+            }
+            // An order names a product once.
+            for item in order.items {
+                shelf[ByteKey(item.sku)]?.available -= item.quantity
+                taken[ByteKey(item.sku), default: 0] += item.quantity
+            }
+            return QuoteAnswer(quotes: quotes)
+        }
+        if !taken.isEmpty {
+            transaction.add(
+                """
+                UPDATE product p SET \(assignments)
+                FROM unnest($1::text[], $2::bigint[]) AS line (sku, quantity) WHERE p.sku = line.sku
+                """, [.texts(taken.keys.map(\.text)), .int64s(Array(taken.values))])
+        }
+        return answers
     }
 
     private static func refusal(

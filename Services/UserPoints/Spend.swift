@@ -1,3 +1,4 @@
+import SettleCore
 import SettlePostgres
 import Settle
 import ShopContract
@@ -18,9 +19,14 @@ enum Spend {
     }
 
     /// Reserved first, for `tcc`.
-    struct Reserved: TCCAction {
+    struct Reserved: TCCGroupAction {
         func `try`(_ spending: AddPoint, in transaction: borrowing PostgresTransaction) throws -> Balance {
             try take(spending, "points = points - $2, reserved = reserved + $2", in: transaction)
+        }
+
+        func `try`(_ spendings: [AddPoint], in transaction: borrowing PostgresTransaction) throws -> [Balance?] {
+            try takeWhatIsThere(
+                spendings, "points = u.points - line.point, reserved = u.reserved + line.point", in: transaction)
         }
 
         func confirm(_ spendings: [AddPoint], in transaction: borrowing PostgresTransaction) throws {
@@ -34,9 +40,13 @@ enum Spend {
     }
 
     /// Taken at once and given back if need be, for `saga`.
-    struct Compensated: SagaAction {
+    struct Compensated: SagaGroupAction {
         func perform(_ spending: AddPoint, in transaction: borrowing PostgresTransaction) throws -> Balance {
             try take(spending, "points = points - $2", in: transaction)
+        }
+
+        func perform(_ spendings: [AddPoint], in transaction: borrowing PostgresTransaction) throws -> [Balance?] {
+            try takeWhatIsThere(spendings, "points = u.points - line.point", in: transaction)
         }
 
         func compensate(_ spendings: [AddPoint], in transaction: borrowing PostgresTransaction) throws {
@@ -64,6 +74,39 @@ enum Spend {
             throw BranchRefusal(code: "insufficient-points", detail: "the user does not have that many points")
         }
         return Balance(points: try row.decode(Int64.self, at: 0))
+    }
+
+    /// Takes the points of those users that have them, one request after the other; nil for the others.
+    private static func takeWhatIsThere(
+        _ spendings: [AddPoint], _ assignments: String, in transaction: borrowing PostgresTransaction
+    ) throws -> [Balance?] {
+        let rows = try transaction.query(
+            """
+            SELECT user_name, points FROM user_points WHERE user_name = ANY($1::text[])
+            ORDER BY user_name FOR NO KEY UPDATE
+            """, [.texts(spendings.map(\.userName).byteKeys.map(\.text))])
+        var balances: [ByteKey: Int64] = [:]
+        for row in rows {
+            balances[ByteKey(try row.decode(String.self, at: 0))] = try row.decode(Int64.self, at: 1)
+        }
+        var taken: [ByteKey: Int64] = [:]
+        let answers = spendings.map { spending -> Balance? in
+            let user = ByteKey(spending.userName)
+            guard (try? spending.check()) != nil, let balance = balances[user], balance >= spending.point else {
+                return nil
+            }
+            balances[user] = balance - spending.point
+            taken[user, default: 0] += spending.point
+            return Balance(points: balance - spending.point)
+        }
+        if !taken.isEmpty {
+            transaction.add(
+                """
+                UPDATE user_points u SET \(assignments)
+                FROM unnest($1::text[], $2::bigint[]) AS line (user_name, point) WHERE u.user_name = line.user_name
+                """, [.texts(taken.keys.map(\.text)), .int64s(Array(taken.values))])
+        }
+        return answers
     }
 
     /// Changes the balances of all of `spendings` at once, locked in the order of their names.

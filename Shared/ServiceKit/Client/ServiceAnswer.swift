@@ -7,6 +7,12 @@ public struct ServiceAnswer: Sendable {
     /// Bounded by the options of ``OutboundHTTP``.
     public let body: [UInt8]
 
+    package init(status: Int, headers: [(name: String, value: String)], body: [UInt8]) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+
     /// The first header of that name, whatever its case.
     public func header(_ name: String) -> String? {
         let wanted = name.lowercased()

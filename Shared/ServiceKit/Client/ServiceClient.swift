@@ -51,7 +51,14 @@ public struct ServiceClient: Sendable {
             timeout: timeout ?? self.timeout)
     }
 
-    private func encode(_ body: some Encodable) throws(ServiceClientError) -> [UInt8] {
+    /// One call with a document; an answer of any status is returned.
+    package func send(
+        _ method: HTTPRequest.Method, _ path: String, _ body: some Encodable, timeout: Duration
+    ) async throws(ServiceClientError) -> ServiceAnswer {
+        try await send(method, path, json: try encode(body), timeout: timeout)
+    }
+
+    package func encode(_ body: some Encodable) throws(ServiceClientError) -> [UInt8] {
         do {
             return Array(try JSONCoding.encoder.encode(body))
         } catch {
@@ -59,7 +66,10 @@ public struct ServiceClient: Sendable {
         }
     }
 
-    func decode<Answer: Decodable>(_ answer: ServiceAnswer) throws(ServiceClientError) -> Answer {
+    /// What an answer of 2xx says; the error that any other one is.
+    package func decode<Answer: Decodable>(
+        _ answer: ServiceAnswer, as: Answer.Type = Answer.self
+    ) throws(ServiceClientError) -> Answer {
         guard (200..<300).contains(answer.status) else { throw Self.error(answer) }
         do {
             return try JSONCoding.decoder.decode(Answer.self, from: Data(answer.body))

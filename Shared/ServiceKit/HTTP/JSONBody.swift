@@ -34,6 +34,9 @@ public func requireRawJSON(from request: Request, context: some RequestContext) 
     return try JSONBody.checked(Array(body.readableBytesView))
 }
 
+/// The same for JSON that came inside another body.
+package func checkedJSON(_ text: String) throws(Problem) -> Data { try JSONBody.checked(Array(text.utf8)) }
+
 /// The pure part of ``requireJSON(_:from:context:)``.
 enum JSONBody {
     /// Without the header nothing is claimed, so nothing is wrong.

@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 public import Hummingbird
 
 /// An error as a client sees it: `application/problem+json` of RFC 9457.
@@ -46,7 +46,7 @@ public struct Problem: Error, HTTPResponseError, Equatable {
     }
 
     /// The answer's body.
-    var document: Data {
+    package var document: Data {
         let body = Body(type: type, title: title, status: status.code, detail: detail)
         // Three texts and a number can always be written.
         return (try? JSONCoding.encoder.encode(body)) ?? Data()

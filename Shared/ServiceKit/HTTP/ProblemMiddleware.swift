@@ -40,10 +40,7 @@ package struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
     }
 
     private func known(_ error: any Error, _ request: Request) -> Problem? {
-        if let problem = error as? Problem { return problem }
-        for mapping in mappings {
-            if let problem = mapping.map(error) { return problem }
-        }
+        if let problem = mappings.problem(for: error) { return problem }
         switch error {
         case let error as ServiceClientError: return error.problem
         case is NIOTooManyBytesError: return .contentTooLarge

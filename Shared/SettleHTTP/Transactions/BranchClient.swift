@@ -7,6 +7,7 @@ public import Settle
 /// Headers carry the transaction; code that calls and code that is called never see it.
 public struct BranchClient: Sendable {
     private let client: ServiceClient
+    private let groups: BranchGroups
     private let participant: String
     private let timeout: Duration?
 
@@ -16,11 +17,12 @@ public struct BranchClient: Sendable {
     ///   - timeout: for one call; see `GlobalTransaction.call`.
     public init(_ client: ServiceClient, participant: String, timeout: Duration? = nil) {
         self.client = client
+        groups = BranchGroups(client)
         self.participant = participant
         self.timeout = timeout
     }
 
-    /// Has the participant do its part: `POST /branches/<action>`.
+    /// Has the participant do its part: `POST /branches/<action>`, together with others that come at the same time.
     ///
     /// - Precondition: the task runs inside `TransactionInitiator.run`.
     public func call<Answer: Decodable & Sendable>(
@@ -31,8 +33,9 @@ public struct BranchClient: Sendable {
         }
         return try await transaction.call(participant, mode: mode, timeout: timeout) { headers, timeout in
             do throws(ServiceClientError) {
-                return .done(
-                    try await client.post("/branches/\(action)", request, headers: headers, timeout: timeout))
+                let answer = try await groups.send(
+                    action, try client.encode(request), headers: headers, timeout: timeout)
+                return .done(try client.decode(answer))
             } catch {
                 guard error.isRefusal else { throw error }
                 return .refused(error)

@@ -1,5 +1,7 @@
 public import Foundation
 import HTTPTypes
+import SettleCore
+import Synchronization
 public import SettleServiceKit
 public import Settle
 
@@ -18,6 +20,7 @@ public struct HTTPTransactionPeers: ParticipantPeers, InitiatorPeers, BranchTran
     private let calls: OutboundHTTP
     private let token: Tokens
     private let timeout: Duration
+    private let groups = Groups()
 
     /// - Parameters:
     ///   - directory: where each service is.
@@ -58,8 +61,8 @@ public struct HTTPTransactionPeers: ParticipantPeers, InitiatorPeers, BranchTran
         _ action: String, _ request: Data, headers: [String: String], timeout: Duration, at participant: String
     ) async throws -> BranchReply<Data> {
         let client = try client(participant, over: calls)
-        let answer = try await client.send(
-            .post, "/branches/\(action)", json: Array(request), headers: headers, timeout: timeout)
+        let answer = try await groups.of(participant, client).send(
+            action, Array(request), headers: headers, timeout: timeout)
         if (200..<300).contains(answer.status) { return .done(Data(answer.body)) }
         let error = ServiceClient.error(answer)
         guard error.isRefusal else { throw error }
@@ -76,6 +79,20 @@ public struct HTTPTransactionPeers: ParticipantPeers, InitiatorPeers, BranchTran
         return ServiceClient(
             name, baseURL: baseURL.description, token: token.sent(to: baseURL), over: outbound ?? self.outbound,
             timeout: timeout)
+    }
+}
+
+/// The calls to each participant that travel together.
+private final class Groups: Sendable {
+    private let known = Mutex<[ByteKey: BranchGroups]>([:])
+
+    func of(_ participant: String, _ client: ServiceClient) -> BranchGroups {
+        known.withLock { known in
+            if let groups = known[ByteKey(participant)] { return groups }
+            let new = BranchGroups(client)
+            known[ByteKey(participant)] = new
+            return new
+        }
     }
 }
 

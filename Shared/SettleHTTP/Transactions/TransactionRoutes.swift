@@ -50,19 +50,14 @@ public struct ParticipantRoutes: Sendable {
         }
         let branches = guarded.group().add(middleware: BranchMiddleware())
         for action in participant.actions {
+            guarded.post("branches/\(action)/group") { request, context in
+                let group = try await requireJSON(BranchGroup.self, from: request, context: context)
+                try Check.range("calls", group.calls.count, in: 1...BranchGroup.limit)
+                return try Response.json(
+                    await BranchGroupAnswers(participant, checkBack, logger: context.logger).answers(to: group, action))
+            }
             branches.post("branches/\(action)") { request, context in
-                guard let asked = ServiceContext.current?.branch else {
-                    throw Problem.badRequest(
-                        "\(BranchContext.xidHeader), \(BranchContext.modeHeader) and \(BranchContext.initiatorHeader) "
-                            + "must name a global transaction")
-                }
-                // Before anything is done: nobody could be asked for the decision, and nobody else shall get the token.
-                guard let initiator = checkBack.initiatorName(asked.initiator) else {
-                    throw Problem(
-                        .unprocessableContent, code: BranchProblem.unknownInitiator, title: "Unknown initiator",
-                        detail: "the initiator is not one of those that this service's INITIATORS lists")
-                }
-                let branch = asked.by(initiator)
+                let branch = try checkBack.known(ServiceContext.current?.branch)
                 let body = try await requireRawJSON(from: request, context: context)
                 return Response(
                     status: .ok, headers: [.contentType: "application/json"],
@@ -71,6 +66,24 @@ public struct ParticipantRoutes: Sendable {
                             bytes: try await participant.perform(action, request: body, context: branch))))
             }
         }
+    }
+}
+
+extension CheckBack {
+    /// The branch that a request is for, with its initiator by name; throws the problem that keeps it from being done.
+    func known(_ asked: BranchContext?) throws(Problem) -> BranchContext {
+        guard let asked else {
+            throw Problem.badRequest(
+                "\(BranchContext.xidHeader), \(BranchContext.modeHeader) and \(BranchContext.initiatorHeader) "
+                    + "must name a global transaction")
+        }
+        // Before anything is done: nobody could be asked for the decision, and nobody else shall get the token.
+        guard let initiator = initiatorName(asked.initiator) else {
+            throw Problem(
+                .unprocessableContent, code: BranchProblem.unknownInitiator, title: "Unknown initiator",
+                detail: "the initiator is not one of those that this service's INITIATORS lists")
+        }
+        return asked.by(initiator)
     }
 }
 
@@ -158,6 +171,8 @@ extension ProblemMapping {
 public enum BranchProblem {
     /// A row is held by another global transaction.
     public static let locked = "locked"
+    /// It came in a group, and has to come alone.
+    public static let comeAlone = "come-alone"
     /// The same request is prepared already.
     public static let prepared = "already-prepared"
     /// Mode `at` could not undo changes of the participant's tables as they are.
@@ -187,6 +202,10 @@ extension BranchError {
         switch self {
         case .locked:
             .conflict(BranchProblem.locked, "another transaction holds a row that is needed", retryAfter: 1)
+        case .comeAlone:
+            Problem(
+                .tooEarly, code: BranchProblem.comeAlone, title: "Come alone",
+                detail: "this cannot be done beside the others now; nothing was done")
         case .transactionIsOver: .conflict("transaction-over", "the global transaction is over")
         case .otherRequest:
             .conflict("transaction-used", "another request of this global transaction was done here already")

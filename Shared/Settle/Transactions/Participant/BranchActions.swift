@@ -40,6 +40,24 @@ public protocol SagaAction: Sendable {
     func compensate(_ requests: [Request], in transaction: borrowing PostgresTransaction) throws
 }
 
+/// A part that is reserved first, of several global transactions in one local transaction.
+public protocol TCCGroupAction: TCCAction {
+    /// Reserves for those of `requests` for which it can be done now, as one `try` after the other would.
+    ///
+    /// - Returns: for each request, in order, its answer; nil for one that nothing was done for. That one is tried alone,
+    ///   so a refusal, and what it asks before it, is written once.
+    func `try`(_ requests: [Request], in transaction: borrowing PostgresTransaction) throws -> [Answer?]
+}
+
+/// A part that takes effect at once, of several global transactions in one local transaction.
+public protocol SagaGroupAction: SagaAction {
+    /// Does those of `requests` that can be done now, as one `perform` after the other would.
+    ///
+    /// - Returns: for each request, in order, its answer; nil for one that nothing was done for. That one is done, or
+    ///   refused, alone.
+    func perform(_ requests: [Request], in transaction: borrowing PostgresTransaction) throws -> [Answer?]
+}
+
 /// The business says no.
 public struct BranchRefusal: Error, Sendable, Equatable {
     /// For programs: `insufficient-stock`.

@@ -2,6 +2,9 @@
 public enum BranchError: Error, Sendable, Equatable {
     /// A row that it needs was held by another global transaction until the lock timeout.
     case locked
+    /// It came together with others, and cannot be done beside them: another transaction holds a row that it needs, or it
+    /// takes a look of its own to refuse it. Nothing was done; sent alone it waits, and gets its answer.
+    case comeAlone
     /// The request came after its transaction was rolled back.
     case transactionIsOver
     /// Another request came under the same transaction before: a participant's part is one call.

@@ -4,11 +4,15 @@ package import SettlePostgres
 /// An action of a participant in one mode, with its types set aside: requests and answers are JSON texts.
 public struct BranchHandler: Sendable {
     package typealias Perform = @Sendable (String, borrowing PostgresTransaction) throws -> String
+    /// Of several requests at once; nil for one that is to be done alone.
+    package typealias PerformGroup = @Sendable ([String], borrowing PostgresTransaction) throws -> [String?]
     package typealias End = @Sendable ([String], borrowing PostgresTransaction) throws -> Void
 
     package let name: String
     package let mode: BranchMode
     package let perform: Perform
+    /// Nil where the action takes one request only.
+    package let performGroup: PerformGroup?
     /// Whether two requests ask for the same, however their JSON is written.
     package let isSame: @Sendable (String, String) throws -> Bool
     /// Nil where the mode itself ends the branch.
@@ -30,21 +34,51 @@ public struct BranchHandler: Sendable {
         BranchHandler(name, .tcc, action.try, commit: erase(action.confirm), rollback: erase(action.cancel))
     }
 
+    /// `action` in three calls; what comes at the same time is reserved together.
+    public static func tcc<Action: TCCGroupAction>(_ name: String, _ action: Action) -> BranchHandler {
+        let one = { @Sendable (request: Action.Request, transaction: borrowing PostgresTransaction) throws in
+            try action.try(request, in: transaction)
+        }
+        let group = { @Sendable (requests: [Action.Request], transaction: borrowing PostgresTransaction) throws in
+            try action.try(requests, in: transaction)
+        }
+        return BranchHandler(
+            name, .tcc, one, group: group, commit: erase(action.confirm), rollback: erase(action.cancel))
+    }
+
     /// `action` with its compensation.
     public static func saga(_ name: String, _ action: some SagaAction) -> BranchHandler {
         BranchHandler(name, .saga, action.perform, rollback: erase(action.compensate))
     }
 
+    /// `action` with its compensation; what comes at the same time is done together.
+    public static func saga<Action: SagaGroupAction>(_ name: String, _ action: Action) -> BranchHandler {
+        let one = { @Sendable (request: Action.Request, transaction: borrowing PostgresTransaction) throws in
+            try action.perform(request, in: transaction)
+        }
+        let group = { @Sendable (requests: [Action.Request], transaction: borrowing PostgresTransaction) throws in
+            try action.perform(requests, in: transaction)
+        }
+        return BranchHandler(name, .saga, one, group: group, rollback: erase(action.compensate))
+    }
+
     private init<Request: Codable & Sendable, Answer: Codable & Sendable>(
         _ name: String, _ mode: BranchMode,
         _ perform: @escaping @Sendable (Request, borrowing PostgresTransaction) throws -> Answer,
+        group: (@Sendable ([Request], borrowing PostgresTransaction) throws -> [Answer?])? = nil,
         commit: End? = nil, rollback: End? = nil
     ) {
         self.name = name
         self.mode = mode
         self.perform = { request, transaction in
-            String(decoding: try JSONEncoder().encode(try perform(Self.decode(request), transaction)), as: UTF8.self)
+            try Self.encode(try perform(Self.decode(request), transaction))
         }
+        performGroup =
+            if let group {
+                { texts, transaction in try Self.each(texts, as: Request.self) { try group($0, transaction) } }
+            } else {
+                nil
+            }
         isSame = { one, other in
             let encoder = JSONEncoder()
             encoder.outputFormatting = .sortedKeys
@@ -58,6 +92,24 @@ public struct BranchHandler: Sendable {
         _ end: @escaping @Sendable ([Request], borrowing PostgresTransaction) throws -> Void
     ) -> End {
         { requests, transaction in try end(requests.map { try decode($0) }, transaction) }
+    }
+
+    /// What `group` answers to those requests that can be read; the others are told so alone.
+    private static func each<Request: Decodable, Answer: Encodable>(
+        _ texts: [String], as type: Request.Type, _ group: ([Request]) throws -> [Answer?]
+    ) throws -> [String?] {
+        let readable = texts.enumerated().compactMap { index, text in
+            (try? decode(text) as Request).map { (index: index, request: $0) }
+        }
+        let done = try group(readable.map(\.request))
+        precondition(done.count == readable.count, "one answer, or none, for each request")
+        var answers = [String?](repeating: nil, count: texts.count)
+        for (request, answer) in zip(readable, done) { answers[request.index] = try answer.map { try encode($0) } }
+        return answers
+    }
+
+    private static func encode(_ answer: some Encodable) throws -> String {
+        String(decoding: try JSONEncoder().encode(answer), as: UTF8.self)
     }
 
     private static func decode<Request: Decodable>(_ request: String) throws -> Request {

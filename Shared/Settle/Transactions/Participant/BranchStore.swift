@@ -34,6 +34,30 @@ struct BranchStore: Sendable {
             ] + limit.map { .int($0) })
     }
 
+    /// The same for the parts of several transactions, all in the mode `tcc` or `saga`, done together.
+    static func insert(
+        _ parts: [(request: BranchRequest, answer: String)], action: String, mode: BranchMode,
+        settings: TransactionSettings, in transaction: borrowing PostgresTransaction
+    ) {
+        let contexts = parts.map(\.request.context)
+        // In the order of their keys, so that two groups with the same transactions cannot deadlock.
+        transaction.add(
+            """
+            INSERT INTO settle.branch (xid, state, mode, action, initiator, request, answer, check_time, deadline)
+            SELECT xid, 'undecided', $1, $2, initiator, request, answer, now() + $3 * interval '1 millisecond',
+                   clock_timestamp() + time_left * interval '1 millisecond'
+            FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[])
+                AS part (xid, initiator, request, answer, time_left)
+            ORDER BY xid
+            """,
+            [
+                .text(mode.rawValue), .text(action), .int(settings.checkAfter.milliseconds),
+                .texts(contexts.map(\.xid.rawValue)), .texts(contexts.map(\.initiator)),
+                .texts(parts.map(\.request.text)), .texts(parts.map(\.answer)),
+                .int64s(contexts.map { Int64($0.timeLeft(standard: settings.deadline).milliseconds) }),
+            ])
+    }
+
     static func find(_ xid: XID, in database: PostgresDatabase) async throws -> Branch? {
         try await database.query("SELECT \(Branch.columns) FROM settle.branch WHERE xid = $1", [.text(xid.rawValue)])
             .first.map(Branch.init(row:))

@@ -8,7 +8,7 @@ import Synchronization
 /// A participant does its part in one local transaction, together with a row in `settle.branch`. Its part of one global
 /// transaction is one call: what belongs together belongs into one local transaction.
 public final class Participant: Sendable {
-    private struct Key: Hashable {
+    struct Key: Hashable {
         let name: String
         let mode: BranchMode
     }
@@ -25,7 +25,7 @@ public final class Participant: Sendable {
     let actionsCanEnd: @Sendable () -> Bool
     /// Prepared transactions whose end failed here; there is no row that could say so.
     let unendedPrepared = Mutex<Set<XID>>([])
-    private let handlers: [Key: BranchHandler]
+    let handlers: [Key: BranchHandler]
     private let isXAPossible = Atomic(false)
     private let obstacles: ATObstacles
 
@@ -65,18 +65,23 @@ public final class Participant: Sendable {
     /// - Throws: `BranchRefusal` when the business says no, `BranchError`, or what the database throws. In all cases but
     ///   a lost connection nothing was done, and then the rollback that follows undoes it.
     public func perform(_ name: String, request: Data, context: BranchContext) async throws -> Data {
+        try await perform(name, BranchRequest(body: request, context: context), isAlone: true)
+    }
+
+    /// - Parameter isAlone: whether it may wait for a row; in a group others would wait for its answer.
+    func perform(_ name: String, _ asked: BranchRequest, isAlone: Bool) async throws -> Data {
+        let context = asked.context
         guard let handler = handlers[Key(name: name, mode: context.mode)] else {
             throw BranchError.unsupportedMode(context.mode)
         }
         if context.mode == .xa { guard try await isXASupported() else { throw BranchError.xaImpossible } }
         if context.mode == .at { guard try await isATSafe() else { throw BranchError.atImpossible } }
         let branch = FirstPhase(
-            handler: handler, request: String(decoding: request, as: UTF8.self), context: context,
+            handler: handler, request: asked.text, context: context,
             prepared: prepared, settings: settings, failpoints: failpoints)
         do {
-            let answer = try await waiting.untilFree(context) { lockWait in
-                try await branch.perform(in: database, lockWait: lockWait)
-            }
+            let attempt = { (lockWait: Duration) in try await branch.perform(in: self.database, lockWait: lockWait) }
+            let answer = try await isAlone ? waiting.untilFree(context, attempt) : waiting.once(attempt)
             metrics.event(.performed)
             logger.debug("branch performed", metadata: metadata(context, name))
             return Data(answer.utf8)
@@ -86,6 +91,7 @@ public final class Participant: Sendable {
                 metrics.event(.repeated)
                 return Data(answer.utf8)
             }
+            if error is RowHeld, !isAlone { throw BranchError.comeAlone }
             metrics.event(error is RowHeld ? .locked : .refused)
             switch error {
             case is RowHeld: throw BranchError.locked

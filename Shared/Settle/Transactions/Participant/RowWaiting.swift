@@ -34,6 +34,18 @@ final class RowWaiting: Sendable {
     /// Whether anybody stands in line for a row.
     var hasWaiters: Bool { state.withLock { !$0.lines.isEmpty } }
 
+    /// Does `perform` once, without standing in line.
+    ///
+    /// - Throws: `RowHeld` when a row is held.
+    func once<Result>(_ perform: (Duration) async throws -> Result) async throws -> Result {
+        do {
+            // A commit on its way is waited for; that takes no longer.
+            return try await perform(.milliseconds(20))
+        } catch  where error.isWorthWaiting {
+            throw RowHeld()
+        }
+    }
+
     /// Does `perform`, again and again while rows are held. It is told how long it may wait for a row with a connection in
     /// hand.
     ///

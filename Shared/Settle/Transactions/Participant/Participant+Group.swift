@@ -1,0 +1,88 @@
+public import Foundation
+import Logging
+import SettlePostgres
+
+/// A request for a part of a global transaction.
+public struct BranchRequest: Sendable {
+    /// What is asked for, as JSON.
+    public let body: Data
+    /// The transaction that it is a part of.
+    public let context: BranchContext
+
+    /// - Parameters:
+    ///   - body: what is asked for, as JSON.
+    ///   - context: the transaction that it is a part of.
+    public init(body: Data, context: BranchContext) {
+        self.body = body
+        self.context = context
+    }
+
+    var text: String { String(decoding: body, as: UTF8.self) }
+}
+
+extension Participant {
+    /// Does the action called `name` for several global transactions: in one local transaction where the action can do
+    /// that, else in one each.
+    ///
+    /// Each request gets an answer of its own, in order, as if it had come alone; but none waits for a row. One that would
+    /// have to fails with `BranchError.comeAlone`, and the answers of the others do not wait for it either: it may be one
+    /// of them that holds the row, and is free only when its initiator has its answer.
+    public func perform(_ name: String, group requests: [BranchRequest]) async -> [Result<Data, any Error>] {
+        var answers = [Result<Data, any Error>?](repeating: nil, count: requests.count)
+        for mode in Set(requests.map(\.context.mode)) {
+            let indices = requests.indices.filter { requests[$0].context.mode == mode }
+            let together = await performTogether(name, mode, indices.map { requests[$0] })
+            for (index, answer) in zip(indices, together) { answers[index] = answer.map { .success(Data($0.utf8)) } }
+        }
+        return await withTaskGroup(of: (Int, Result<Data, any Error>).self) { group in
+            for (index, request) in requests.enumerated() where answers[index] == nil {
+                group.addTask {
+                    do {
+                        return (index, .success(try await self.perform(name, request, isAlone: false)))
+                    } catch {
+                        return (index, .failure(error))
+                    }
+                }
+            }
+            for await (index, answer) in group { answers[index] = answer }
+            return answers.compactMap(\.self)
+        }
+    }
+
+    /// The answers of what was done in one local transaction; nil for what is to be done by itself: because the action
+    /// leaves it, or because the transaction failed. Whatever was in its way, each finds out alone, be it that it was done
+    /// before, or that only the word of the commit was lost.
+    private func performTogether(
+        _ name: String, _ mode: BranchMode, _ requests: [BranchRequest]
+    ) async -> [String?] {
+        let nobody = [String?](repeating: nil, count: requests.count)
+        guard requests.count > 1, let perform = handlers[Key(name: name, mode: mode)]?.performGroup else {
+            return nobody
+        }
+        do {
+            try failpoints.reach("branch.beforeCommit")
+            let answers = try await database.transaction { [settings] transaction in
+                // As long as a request that came alone waits at first.
+                transaction.add(
+                    "SELECT set_config('settle.xid', '', true), set_config('lock_timeout', '20ms', true)")
+                let answers = try perform(requests.map(\.text), transaction)
+                let parts = zip(requests, answers).compactMap { request, answer in
+                    answer.map { (request: request, answer: $0) }
+                }
+                if !parts.isEmpty {
+                    BranchStore.insert(parts, action: name, mode: mode, settings: settings, in: transaction)
+                }
+                return answers
+            }
+            try failpoints.reach("branch.committed")
+            for (request, answer) in zip(requests, answers) where answer != nil {
+                metrics.event(.performed)
+                logger.debug("branch performed", metadata: metadata(request.context, name))
+            }
+            return answers
+        } catch {
+            logger.debug("parts are done one by one", metadata: ["action": "\(name)", "error": "\(error)"])
+            return nobody
+        }
+    }
+}

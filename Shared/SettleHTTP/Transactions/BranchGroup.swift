@@ -1,0 +1,75 @@
+import Foundation
+import HTTPTypes
+import Logging
+import Settle
+import SettleServiceKit
+
+/// Calls of one action that travel together: `POST /branches/<action>/group`.
+struct BranchGroup: Codable, Sendable {
+    /// How many calls may be in one.
+    static let limit = 64
+
+    struct Call: Codable, Sendable {
+        /// Those that it would have as a request of its own.
+        let headers: [String: String]
+        /// The request's JSON, as a text: it is kept and compared as it came.
+        let request: String
+    }
+
+    let calls: [Call]
+}
+
+/// What became of each call of a group, in order.
+struct BranchGroupAnswer: Codable, Sendable {
+    struct Answer: Codable, Sendable {
+        let status: Int
+        /// The JSON that the body would be: an answer, or a problem.
+        let body: String
+        let retryAfter: String?
+    }
+
+    let answers: [Answer]
+}
+
+/// Answers the calls of a group, each as if it had come alone.
+struct BranchGroupAnswers {
+    private let participant: Participant
+    private let checkBack: CheckBack
+    private let logger: Logger
+
+    init(_ participant: Participant, _ checkBack: CheckBack, logger: Logger) {
+        self.participant = participant
+        self.checkBack = checkBack
+        self.logger = logger
+    }
+
+    func answers(to group: BranchGroup, _ action: String) async -> BranchGroupAnswer {
+        let checked = group.calls.map { call in Result { try check(call) } }
+        let requests = checked.compactMap { try? $0.get() }
+        var done = await participant.perform(action, group: requests)[...]
+        return BranchGroupAnswer(
+            answers: checked.map { checked in
+                do {
+                    _ = try checked.get()
+                    guard let result = done.popFirst() else { throw Problem.internalError }
+                    return .init(status: 200, body: String(decoding: try result.get(), as: UTF8.self), retryAfter: nil)
+                } catch {
+                    let problem = problem(for: error, action)
+                    return .init(
+                        status: problem.status.code, body: String(decoding: problem.document, as: UTF8.self),
+                        retryAfter: problem.headers[.retryAfter])
+                }
+            })
+    }
+
+    private func check(_ call: BranchGroup.Call) throws -> BranchRequest {
+        let context = try checkBack.known(BranchContext { call.headers[$0] })
+        return BranchRequest(body: try checkedJSON(call.request), context: context)
+    }
+
+    private func problem(for error: any Error, _ action: String) -> Problem {
+        if let known = [ProblemMapping.branches, .postgres].problem(for: error) { return known }
+        logger.error("branch failed", metadata: ["action": "\(action)", "error": "\(error)"])
+        return .internalError
+    }
+}

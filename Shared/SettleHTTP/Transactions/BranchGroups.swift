@@ -1,0 +1,118 @@
+import Foundation
+import HTTPTypes
+import Settle
+import SettleCore
+import SettleServiceKit
+import Synchronization
+
+/// Calls the actions of one participant. Calls of one action that come while others are on their way go together in the
+/// next; a lone one leaves at once.
+final class BranchGroups: Sendable {
+    private struct Call: Sendable {
+        let request: String
+        let headers: [String: String]
+        let until: ContinuousClock.Instant
+    }
+
+    private enum Outcome: Sendable {
+        case answered(ServiceAnswer)
+        case failed(ServiceClientError)
+        /// Nothing was done for it; it goes by itself.
+        case alone
+    }
+
+    private struct State {
+        var batchers: [String: Batcher<Call, Outcome>] = [:]  // ours
+        /// Until then the participant is not asked again whether it knows groups.
+        var aloneUntil: ContinuousClock.Instant?
+    }
+
+    /// One with less time left would take the others' time away.
+    private static let shortest = Duration.seconds(1)
+    /// A group of the largest ones, their quotes escaped, still fits into one body.
+    private static let longest = 4096
+    private static let memory = Duration.seconds(60)
+    private let client: ServiceClient
+    private let state = Mutex(State())
+
+    init(_ client: ServiceClient) { self.client = client }
+
+    /// `POST /branches/<action>`, by itself or in a group.
+    func send(
+        _ action: String, _ json: [UInt8], headers: [String: String], timeout: Duration
+    ) async throws(ServiceClientError) -> ServiceAnswer {
+        let until = ContinuousClock.now + timeout
+        if timeout > Self.shortest, json.count <= Self.longest, let batcher = batcher(action) {
+            let call = Call(
+                request: String(decoding: json, as: UTF8.self),
+                headers: headers.merging(TraceHeaders.current()) { $1 }, until: until)
+            switch await outcome(of: call, in: batcher) {
+            case .answered(let answer): return answer
+            case .failed(let error): throw error
+            case .alone: break
+            }
+        }
+        let left = until - .now
+        guard left > .zero else { throw .timeout }
+        return try await client.send(.post, "/branches/\(action)", json: json, headers: headers, timeout: left)
+    }
+
+    private func outcome(of call: Call, in batcher: Batcher<Call, Outcome>) async -> Outcome {
+        do { return try await batcher.submit(call) } catch { return .failed(.overloaded) }
+    }
+
+    /// Nil while the participant is known not to take groups.
+    private func batcher(_ action: String) -> Batcher<Call, Outcome>? {
+        state.withLock { state in
+            if let until = state.aloneUntil {
+                guard .now >= until else { return nil }
+                state.aloneUntil = nil
+            }
+            if let batcher = state.batchers[action] { return batcher }
+            let batcher = Batcher<Call, Outcome>(limit: BranchGroup.limit, concurrency: 3) { [weak self] calls in
+                await self?.send(calls, of: action) ?? calls.map { _ in .alone }
+            }
+            state.batchers[action] = batcher
+            return batcher
+        }
+    }
+
+    private func send(_ calls: [Call], of action: String) async -> [Outcome] {
+        let now = ContinuousClock.now
+        let together = calls.filter { $0.until - now > Self.shortest }
+        guard let first = together.map({ $0.until - now }).min() else { return calls.map { _ in .alone } }
+        var answers = await answers(to: together, of: action, timeout: first)[...]
+        return calls.map { $0.until - now > Self.shortest ? answers.popFirst() ?? .alone : .alone }
+    }
+
+    private func answers(to calls: [Call], of action: String, timeout: Duration) async -> [Outcome] {
+        let group = BranchGroup(calls: calls.map { .init(headers: $0.headers, request: $0.request) })
+        do throws(ServiceClientError) {
+            let answer = try await client.send(.post, "/branches/\(action)/group", group, timeout: timeout)
+            switch answer.status {
+            case 200..<300:
+                let answers = try client.decode(answer, as: BranchGroupAnswer.self).answers
+                guard answers.count == calls.count else {
+                    throw .invalidAnswer("not one answer for each call of '\(action)'")
+                }
+                return answers.map(Self.outcome)
+            case 404, 405:
+                // It was written before there were groups, or in another way.
+                state.withLock { $0.aloneUntil = .now + Self.memory }
+                return calls.map { _ in .alone }
+            default:
+                return calls.map { _ in .answered(answer) }
+            }
+        } catch {
+            return calls.map { _ in .failed(error) }
+        }
+    }
+
+    private static func outcome(_ answer: BranchGroupAnswer.Answer) -> Outcome {
+        let answered = ServiceAnswer(
+            status: answer.status, headers: answer.retryAfter.map { [("Retry-After", $0)] } ?? [],
+            body: Array(answer.body.utf8))
+        if answer.status >= 400, ServiceClient.error(answered).isProblem(BranchProblem.comeAlone) { return .alone }
+        return .answered(answered)
+    }
+}
