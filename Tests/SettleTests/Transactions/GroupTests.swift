@@ -171,10 +171,14 @@ struct GroupTests {
                             do {
                                 _ = try answer.get()
                             } catch BranchError.comeAlone {
-                                try await bed.withdraw(1, from: part.wallet, mode, part.xid)
+                                // Too many want it for it to be free in time: then nothing is done.
+                                do {
+                                    try await bed.withdraw(1, from: part.wallet, mode, part.xid)
+                                } catch BranchError.locked { continue }
                             }
                             done.append(part.xid)
                         }
+                        #expect(!done.isEmpty)
                         let half = done.count / 2
                         _ = try await bed.participant.commit(Array(done[..<half]))
                         _ = try await bed.participant.rollBack(Array(done[half...]))
