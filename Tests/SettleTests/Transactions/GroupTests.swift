@@ -101,7 +101,15 @@ struct GroupTests {
                 Part(wallet: "ann", amount: $1, mode: mode, xid: $0)
             }
             let answers = try await ask(parts, of: bed)
-            #expect(balances(answers) == [90, nil, nil, 85, 85])
+            #expect(balances(Array(answers[...2])) == [90, nil, nil])
+            // Of two copies one may find the other one at work.
+            for answer in answers[3...] {
+                do {
+                    #expect(try answer.get().balance == 85)
+                } catch BranchError.comeAlone {
+                    #expect(try await bed.withdraw(5, from: "ann", mode, new).balance == 85)
+                }
+            }
             #expect(throws: BranchError.transactionIsOver) { try answers[1].get() }
             #expect(throws: BranchError.otherRequest) { try answers[2].get() }
             _ = try await bed.participant.rollBack([done, new])
