@@ -32,6 +32,51 @@ struct TransactionTests {
         }
     }
 
+    @Test("a savepoint undoes what was done since it, and what was asked for after the commit; what was before stays")
+    func savepoints() async throws {
+        try await withTable { database in
+            let done = Mutex<[Int]>([])
+            let found = try await database.transaction { transaction in
+                transaction.add("INSERT INTO t VALUES ($1)", [1])
+                transaction.afterCommit { _ in done.withLock { $0.append(1) } }
+                #expect(throws: Stop.self) {
+                    try transaction.savepoint {
+                        transaction.add("INSERT INTO t VALUES ($1)", [2])
+                        transaction.afterCommit { _ in done.withLock { $0.append(2) } }
+                        throw Stop()
+                    }
+                }
+                return try transaction.savepoint {
+                    transaction.add("INSERT INTO t VALUES ($1)", [3])
+                    try? transaction.savepoint {
+                        transaction.add("INSERT INTO t VALUES ($1)", [4])
+                        throw Stop()
+                    }
+                    transaction.add("INSERT INTO t VALUES ($1)", [5])
+                    return try transaction.query("SELECT count(*) AS n FROM t")[0].decode(Int.self, "n")
+                }
+            }
+            #expect(found == 3)
+            #expect(try await ids(database) == [1, 3, 5])
+            #expect(done.withLock { $0 } == [1])
+        }
+    }
+
+    @Test("an error of the server inside a savepoint fails the whole transaction")
+    func savepointFails() async throws {
+        try await withTable { database in
+            let error = try await failure {
+                try await database.transaction { transaction in
+                    transaction.add("INSERT INTO t VALUES ($1)", [1])
+                    try? transaction.savepoint { _ = try transaction.query("INSERT INTO t VALUES ($1)", [1000]) }
+                    transaction.add("INSERT INTO t VALUES ($1)", [2])
+                }
+            }
+            #expect(error.sqlState == "23514")
+            #expect(try await ids(database).isEmpty)
+        }
+    }
+
     @Test("an error at any position rolls all back and is the first one", arguments: [true, false])
     func errors(isExplicit: Bool) async throws {
         try await withTable { database in
