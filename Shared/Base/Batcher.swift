@@ -3,7 +3,8 @@ import Synchronization
 /// Natural batching: while one batch is on its way, the next gathers.
 ///
 /// An idle system pays nothing for it (a lone item leaves at once), a busy one does its work in few large steps. There
-/// is no timer. What gathers is bounded, in number and in bytes.
+/// is no timer, unless what is on its way may take long. What gathers is bounded, in number and in
+/// bytes.
 public final class Batcher<Item: Sendable, Outcome: Sendable>: Sendable {
     private struct Waiting {
         let item: Item
@@ -16,10 +17,14 @@ public final class Batcher<Item: Sendable, Outcome: Sendable>: Sendable {
         /// Of those that wait.
         var bytes = 0
         var running = 0
+        /// Whether somebody looks soon for those that have waited for too long.
+        var isImpatient = false
     }
 
     private let limit: Int
     private let concurrency: Int
+    /// How long an item waits for a batch on its way before it leaves beside it; nil: as long as that takes.
+    private let patience: Duration?
     private let maxWaiting: Int
     private let maxBytes: Int
     private let size: @Sendable (Item) -> Int
@@ -29,19 +34,22 @@ public final class Batcher<Item: Sendable, Outcome: Sendable>: Sendable {
     /// - Parameters:
     ///   - limit: how many items a batch holds at most.
     ///   - concurrency: how many batches may be on their way at once.
+    ///   - patience: how long an item waits for batches on their way; then it leaves beside them, with what has gathered,
+    ///     however many there are. For batches that may be on their way for long. Nil: they are waited for.
     ///   - maxWaiting: how many items may gather.
     ///   - maxBytes: how many bytes the items that gather may have together. A single one is taken whatever its size.
     ///   - size: about how many bytes an item keeps.
     ///   - perform: does a batch; returns one outcome per item, in order. What it throws, every item of it throws. It
     ///     runs in a task that belongs to nobody: it has no caller's task-local values, and no caller's priority.
     public init(
-        limit: Int, concurrency: Int = 1, maxWaiting: Int = 16_384, maxBytes: Int = .max,
+        limit: Int, concurrency: Int = 1, patience: Duration? = nil, maxWaiting: Int = 16_384, maxBytes: Int = .max,
         size: @escaping @Sendable (Item) -> Int = { _ in 0 },
         perform: @escaping @Sendable ([Item]) async throws -> [Outcome]
     ) {
         precondition(limit > 0 && concurrency > 0 && maxWaiting > 0 && maxBytes > 0)
         self.limit = limit
         self.concurrency = concurrency
+        self.patience = patience
         self.maxWaiting = maxWaiting
         self.maxBytes = maxBytes
         self.size = size
@@ -75,19 +83,21 @@ public final class Batcher<Item: Sendable, Outcome: Sendable>: Sendable {
             guard let startsLane else { return continuation.resume(throwing: BatcherFull()) }
             // A lane lives as long as there is something to do, whoever's item started it. Detached, or all that it ever
             // does would carry the trace, the transaction and the priority of the one who happened to be first.
-            if startsLane { Task.detached { await self.runLane() } }
+            if startsLane { Task.detached { await self.runLane() } } else { waitPatiently() }
         }
     }
 
     private func runLane() async {
-        while let batch = nextBatch() {
-            do {
-                let outcomes = try await perform(batch.map(\.item))
-                precondition(outcomes.count == batch.count, "one outcome per item")
-                for (waiting, outcome) in zip(batch, outcomes) { waiting.continuation.resume(returning: outcome) }
-            } catch {
-                for waiting in batch { waiting.continuation.resume(throwing: error) }
-            }
+        while let batch = nextBatch() { await run(batch) }
+    }
+
+    private func run(_ batch: [Waiting]) async {
+        do {
+            let outcomes = try await perform(batch.map(\.item))
+            precondition(outcomes.count == batch.count, "one outcome per item")
+            for (waiting, outcome) in zip(batch, outcomes) { waiting.continuation.resume(returning: outcome) }
+        } catch {
+            for waiting in batch { waiting.continuation.resume(throwing: error) }
         }
     }
 
@@ -97,10 +107,35 @@ public final class Batcher<Item: Sendable, Outcome: Sendable>: Sendable {
                 state.running -= 1
                 return nil
             }
-            let batch = Array(state.waiting.prefix(limit))
-            state.waiting.removeFirst(batch.count)
-            state.bytes -= batch.reduce(0) { $0 + $1.bytes }
-            return batch
+            return take(from: &state)
+        }
+    }
+
+    private func take(from state: inout State) -> [Waiting] {
+        let batch = Array(state.waiting.prefix(limit))
+        state.waiting.removeFirst(batch.count)
+        state.bytes -= batch.reduce(0) { $0 + $1.bytes }
+        return batch
+    }
+
+    /// Looks again when patience is over, for what waits still.
+    private func waitPatiently() {
+        guard let patience,
+            state.withLock({ state in
+                let isFirst = !state.isImpatient && !state.waiting.isEmpty
+                if isFirst { state.isImpatient = true }
+                return isFirst
+            })
+        else { return }
+        Task.detached {
+            // Nobody cancels it.
+            try? await Task.sleep(for: patience)
+            let batch = self.state.withLock { state in
+                state.isImpatient = false
+                return self.take(from: &state)
+            }
+            self.waitPatiently()
+            if !batch.isEmpty { await self.run(batch) }
         }
     }
 }

@@ -75,6 +75,27 @@ struct BatcherTests {
         #expect(running.withLock { $0.now } == 0)
     }
 
+    @Test("who has waited for long leaves beside what is on its way, with what has gathered")
+    func patience() async throws {
+        let (begun, release) = (Mailbox<Void>(capacity: 1), Mailbox<Void>(capacity: 1))
+        let batcher = Batcher<Int, Int>(limit: 100, patience: .milliseconds(50)) { batch in
+            if batch.contains(0) {
+                begun.offer(())
+                _ = await release.take(atMost: 1)
+            }
+            return batch.map { $0 * 10 }
+        }
+        async let first = batcher.submit(0)
+        _ = await begun.take(atMost: 1)
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            for item in 1...9 { group.addTask { try await batcher.submit(item) } }
+            let outcomes = try await group.reduce(into: []) { $0.append($1) }
+            #expect(outcomes.sorted() == (1...9).map { $0 * 10 })
+        }
+        release.offer(())
+        #expect(try await first == 0)
+    }
+
     @Test("what a batch throws, each of its items throws, and the next batch is not touched by it")
     func failure() async throws {
         struct Broken: Error {}

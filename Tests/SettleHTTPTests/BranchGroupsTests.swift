@@ -57,7 +57,7 @@ struct BranchGroupsTests {
         _ groups: BranchGroups, _ number: Int, timeout: Duration = .seconds(5), padding: Int = 0
     ) async throws -> ServiceAnswer {
         let json = #"{"number":\#(number)}"# + String(repeating: " ", count: padding)
-        return try await groups.send("take", Array(json.utf8), headers: [:], timeout: timeout)
+        return try await groups.send("take", Array(json.utf8), headers: ["Settle-Mode": "tcc"], timeout: timeout)
     }
 
     private func expect(

@@ -6,7 +6,10 @@ import SettleServiceKit
 import Synchronization
 
 /// Calls the actions of one participant. Calls of one action that come while others are on their way go together in the
-/// next; a lone one leaves at once.
+/// next; a lone one leaves at once, and nobody waits long for those on their way.
+///
+/// Those in `at` and `xa` go by themselves: their parts share no local transaction, and hold rows until they are decided, so
+/// that many would have to come a second time.
 final class BranchGroups: Sendable {
     private struct Call: Sendable {
         let request: String
@@ -32,6 +35,7 @@ final class BranchGroups: Sendable {
     /// A group of the largest ones, their quotes escaped, still fits into one body.
     private static let longest = 4096
     private static let memory = Duration.seconds(60)
+    private static let modes = Set([BranchMode.tcc, .saga].map(\.rawValue))
     private let client: ServiceClient
     private let state = Mutex(State())
 
@@ -42,7 +46,10 @@ final class BranchGroups: Sendable {
         _ action: String, _ json: [UInt8], headers: [String: String], timeout: Duration
     ) async throws(ServiceClientError) -> ServiceAnswer {
         let until = ContinuousClock.now + timeout
-        if timeout > Self.shortest, json.count <= Self.longest, let batcher = batcher(action) {
+        if timeout > Self.shortest, json.count <= Self.longest,
+            Self.modes.contains(headers[BranchContext.modeHeader] ?? ""),
+            let batcher = batcher(action)
+        {
             let call = Call(
                 request: String(decoding: json, as: UTF8.self),
                 headers: headers.merging(TraceHeaders.current()) { $1 }, until: until)
@@ -69,7 +76,9 @@ final class BranchGroups: Sendable {
                 state.aloneUntil = nil
             }
             if let batcher = state.batchers[action] { return batcher }
-            let batcher = Batcher<Call, Outcome>(limit: BranchGroup.limit, concurrency: 3) { [weak self] calls in
+            let batcher = Batcher<Call, Outcome>(
+                limit: BranchGroup.limit, concurrency: 3, patience: .milliseconds(20)
+            ) { [weak self] calls in
                 await self?.send(calls, of: action) ?? calls.map { _ in .alone }
             }
             state.batchers[action] = batcher
