@@ -175,9 +175,14 @@ let package = Package(
             path: "Tests/HTTPTestSupport", swiftSettings: strict),
         // Load on a running suite, from a process of its own.
         .executableTarget(
-            name: "SettleLoadTool", dependencies: ["SettleCore", "SettleTestSupport", argumentParser],
+            name: "SettleLoadTool",
+            dependencies: [
+                "SettleCore", "SettlePostgres", "SettleRabbitMQ", "SettleTestSupport", argumentParser, logging,
+                lifecycle,
+            ],
             path: "Tests/LoadTool", swiftSettings: strict),
 
+        tests("LoadTool", of: "SettleLoadTool", ["SettleCore"]),
         tests("Base", of: "SettleCore", []),
         tests(
             "Postgres", of: "SettlePostgres",
