@@ -85,6 +85,9 @@ struct ReportTests {
             #expect(parser.isWellFormed)
         }
         #expect(report.latencyPicture.contains(">at, 500/s<") && !report.latencyPicture.contains(">tcc<"))
+        // From 1 to 80 ms: the axis goes from the foot, 1 ms, to the top, 100 ms.
+        #expect(report.latencyPicture.contains(#"points="70,370 560,370""#))
+        #expect(report.latencyPicture.contains(#"points="70,50 560,50""#))
         #expect(report.processorPicture.contains(">tcc<") && report.processorPicture.contains(">850 µs<"))
         #expect(XMLCheck(Self.report([]).latencyPicture).isWellFormed)
         #expect(XMLCheck(Self.report([]).processorPicture).isWellFormed)

@@ -17,7 +17,8 @@ extension BenchReport {
         )
         let (left, right, top, bottom) = (70.0, 560.0, 50.0, 370.0)
         func y(_ milliseconds: Double) -> Double {
-            bottom - (bottom - top) * (log10(max(milliseconds, least)) - decades.low) / (decades.high - decades.low)
+            bottom - (bottom - top) * (max(log10(milliseconds), decades.low) - decades.low)
+                / (decades.high - decades.low)
         }
         // Each nine as wide as the one before it.
         func x(_ percent: Double) -> Double {
