@@ -175,11 +175,16 @@ let package = Package(
             path: "Tests/HTTPTestSupport", swiftSettings: strict),
         // Load on a running suite, from a process of its own.
         .executableTarget(
-            name: "SettleLoadTool", dependencies: ["SettleCore", "SettleTestSupport", argumentParser],
+            name: "SettleLoadTool",
+            dependencies: [
+                "SettleCore", "SettlePostgres", "SettleRabbitMQ", "SettleTestSupport", argumentParser, logging,
+                lifecycle,
+            ],
             path: "Tests/LoadTool", swiftSettings: strict),
 
         // The rules that the compiler does not check.
         .testTarget(name: "LintTests", path: "Tests/LintTests", swiftSettings: strict),
+        tests("LoadTool", of: "SettleLoadTool", ["SettleCore"]),
         tests("Base", of: "SettleCore", []),
         tests(
             "Postgres", of: "SettlePostgres",

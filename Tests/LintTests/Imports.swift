@@ -49,7 +49,8 @@ enum Imports {
         "Tests/TestSupport": names("SettleCore"),
         "Tests/HTTPTestSupport": http
             + names("SettleTestSupport SettleCore SettleServiceKit HummingbirdTesting Instrumentation"),
-        "Tests/LoadTool": names("SettleCore SettleTestSupport ArgumentParser"),
+        "Tests/LoadTool": names("SettleCore SettlePostgres SettleRabbitMQ SettleTestSupport ArgumentParser"),
+        "Tests/LoadToolTests": testing + names("SettleLoadTool"),
         "Tests/ServiceKitTests": testing + http
             + names(
                 """

@@ -3,7 +3,7 @@ import Foundation
 
 /// The calls that wait for the broker's answer. Frames that come in between are kept for `nextFrame`.
 extension AMQPConnection {
-    func openChannel(_ channel: UInt16) throws(AMQPError) {
+    package func openChannel(_ channel: UInt16) throws(AMQPError) {
         try call(channel, "opening a channel") { _ = unsafe amqp_channel_open(handle, channel) }
     }
 
@@ -13,15 +13,15 @@ extension AMQPConnection {
         try unsafe Self.check(reply, during: "closing a channel")
     }
 
-    func confirmSelect(_ channel: UInt16) throws(AMQPError) {
+    package func confirmSelect(_ channel: UInt16) throws(AMQPError) {
         try call(channel, "asking for confirms") { _ = unsafe amqp_confirm_select(handle, channel) }
     }
 
-    func limitUnacknowledged(_ channel: UInt16, to prefetch: UInt16) throws(AMQPError) {
+    package func limitUnacknowledged(_ channel: UInt16, to prefetch: UInt16) throws(AMQPError) {
         try call(channel, "setting the prefetch") { _ = unsafe amqp_basic_qos(handle, channel, 0, prefetch, 0) }
     }
 
-    func consume(_ channel: UInt16, queue: String, tag: String) throws(AMQPError) {
+    package func consume(_ channel: UInt16, queue: String, tag: String) throws(AMQPError) {
         try call(channel, "subscribing") {
             _ = unsafe amqp_basic_consume(
                 handle, channel, arena.bytes(queue), arena.bytes(tag), 0, 0, 0, amqp_table_t())
@@ -29,7 +29,7 @@ extension AMQPConnection {
     }
 
     /// Declares all of it on a channel of its own, so that a refusal closes that one alone.
-    func declare(_ topology: Topology, on channel: UInt16) throws(AMQPError) {
+    package func declare(_ topology: Topology, on channel: UInt16) throws(AMQPError) {
         try openChannel(channel)
         for exchange in topology.exchanges {
             try call(channel, "declaring exchange \(exchange.name)") {
@@ -98,7 +98,7 @@ extension AMQPConnection {
             during: "unsubscribing")
     }
 
-    func ack(_ channel: UInt16, upTo tag: UInt64) throws(AMQPError) {
+    package func ack(_ channel: UInt16, upTo tag: UInt64) throws(AMQPError) {
         try Self.check(writing { unsafe amqp_basic_ack(handle, channel, tag, 1) }, during: "acknowledging")
     }
 

@@ -3,7 +3,7 @@ import Foundation
 
 extension AMQPConnection {
     /// Writes a message; it is on its way when this returns, and no more than that.
-    func publish(_ channel: UInt16, _ message: OutboundMessage) throws(AMQPError) {
+    package func publish(_ channel: UInt16, _ message: OutboundMessage) throws(AMQPError) {
         defer { arena.reset() }
         var properties = unsafe properties(of: message)
         let frameBody = Int(unsafe amqp_get_frame_max(handle)) - Self.frameOverhead

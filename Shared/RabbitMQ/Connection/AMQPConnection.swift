@@ -7,9 +7,9 @@ import Foundation
 /// Safe: the handle is made, used and freed by the one thread that owns this object; it is not Sendable, so the
 /// compiler keeps it there. What the library hands out is copied before its next call.
 @safe
-final class AMQPConnection {
+package final class AMQPConnection {
     /// The socket, to poll on.
-    let descriptor: Int32
+    package let descriptor: Int32
     /// The longest that `poll` may wait, so that the library gets to send its heartbeats in time.
     let pollInterval: Duration
     /// The longest that the broker may take nothing in, or say nothing.
@@ -20,7 +20,7 @@ final class AMQPConnection {
     private let breaker: SocketBreaker
     private let operationTimeout: Duration
 
-    init(_ configuration: RabbitMQConfiguration, breaker: SocketBreaker) throws(AMQPError) {
+    package init(_ configuration: RabbitMQConfiguration, breaker: SocketBreaker) throws(AMQPError) {
         guard let handle = unsafe amqp_new_connection() else { throw .library("out of memory", during: "connecting") }
         var isReady = false
         defer {
@@ -60,7 +60,7 @@ final class AMQPConnection {
     }
 
     /// Says goodbye, waiting for at most `timeout`; the rest of the connection's end is in `deinit`.
-    func close(timeout: Duration) {
+    package func close(timeout: Duration) {
         var timeout = timeout.timeval
         _ = unsafe amqp_set_rpc_timeout(handle, &timeout)
         // The connection ends either way.
@@ -68,12 +68,12 @@ final class AMQPConnection {
     }
 
     /// Frames that are in user space already, which `poll` knows nothing of.
-    var hasBufferedInput: Bool {
+    package var hasBufferedInput: Bool {
         unsafe amqp_frames_enqueued(handle) != 0 || amqp_data_in_buffer(handle) != 0
     }
 
     /// The next frame that is here, or nil; also sends heartbeats and notices that the broker's do not come.
-    func nextFrame() throws(AMQPError) -> InboundFrame? {
+    package func nextFrame() throws(AMQPError) -> InboundFrame? {
         var frame = unsafe amqp_frame_t()
         var now = timeval()
         let status = writing { unsafe amqp_simple_wait_frame_noblock(handle, &frame, &now) }

@@ -1,5 +1,5 @@
 /// Why a connection, or one channel of it, ended.
-enum AMQPError: Error, Equatable {
+package enum AMQPError: Error, Equatable {
     /// The C library failed; its own words.
     case library(String, during: String)
     /// The broker closed the connection.

@@ -1,9 +1,9 @@
 /// A frame from the broker as a value; nothing in it points into the library's memory.
-struct InboundFrame: Equatable {
-    var channel: UInt16
-    var content: Content
+package struct InboundFrame: Equatable {
+    package var channel: UInt16
+    package var content: Content
 
-    enum Content: Equatable {
+    package enum Content: Equatable {
         case ack(tag: UInt64, multiple: Bool)
         case nack(tag: UInt64, multiple: Bool)
         case returned(Return)
@@ -21,10 +21,10 @@ struct InboundFrame: Equatable {
     }
 
     /// Why a message came back, and where it was to go.
-    struct Return: Equatable {
-        var code: Int
-        var text: String
-        var exchange: String
-        var routingKey: String
+    package struct Return: Equatable {
+        package var code: Int
+        package var text: String
+        package var exchange: String
+        package var routingKey: String
     }
 }

@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// It owns a duplicate of the socket's descriptor, so that the number cannot come to mean another file while the
 /// library closes its own.
-final class SocketBreaker: Sendable {
+package final class SocketBreaker: Sendable {
     private struct State {
         var descriptor: Int32?
         /// When the write in progress becomes too late.
@@ -15,6 +15,8 @@ final class SocketBreaker: Sendable {
     }
 
     private let state = Mutex(State())
+
+    package init() {}
 
     /// Takes the socket in; returns the duplicate, or nil when the process has no descriptor left.
     func open(socket: Int32) -> Int32? {

@@ -21,6 +21,8 @@ package struct HTTPAnswerParser {
     private(set) var bytes: [UInt8] = []
     private var head: (status: Int, headers: [String: String], length: Int)?
 
+    package init() {}
+
     package mutating func append(_ more: some Sequence<UInt8>) { bytes.append(contentsOf: more) }
 
     /// The answer once it is there; nil while more is to come.
@@ -40,24 +42,41 @@ package struct HTTPAnswerParser {
             ? nil : HTTPAnswer(status: head.status, headers: head.headers, body: Array(body.prefix(length)))
     }
 
+    /// Byte by byte: a load client reads thousands of these a second on the processor that it measures.
     private func parseHead() throws(HTTPFailure) -> (status: Int, headers: [String: String], length: Int)? {
-        let text = String(decoding: bytes, as: UTF8.self)
-        guard let end = text.range(of: "\r\n\r\n") else { return nil }
-        var lines = text[..<end.lowerBound].components(separatedBy: "\r\n")
-        let words = lines.removeFirst().split(separator: " ")
-        guard words.count >= 2, words[0] == "HTTP/1.1", let status = Int(words[1]) else {
+        let (carriageReturn, newline) = (UInt8(ascii: "\r"), UInt8(ascii: "\n"))
+        var lines: [ArraySlice<UInt8>] = []
+        var rest = bytes[...]
+        while let end = rest.firstIndex(of: newline) {
+            let line = rest[..<end]
+            rest = rest[(end + 1)...]
+            guard line.last == carriageReturn else { throw .malformed("line end") }
+            if line.count == 1 { return try Self.head(lines, length: rest.startIndex) }
+            lines.append(line.dropLast())
+        }
+        return nil
+    }
+
+    private static func head(
+        _ lines: [ArraySlice<UInt8>], length: Int
+    ) throws(HTTPFailure) -> (status: Int, headers: [String: String], length: Int) {
+        let words = lines.first?.split(separator: UInt8(ascii: " ")) ?? []
+        guard words.count >= 2, words[0].elementsEqual("HTTP/1.1".utf8), let status = Int(text(words[1])) else {
             throw .malformed("status line")
         }
-        let headers = lines.compactMap { line -> (String, String)? in
-            guard let colon = line.firstIndex(of: ":") else { return nil }
-            return (
-                line[..<colon].lowercased(), line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
-            )
+        var headers: [String: String] = [:]
+        for line in lines.dropFirst() {
+            guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { continue }
+            let isBlank = { (byte: UInt8) in byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+            var value = line[(colon + 1)...].drop(while: isBlank)
+            while value.last.map(isBlank) == true { value.removeLast() }
+            let name = text(line[..<colon]).lowercased()
+            if headers[name] == nil { headers[name] = text(value) }
         }
-        return (
-            status, Dictionary(headers) { first, _ in first }, text[..<end.upperBound].utf8.count
-        )
+        return (status, headers, length)
     }
+
+    private static func text(_ bytes: ArraySlice<UInt8>) -> String { String(decoding: bytes, as: UTF8.self) }
 
     private static func unchunked(_ bytes: [UInt8]) throws(HTTPFailure) -> [UInt8]? {
         var rest = bytes[...]

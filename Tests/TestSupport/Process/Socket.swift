@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 
 /// The few socket calls that the client needs, each safe to call with any descriptor.
 package enum Socket {
@@ -54,6 +54,26 @@ package enum Socket {
         var descriptor = pollfd(fd: socket, events: Int16(events), revents: 0)
         // One local descriptor, and the call is told that it is one.
         return unsafe poll(&descriptor, 1, milliseconds) > 0
+    }
+
+    /// Two ends of one connection; nil when the process has no descriptors left.
+    package static func pair() -> (Int32, Int32)? {
+        var ends: [Int32] = [-1, -1]
+        #if canImport(Glibc)
+            let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+        #else
+            let kind = SOCK_STREAM
+        #endif
+        // The array holds the two that the call writes.
+        return unsafe socketpair(AF_UNIX, kind, 0, &ends) == 0 ? (ends[0], ends[1]) : nil
+    }
+
+    /// Waits until one of `descriptors` has something, for at most `timeout`, rounded up to milliseconds; what each has is
+    /// in its `revents`. Negative ones are passed over.
+    package static func wait(_ descriptors: inout [pollfd], timeout: Duration) {
+        let milliseconds = Int32((max(.zero, timeout) / .milliseconds(1)).rounded(.up))
+        // The array is as long as the call is told, and not touched by anybody else during it.
+        _ = unsafe poll(&descriptors, nfds_t(descriptors.count), milliseconds)
     }
 
     /// How many bytes were taken; at most zero when the connection is gone.
