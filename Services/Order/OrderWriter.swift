@@ -62,12 +62,10 @@ private struct InsertOrders: Sendable {
         _ orders: [OrderWriter.Entry], unknown: PostgresError?
     ) async -> [Result<OrderWriter.Written, any Error>] {
         let deadline = ContinuousClock.now + .seconds(5)
-        return await withTaskGroup(of: (Int, Result<OrderWriter.Written, any Error>).self) { group in
-            for (index, order) in orders.enumerated() {
-                group.addTask { (index, await alone(order, unknown: unknown, until: deadline)) }
-            }
-            return await group.reduce(into: []) { $0.append($1) }.sorted { $0.0 < $1.0 }.map(\.1)
-        }
+        let attempts = orders.map { order in Task { await alone(order, unknown: unknown, until: deadline) } }
+        var results: [Result<OrderWriter.Written, any Error>] = []
+        for attempt in attempts { results.append(await attempt.value) }
+        return results
     }
 
     /// An order whose commit may or may not have happened is written again: its primary key waits for the first

@@ -34,19 +34,15 @@ extension Participant {
             let together = await performTogether(name, mode, indices.map { requests[$0] })
             for (index, answer) in zip(indices, together) { answers[index] = answer.map { .success(Data($0.utf8)) } }
         }
-        return await withTaskGroup(of: (Int, Result<Data, any Error>).self) { group in
-            for (index, request) in requests.enumerated() where answers[index] == nil {
-                group.addTask {
-                    do {
-                        return (index, .success(try await self.perform(name, request, isAlone: false)))
-                    } catch {
-                        return (index, .failure(error))
-                    }
-                }
-            }
-            for await (index, answer) in group { answers[index] = answer }
-            return answers.compactMap(\.self)
+        // All at once: one that waits for a commit must not make the others wait.
+        let alone = requests.indices.map { index in
+            answers[index] == nil ? Task { try await perform(name, requests[index], isAlone: false) } : nil
         }
+        var all: [Result<Data, any Error>] = []
+        for (answer, task) in zip(answers, alone) {
+            if let answer { all.append(answer) } else if let task { all.append(await task.result) }
+        }
+        return all
     }
 
     /// The answers of what was done in one local transaction; nil for what is to be done by itself: because the action
