@@ -162,6 +162,10 @@ let package = Package(
         .target(
             name: "SettleTestSupport", dependencies: ["SettleCore", logging, lifecycle], path: "Tests/TestSupport",
             swiftSettings: strict),
+        // What those of statements share: how they are planned, and what they cost.
+        .target(
+            name: "SettlePostgresTestSupport", dependencies: ["SettlePostgres", "SettleTestSupport", logging],
+            path: "Tests/PostgresTestSupport", swiftSettings: strict),
         // What those of HTTP share.
         .target(
             name: "SettleHTTPTestSupport",
@@ -193,7 +197,10 @@ let package = Package(
         tests("Redis", of: "SettleRedis", ["SettleCore", metrics, lifecycle]),
         tests(
             "Settle", of: "Settle",
-            ["SettleCore", "SettlePostgres", "SettleRabbitMQ", "SettleRedis", "SettleSchema", lifecycle]),
+            [
+                "SettleCore", "SettlePostgres", "SettleRabbitMQ", "SettleRedis", "SettleSchema",
+                "SettlePostgresTestSupport", lifecycle,
+            ]),
         tests(
             "SchemaCommand", of: "SettleSchemaCommand", ["SettlePostgres", "SettleSchema", argumentParser, lifecycle]),
         tests("SettleAT", of: "SettleSchema", ["SettleCore", "SettlePostgres", lifecycle]),
@@ -234,7 +241,8 @@ let package = Package(
             "Shop", of: "ShopOrder",
             [
                 "Settle", "SettleServiceKit", "SettleHTTPTestSupport", "ShopContract", "ShopStock", "ShopUserPoints",
-                hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"),
+                "SettlePostgres", "SettlePostgresTestSupport", "SettleSchema", "ShopOrderSchema", "ShopStockSchema",
+                "ShopPointsSchema", hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"),
             ]),
         tests(
             "Suite", of: "SettleCore", ["SettlePostgres", "SettleRabbitMQ", "SettleRedis", lifecycle]),

@@ -113,15 +113,7 @@ private struct InsertOrders: Sendable {
         let bytes = entries.reduce(0) { $0 + $1.order.roughSize + $1.task.roughSize }
         try await database.transaction(bytes: bytes) { [outbox, initiator, failpoints] transaction in
             transaction.add(
-                """
-                INSERT INTO orders (id, user_name, total, spend_points, pay_money, point, mode, xid,
-                                    created_at, idempotency_key, request_hash)
-                SELECT id, user_name, total, spend_points, total - spend_points, total - spend_points, mode, xid,
-                       to_timestamp(created / 1000.0), key, sha256(convert_to(fingerprint, 'UTF8'))
-                FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::bigint[],
-                            $8::text[], $9::text[])
-                    AS o (id, user_name, total, spend_points, mode, xid, created, key, fingerprint)
-                """,
+                OrderWriter.orders,
                 [
                     .uuids(orders.map(\.id)), .texts(orders.map(\.userName)), .int64s(orders.map(\.total)),
                     .int64s(orders.map(\.spendPoints)), .texts(orders.map(\.mode.column)),
@@ -131,10 +123,7 @@ private struct InsertOrders: Sendable {
                 ])
             let lines = orders.flatMap { order in order.items.map { (order.id, $0) } }
             transaction.add(
-                """
-                INSERT INTO order_item (order_id, sku, quantity, unit_price)
-                SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[])
-                """,
+                OrderWriter.items,
                 [
                     .uuids(lines.map(\.0)), .texts(lines.map(\.1.sku)), .int64s(lines.map(\.1.quantity)),
                     .int64s(lines.map(\.1.unitPrice)),
@@ -145,6 +134,24 @@ private struct InsertOrders: Sendable {
             try initiator.decide(orders.compactMap(\.transaction), in: transaction)
         }
     }
+}
+
+// The statements.
+extension OrderWriter {
+    static let orders = """
+        INSERT INTO orders (id, user_name, total, spend_points, pay_money, point, mode, xid,
+                            created_at, idempotency_key, request_hash)
+        SELECT id, user_name, total, spend_points, total - spend_points, total - spend_points, mode, xid,
+               to_timestamp(created / 1000.0), key, sha256(convert_to(fingerprint, 'UTF8'))
+        FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::bigint[],
+                    $8::text[], $9::text[])
+            AS o (id, user_name, total, spend_points, mode, xid, created, key, fingerprint)
+        """
+
+    static let items = """
+        INSERT INTO order_item (order_id, sku, quantity, unit_price)
+        SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[])
+        """
 }
 
 extension NewOrder {

@@ -35,25 +35,19 @@ struct Settlement: Sendable {
 
     private func settle(_ ids: [String], in transaction: borrowing PostgresTransaction) {
         guard !ids.isEmpty else { return }
-        transaction.add(
-            "UPDATE orders SET status = 'settled' WHERE id = ANY($1::uuid[]) AND status = 'placed'", [.texts(ids)])
+        transaction.add(Self.settle, [.texts(ids)])
     }
 
     private func cancel(_ orders: [(id: String, reason: String?)], in transaction: borrowing PostgresTransaction) {
         guard !orders.isEmpty else { return }
         transaction.add(
-            """
-            UPDATE orders SET status = 'cancelled', reason = coalesce(orders.reason, c.reason)
-            FROM unnest($1::uuid[], $2::text[]) AS c (id, reason)
-            WHERE orders.id = c.id AND orders.status IN ('placed', 'cancelling')
-            """, [.texts(orders.map(\.id)), .texts(orders.map(\.reason))])
+            Self.cancel, [.texts(orders.map(\.id)), .texts(orders.map(\.reason))])
     }
 
     private func addPoints(_ tasks: [AnsweredTask], in transaction: borrowing PostgresTransaction) throws {
         guard !tasks.isEmpty else { return }
         let rows = try transaction.query(
-            "SELECT id::text, user_name, point FROM orders WHERE id = ANY($1::uuid[])",
-            [.texts(tasks.map(\.businessKey))])
+            Self.earned, [.texts(tasks.map(\.businessKey))])
         let traces = tasks.traces
         outbox.add(
             try rows.map { row in
@@ -71,16 +65,9 @@ struct Settlement: Sendable {
         guard !refused.isEmpty else { return }
         let ids = refused.map(\.task.businessKey)
         transaction.add(
-            """
-            UPDATE orders SET status = 'cancelling', reason = c.reason
-            FROM unnest($1::uuid[], $2::text[]) AS c (id, reason) WHERE orders.id = c.id AND orders.status = 'placed'
-            """, [.texts(ids), .texts(refused.map(\.reason))])
+            Self.cancelling, [.texts(ids), .texts(refused.map(\.reason))])
         let rows = try transaction.query(
-            """
-            SELECT id::text, xid, (SELECT json_agg(json_build_object('sku', sku, 'quantity', quantity))
-                                   FROM order_item WHERE order_id = orders.id)
-            FROM orders WHERE id = ANY($1::uuid[])
-            """, [.texts(ids)])
+            Self.taken, [.texts(ids)])
         let traces = refused.map(\.task).traces
         outbox.add(
             try rows.map { row in
@@ -96,8 +83,7 @@ struct Settlement: Sendable {
     private func refund(_ tasks: [AnsweredTask], in transaction: borrowing PostgresTransaction) throws {
         guard !tasks.isEmpty else { return }
         let rows = try transaction.query(
-            "SELECT id::text, user_name, spend_points FROM orders WHERE id = ANY($1::uuid[]) AND spend_points > 0",
-            [.texts(tasks.map(\.businessKey))])
+            Self.spent, [.texts(tasks.map(\.businessKey))])
         let traces = tasks.traces
         var spent: Set<String> = []  // ours
         outbox.add(
@@ -112,6 +98,34 @@ struct Settlement: Sendable {
             }, in: transaction)
         cancel(tasks.map(\.businessKey).filter { !spent.contains($0) }.map { ($0, nil) }, in: transaction)
     }
+}
+
+// The statements: `$1` orders, `$2` why. The reason gets to its order by a map: a join would compare each order with each.
+extension Settlement {
+    private static let reason = "(SELECT jsonb_object($1::uuid[]::text[], $2::text[])) ->> id::text"
+
+    static let settle = "UPDATE orders SET status = 'settled' WHERE id = ANY ($1::uuid[]) AND status = 'placed'"
+
+    static let cancel = """
+        UPDATE orders SET status = 'cancelled', reason = coalesce(reason, \(reason))
+        WHERE id = ANY ($1::uuid[]) AND status IN ('placed', 'cancelling')
+        """
+
+    static let cancelling = """
+        UPDATE orders SET status = 'cancelling', reason = \(reason) WHERE id = ANY ($1::uuid[]) AND status = 'placed'
+        """
+
+    static let earned = "SELECT id::text, user_name, point FROM orders WHERE id = ANY ($1::uuid[])"
+
+    static let taken = """
+        SELECT id::text, xid, (SELECT json_agg(json_build_object('sku', sku, 'quantity', quantity))
+                               FROM order_item WHERE order_id = orders.id)
+        FROM orders WHERE id = ANY ($1::uuid[])
+        """
+
+    static let spent = """
+        SELECT id::text, user_name, spend_points FROM orders WHERE id = ANY ($1::uuid[]) AND spend_points > 0
+        """
 }
 
 extension [AnsweredTask] {

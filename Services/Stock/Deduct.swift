@@ -16,53 +16,49 @@ enum Deduct {
     /// The plain statement, for `at` and `xa`.
     struct Plain: LocalAction {
         func perform(_ order: StockChange, in transaction: borrowing PostgresTransaction) throws -> QuoteAnswer {
-            try take(order, "available = p.available - line.quantity", in: transaction)
+            try take(order, Deduct.takePlain, in: transaction)
         }
     }
 
     /// Reserved first, for `tcc`.
     struct Reserved: TCCGroupAction {
-        private static let reserve = "available = p.available - line.quantity, reserved = p.reserved + line.quantity"
-
         func `try`(_ order: StockChange, in transaction: borrowing PostgresTransaction) throws -> QuoteAnswer {
-            try take(order, Self.reserve, in: transaction)
+            try take(order, Deduct.takeReserved, in: transaction)
         }
 
         func `try`(_ orders: [StockChange], in transaction: borrowing PostgresTransaction) throws -> [QuoteAnswer?] {
-            try takeWhatIsThere(orders, Self.reserve, in: transaction)
+            try takeWhatIsThere(orders, Deduct.reserveTogether, in: transaction)
         }
 
         func confirm(_ orders: [StockChange], in transaction: borrowing PostgresTransaction) throws {
-            change(orders, "reserved = p.reserved - line.quantity", in: transaction)
+            change(orders, Deduct.confirmReserved, in: transaction)
         }
 
         func cancel(_ orders: [StockChange], in transaction: borrowing PostgresTransaction) throws {
-            change(
-                orders, "available = p.available + line.quantity, reserved = p.reserved - line.quantity",
-                in: transaction)
+            change(orders, Deduct.cancelReserved, in: transaction)
         }
     }
 
     /// Taken at once and given back if need be, for `saga`.
     struct Compensated: SagaGroupAction {
         func perform(_ order: StockChange, in transaction: borrowing PostgresTransaction) throws -> QuoteAnswer {
-            try take(order, "available = p.available - line.quantity", in: transaction)
+            try take(order, Deduct.takePlain, in: transaction)
         }
 
         func perform(
             _ orders: [StockChange], in transaction: borrowing PostgresTransaction
         ) throws -> [QuoteAnswer?] {
-            try takeWhatIsThere(orders, "available = p.available - line.quantity", in: transaction)
+            try takeWhatIsThere(orders, Deduct.takeTogether, in: transaction)
         }
 
         func compensate(_ orders: [StockChange], in transaction: borrowing PostgresTransaction) throws {
-            change(orders, "available = p.available + line.quantity", in: transaction)
+            change(orders, Deduct.giveBack, in: transaction)
         }
     }
 
     /// Takes all of the items or refuses; answers what they cost.
     private static func take(
-        _ order: StockChange, _ assignments: String, in transaction: borrowing PostgresTransaction
+        _ order: StockChange, _ statement: String, in transaction: borrowing PostgresTransaction
     ) throws -> QuoteAnswer {
         do {
             try order.check()
@@ -70,14 +66,7 @@ enum Deduct {
             throw BranchRefusal(code: "impossible-order", detail: error.description)
         }
         let rows = try transaction.query(
-            """
-            WITH line AS (SELECT * FROM unnest($1::text[], $2::bigint[]) AS l (sku, quantity)),
-            held AS (
-                SELECT sku FROM product WHERE sku IN (SELECT sku FROM line) ORDER BY sku FOR NO KEY UPDATE)
-            UPDATE product p SET \(assignments)
-            FROM held JOIN line USING (sku) WHERE p.sku = held.sku AND p.available >= line.quantity
-            RETURNING p.sku, p.unit_price
-            """, [.texts(order.items.map(\.sku)), .int64s(order.items.map(\.quantity))])
+            statement, [.texts(order.items.map(\.sku)), .int64s(order.items.map(\.quantity))])
         let quotes = try rows.map {
             Quote(sku: try $0.decode(String.self, at: 0), unitPrice: try $0.decode(Int64.self, at: 1))
         }
@@ -89,12 +78,10 @@ enum Deduct {
 
     /// Takes the items of those orders for which everything is there, one order after the other; nil for the others.
     private static func takeWhatIsThere(
-        _ orders: [StockChange], _ assignments: String, in transaction: borrowing PostgresTransaction
+        _ orders: [StockChange], _ statement: String, in transaction: borrowing PostgresTransaction
     ) throws -> [QuoteAnswer?] {
         let rows = try transaction.query(
-            """
-            SELECT sku, available, unit_price FROM product WHERE sku = ANY($1::text[]) ORDER BY sku FOR NO KEY UPDATE
-            """, [.texts(orders.flatMap { $0.items.map(\.sku) }.byteKeys.map(\.text))])
+            Deduct.shelf, [.texts(orders.flatMap { $0.items.map(\.sku) }.byteKeys.map(\.text))])
         var shelf: [ByteKey: (available: Int64, unitPrice: Int64)] = [:]
         for row in rows {
             shelf[ByteKey(try row.decode(String.self, at: 0))] = (
@@ -118,10 +105,7 @@ enum Deduct {
         }
         if !taken.isEmpty {
             transaction.add(
-                """
-                UPDATE product p SET \(assignments)
-                FROM unnest($1::text[], $2::bigint[]) AS line (sku, quantity) WHERE p.sku = line.sku
-                """, [.texts(taken.keys.map(\.text)), .int64s(Array(taken.values))])
+                statement, [.texts(taken.keys.map(\.text)), .int64s(Array(taken.values))])
         }
         return answers
     }
@@ -134,8 +118,8 @@ enum Deduct {
         let rows = try transaction.query(
             """
             SELECT line.sku, p.sku IS NULL
-            FROM settle.at_check('product', $1::text[])
-            LEFT JOIN (unnest($1::text[], $2::bigint[]) AS line (sku, quantity) LEFT JOIN product p USING (sku)) ON true
+            FROM settle.at_check('product', $1::text[]), unnest($1::text[], $2::bigint[]) AS line (sku, quantity)
+            LEFT JOIN LATERAL (SELECT sku, available FROM product WHERE product.sku = line.sku LIMIT 1) p ON true
             WHERE p.sku IS NULL OR p.available < line.quantity
             """, [.texts(missing.map(\.sku)), .int64s(missing.map(\.quantity))])
         let short = try rows.map { (try $0.decode(String.self, at: 0), isUnknown: try $0.decode(Bool.self, at: 1)) }
@@ -147,17 +131,9 @@ enum Deduct {
 
     /// Changes the products of all of `orders` at once.
     private static func change(
-        _ orders: [StockChange], _ assignments: String, in transaction: borrowing PostgresTransaction
+        _ orders: [StockChange], _ statement: String, in transaction: borrowing PostgresTransaction
     ) {
         let items = orders.flatMap(\.items)
-        transaction.add(
-            """
-            WITH line AS (
-                SELECT sku, sum(quantity)::bigint AS quantity FROM unnest($1::text[], $2::bigint[]) AS l (sku, quantity)
-                GROUP BY sku),
-            held AS (
-                SELECT sku FROM product WHERE sku IN (SELECT sku FROM line) ORDER BY sku FOR NO KEY UPDATE)
-            UPDATE product p SET \(assignments) FROM held JOIN line USING (sku) WHERE p.sku = held.sku
-            """, [.texts(items.map(\.sku)), .int64s(items.map(\.quantity))])
+        transaction.add(statement, [.texts(items.map(\.sku)), .int64s(items.map(\.quantity))])
     }
 }

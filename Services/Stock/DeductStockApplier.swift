@@ -5,9 +5,9 @@ import ShopContract
 
 /// Takes an order's items from the stock, once, and all of them or none.
 ///
-/// One statement takes the items of a whole batch, except of orders that ask for a product the batch as a whole has too
-/// little of: who gets the last pieces is decided order by order, in a second transaction, and no order is rejected for a
-/// product that a global transaction in mode `at` holds.
+/// One statement takes the items of a whole batch, except of orders that were decided before, and of those that ask for a
+/// product the batch as a whole has too little of: who gets the last pieces is decided order by order, in a second
+/// transaction, and no order is rejected for a product that a global transaction in mode `at` holds.
 struct DeductStockApplier: TaskApplier {
     let database: PostgresDatabase
 
@@ -27,16 +27,18 @@ struct DeductStockApplier: TaskApplier {
 
     func apply(_ tasks: [ReceivedTask<StockChange>]) async throws -> [TaskOutcome] {
         try await decideAll(try tasks.map { try StockLogEntry($0.body) }) { entries in
-            var outcomes = try StockLogEntry.outcomes(
-                of: await database.query(Self.deduct, StockLogEntry.parameters(entries) + [.bool(false)]))
-            let open = entries.indices.filter { outcomes[$0] == nil }
-            if !open.isEmpty {
-                for (index, outcome) in zip(open, try await oneByOne(open.map { entries[$0] })) {
-                    outcomes[index] = outcome
-                }
-            }
-            return outcomes
+            try await decideInTurn(entries, [together, before, oneByOne])
         }
+    }
+
+    private func together(_ entries: [StockLogEntry]) async throws -> [TaskOutcome?] {
+        try StockLogEntry.outcomes(
+            of: entries,
+            logged: await database.query(Self.deduct, StockLogEntry.parameters(entries) + [.bool(false)]))
+    }
+
+    private func before(_ entries: [StockLogEntry]) async throws -> [TaskOutcome?] {
+        try await StockLogEntry.decided(entries, "deduct", in: database)
     }
 
     private func oneByOne(_ entries: [StockLogEntry]) async throws -> [TaskOutcome?] {
@@ -46,53 +48,57 @@ struct DeductStockApplier: TaskApplier {
             let tickets = entries.map {
                 transaction.add(Self.deduct, StockLogEntry.parameters([$0]) + [.bool(true)])
             }
-            return try tickets.flatMap { try StockLogEntry.outcomes(of: transaction.rows(of: $0)) }
+            return try zip(entries, tickets).flatMap { entry, ticket in
+                try StockLogEntry.outcomes(of: [entry], logged: transaction.rows(of: ticket))
+            }
         }
     }
 
-    private static let lock = """
+    static let lock = """
         SELECT FROM product
-        WHERE sku IN (
-            SELECT x.sku FROM unnest($1::text[]) AS items, jsonb_to_recordset(items::jsonb) AS x (sku text))
+        WHERE sku = ANY (ARRAY(
+            SELECT x.sku FROM unnest($1::text[]) AS items, jsonb_to_recordset(items::jsonb) AS x (sku text)))
         ORDER BY sku FOR NO KEY UPDATE
         """
 
-    /// Products are locked in the order of their keys, so that two batches cannot deadlock. `$3`: whether an order that
-    /// cannot be served is rejected now, which fails with `ST001` while the
-    /// product is held; otherwise it is left undecided.
-    private static let deduct = """
-        WITH input AS (
-            SELECT order_id, items::jsonb AS items, n
-            FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS i (order_id, items, n)),
-        line AS (
-            SELECT n, order_id, x.sku, x.quantity
-            FROM input, jsonb_to_recordset(items) AS x (sku text, quantity bigint)
-            WHERE NOT EXISTS (SELECT FROM stock_log l WHERE l.order_id = input.order_id AND l.action = 'deduct')),
-        locked AS (
-            SELECT sku, available FROM product WHERE sku IN (SELECT sku FROM line)
-            ORDER BY sku FOR NO KEY UPDATE),
-        short AS (
-            SELECT sku FROM line LEFT JOIN locked USING (sku)
-            GROUP BY sku, available HAVING coalesce(available, -1) < sum(quantity)),
+    /// Answers with the orders that it has logged. `$3`: whether an order that cannot be served is rejected now, which fails
+    /// with `ST001` while the product is held; otherwise it is left out.
+    ///
+    /// Products are locked in the order of their keys, so that two batches cannot deadlock. No step joins the batch with
+    /// itself: the planner takes it for a handful, and would compare each line with each. What belongs to a product gets to
+    /// its lines by a window, and to its row by a map.
+    static let deduct = """
+        WITH line AS (
+            SELECT order_id, items, x.sku, sum(x.quantity) OVER same AS wanted, row_number() OVER same = 1 AS is_first
+            FROM unnest($1::text[], $2::jsonb[]) AS input (order_id, items),
+                 jsonb_to_recordset(items) AS x (sku text, quantity integer)
+            WHERE (SELECT true FROM stock_log l WHERE l.order_id = input.order_id AND l.action = 'deduct') IS NULL
+            WINDOW same AS (PARTITION BY x.sku)
+            ORDER BY x.sku),
+        held AS (
+            SELECT order_id, items, line.sku, wanted, max(p.available) OVER (PARTITION BY line.sku) AS available
+            FROM line LEFT JOIN LATERAL (
+                SELECT available FROM product WHERE product.sku = line.sku AND line.is_first FOR NO KEY UPDATE
+            ) p ON true),
         verdict AS (
-            SELECT n, order_id, min(short.sku) AS short FROM line LEFT JOIN short USING (sku) GROUP BY n, order_id),
+            SELECT order_id, items, min(sku) FILTER (WHERE coalesce(available, -1) < wanted) AS short
+            FROM held GROUP BY order_id, items),
         logged AS (
             INSERT INTO stock_log (order_id, action, items, rejected)
             SELECT order_id, 'deduct', items,
                    CASE WHEN short IS NOT NULL THEN 'not enough stock of ' || short || settle.at_check('product', ARRAY[short])
                    END
-            FROM input JOIN verdict USING (n, order_id)
-            WHERE short IS NULL OR $3::bool
+            FROM verdict WHERE short IS NULL OR $3::bool
             ORDER BY order_id
-            ON CONFLICT DO NOTHING RETURNING order_id, rejected),
+            ON CONFLICT DO NOTHING RETURNING order_id, items, rejected),
+        wanted AS (
+            SELECT x.sku, sum(x.quantity) AS quantity
+            FROM logged, jsonb_to_recordset(items) AS x (sku text, quantity integer)
+            WHERE rejected IS NULL GROUP BY x.sku),
         taken AS (
-            UPDATE product p SET available = p.available - d.quantity
-            FROM (SELECT sku, sum(quantity) AS quantity FROM line JOIN logged USING (order_id)
-                  WHERE logged.rejected IS NULL GROUP BY sku) d
-            WHERE p.sku = d.sku)
-        SELECT logged.order_id IS NOT NULL, logged.rejected, log.items = input.items, log.rejected
-        FROM input LEFT JOIN logged USING (order_id)
-        LEFT JOIN stock_log log ON log.order_id = input.order_id AND log.action = 'deduct'
-        ORDER BY n
+            UPDATE product p
+            SET available = p.available - ((SELECT jsonb_object_agg(sku, quantity) FROM wanted) -> p.sku)::bigint
+            WHERE p.sku = ANY (ARRAY(SELECT sku FROM wanted)))
+        SELECT order_id, rejected FROM logged
         """
 }

@@ -19,46 +19,51 @@ struct RestockApplier: TaskApplier {
     }
 
     func decided(_ tasks: [ReceivedTask<StockChange>]) async throws -> [TaskOutcome?] {
-        try await StockLogEntry.decided(try tasks.map { try StockLogEntry($0.body) }, "restock", in: database)
+        try await before(try tasks.map { try StockLogEntry($0.body) })
     }
 
     func apply(_ tasks: [ReceivedTask<StockChange>]) async throws -> [TaskOutcome] {
         try await decideAll(try tasks.map { try StockLogEntry($0.body) }) { entries in
-            // The same lock order as when taking.
-            try StockLogEntry.outcomes(
-                of: await database.query(
-                    """
-                    WITH input AS (
-                        SELECT order_id, items::jsonb AS items, xid, n
-                        FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY
-                            AS i (order_id, items, xid, n)),
-                    logged AS (
-                        INSERT INTO stock_log (order_id, action, items, rejected)
-                        SELECT order_id, 'restock', items,
-                               CASE WHEN xid IS NULL AND NOT EXISTS (
-                                   SELECT FROM stock_log l
-                                   WHERE l.order_id = input.order_id AND l.action = 'deduct' AND l.rejected IS NULL
-                                     AND l.items = input.items)
-                               THEN 'these items were not taken'
-                               WHEN EXISTS (SELECT FROM settle.branch b WHERE b.xid = input.xid AND b.state = 'rolledBack')
-                               THEN 'these items were given back already' END
-                        FROM input ORDER BY order_id
-                        ON CONFLICT DO NOTHING RETURNING order_id, items, rejected),
-                    line AS (
-                        SELECT x.sku, sum(x.quantity) AS quantity
-                        FROM logged, jsonb_to_recordset(items) AS x (sku text, quantity bigint)
-                        WHERE logged.rejected IS NULL GROUP BY x.sku),
-                    locked AS (
-                        SELECT sku, quantity FROM product JOIN line USING (sku)
-                        ORDER BY sku FOR NO KEY UPDATE OF product),
-                    given AS (
-                        UPDATE product p SET available = p.available + locked.quantity
-                        FROM locked WHERE p.sku = locked.sku)
-                    SELECT logged.order_id IS NOT NULL, logged.rejected, log.items = input.items, log.rejected
-                    FROM input LEFT JOIN logged USING (order_id)
-                    LEFT JOIN stock_log log ON log.order_id = input.order_id AND log.action = 'restock'
-                    ORDER BY n
-                    """, StockLogEntry.parameters(entries) + [.texts(entries.map(\.xid))]))
+            try await decideInTurn(entries, [together, before])
         }
     }
+
+    private func together(_ entries: [StockLogEntry]) async throws -> [TaskOutcome?] {
+        try StockLogEntry.outcomes(
+            of: entries,
+            logged: await database.query(
+                Self.restock, StockLogEntry.parameters(entries) + [.texts(entries.map(\.xid))]))
+    }
+
+    private func before(_ entries: [StockLogEntry]) async throws -> [TaskOutcome?] {
+        try await StockLogEntry.decided(entries, "restock", in: database)
+    }
+
+    /// Answers with the orders that it has logged. The same lock order as when taking, and as there no step joins the batch
+    /// with itself.
+    static let restock = """
+        WITH logged AS (
+            INSERT INTO stock_log (order_id, action, items, rejected)
+            SELECT order_id, 'restock', items,
+                   CASE WHEN xid IS NULL AND (
+                       SELECT l.items FROM stock_log l
+                       WHERE l.order_id = input.order_id AND l.action = 'deduct' AND l.rejected IS NULL
+                   ) IS DISTINCT FROM items THEN 'these items were not taken'
+                   WHEN (SELECT b.state FROM settle.branch b WHERE b.xid = input.xid) = 'rolledBack'
+                   THEN 'these items were given back already' END
+            FROM unnest($1::text[], $2::jsonb[], $3::text[]) AS input (order_id, items, xid)
+            ORDER BY order_id
+            ON CONFLICT DO NOTHING RETURNING order_id, items, rejected),
+        line AS (
+            SELECT x.sku, sum(x.quantity) AS quantity
+            FROM logged, jsonb_to_recordset(items) AS x (sku text, quantity integer)
+            WHERE rejected IS NULL GROUP BY x.sku),
+        held AS (
+            SELECT sku FROM product WHERE sku = ANY (ARRAY(SELECT sku FROM line)) ORDER BY sku FOR NO KEY UPDATE),
+        given AS (
+            UPDATE product p
+            SET available = p.available + ((SELECT jsonb_object_agg(sku, quantity) FROM line) -> p.sku)::bigint
+            WHERE p.sku = ANY (ARRAY(SELECT sku FROM held)))
+        SELECT order_id, rejected FROM logged
+        """
 }

@@ -26,29 +26,39 @@ struct StockLogEntry: Sendable {
     static func decided(
         _ entries: [StockLogEntry], _ action: String, in database: PostgresDatabase
     ) async throws -> [TaskOutcome?] {
-        try outcomes(
-            of: await database.query(
-                """
-                SELECT false, NULL::text, log.items = input.items::jsonb, log.rejected
-                FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS input (order_id, items, n)
-                LEFT JOIN stock_log log ON log.order_id = input.order_id AND log.action = $3
-                ORDER BY n
-                """, parameters(entries) + [.text(action)]))
+        try decided(of: await database.query(known, parameters(entries) + [.text(action)]))
     }
 
-    /// From the columns: logged now, rejected now, logged before with the same items, rejected before.
-    static func outcomes(of rows: PostgresRows) throws -> [TaskOutcome?] {
+    /// LIMIT keeps it a look for each order, by the key, whatever the planner thinks of the table; here and elsewhere.
+    static let known = """
+        SELECT log.items = input.items::jsonb, log.rejected
+        FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS input (order_id, items, n)
+        LEFT JOIN LATERAL (
+            SELECT items, rejected FROM stock_log l WHERE l.order_id = input.order_id AND l.action = $3 LIMIT 1
+        ) log ON true
+        ORDER BY n
+        """
+
+    /// From the rows of `known`, one for each entry.
+    static func decided(of rows: PostgresRows) throws -> [TaskOutcome?] {
         try rows.map { row in
-            if try row.decode(Bool.self, at: 0) {
-                return try row.decode(String?.self, at: 1).map { .rejected(reason: $0) } ?? .applied
-            }
-            switch try row.decode(Bool?.self, at: 2) {
-            case .none: return nil
-            case .some(false): return .conflict(reason: "the order's stock was decided for other items")
+            switch try row.decode(Bool?.self, at: 0) {
+            case .none: nil
+            case .some(false): .conflict(reason: "the order's stock was decided for other items")
             case .some(true):
-                return .duplicate(try row.decode(String?.self, at: 3).map { .rejected(reason: $0) } ?? .finished)
+                .duplicate(try row.decode(String?.self, at: 1).map { .rejected(reason: $0) } ?? .finished)
             }
         }
+    }
+
+    /// What became of `entries` by a statement that answers with those that it has logged, and why if it rejected one; nil
+    /// for the others.
+    static func outcomes(of entries: [StockLogEntry], logged rows: PostgresRows) throws -> [TaskOutcome?] {
+        let logged = try rows.reduce(into: [ByteKey: TaskOutcome]()) { logged, row in
+            logged[ByteKey(try row.decode(String.self, at: 0))] =
+                try row.decode(String?.self, at: 1).map { .rejected(reason: $0) } ?? .applied
+        }
+        return entries.map { logged[ByteKey($0.orderId)] }
     }
 }
 

@@ -5,8 +5,8 @@ import ShopContract
 
 /// Adds an order's points to its user's balance, once.
 ///
-/// One statement decides a whole batch. What it cannot decide is looked at again: an order that another process decided
-/// while the statement ran, and one whose user is unknown.
+/// One statement adds the points of a whole batch. What it leaves out is looked at again: an order that was decided before,
+/// or by another process while the statement ran, and one whose user is unknown.
 struct AddPointApplier: TaskApplier {
     let database: PostgresDatabase
 
@@ -21,17 +21,7 @@ struct AddPointApplier: TaskApplier {
     }
 
     func decided(_ tasks: [ReceivedTask<AddPoint>]) async throws -> [TaskOutcome?] {
-        try await database.query(
-            """
-            SELECT false, false, log.point = input.point AND owner.user_name = input.user_name,
-                   refusal.point = input.point AND refusal.user_name = input.user_name, refusal.reason
-            FROM unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY AS input (order_id, user_name, point, n)
-            LEFT JOIN point_log log ON log.order_id = input.order_id
-            LEFT JOIN user_points owner ON owner.user_id = log.user_id
-            LEFT JOIN point_refusal refusal ON refusal.order_id = input.order_id
-            ORDER BY n
-            """, Self.parameters(tasks.map(\.body))
-        ).map { try verdict($0).outcome }
+        try await before(tasks.map(\.body))
     }
 
     func apply(_ tasks: [ReceivedTask<AddPoint>]) async throws -> [TaskOutcome] {
@@ -44,100 +34,40 @@ struct AddPointApplier: TaskApplier {
     }
 
     private func decide(_ bodies: [AddPoint]) async throws -> [TaskOutcome] {
-        try await decideAll(bodies) { bodies in
-            var verdicts = try await addPoints(bodies)
-            let unknown = bodies.indices.filter { verdicts[$0] == .unknownUser }
-            for (index, refusal) in zip(unknown, try await refuse(unknown.map { bodies[$0] })) {
-                verdicts[index] = refusal
-            }
-            return verdicts.map(\.outcome)
-        }
+        try await decideAll(bodies) { try await decideInTurn($0, [together, before, refuse]) }
     }
 
-    private enum Verdict: Equatable {
-        case decided(TaskOutcome)
-        case unknownUser
-        case undecided
-
-        var outcome: TaskOutcome? {
-            if case .decided(let outcome) = self { outcome } else { nil }
-        }
+    private func together(_ bodies: [AddPoint]) async throws -> [TaskOutcome?] {
+        let added = try await database.query(Self.add, Self.parameters(bodies))
+            .map { try $0.decode(String.self, at: 0) }.byteKeys
+        return bodies.map { added.contains(ByteKey($0.orderId)) ? .applied : nil }
     }
 
-    private func addPoints(_ bodies: [AddPoint]) async throws -> [Verdict] {
-        // Balances are locked in the order of their names, so that two batches cannot deadlock.
-        let rows = try await database.query(
-            """
-            WITH input AS (
-                SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY
-                    AS i (order_id, user_name, point, n)),
-            known AS (
-                SELECT user_id, user_name FROM user_points WHERE user_name IN (SELECT user_name FROM input)
-                ORDER BY user_name FOR NO KEY UPDATE),
-            added AS (
-                INSERT INTO point_log (order_id, user_id, point)
-                SELECT order_id, user_id, point FROM input JOIN known USING (user_name)
-                WHERE NOT EXISTS (SELECT FROM point_refusal r WHERE r.order_id = input.order_id)
-                ORDER BY order_id
-                ON CONFLICT (order_id) DO NOTHING RETURNING order_id, user_id, point),
-            balance AS (
-                UPDATE user_points u SET points = u.points + a.point
-                FROM (SELECT user_id, sum(point) AS point FROM added GROUP BY user_id) a
-                WHERE u.user_id = a.user_id)
-            SELECT added.order_id IS NOT NULL, known.user_id IS NULL,
-                   log.point = input.point AND owner.user_name = input.user_name,
-                   refusal.point = input.point AND refusal.user_name = input.user_name, refusal.reason
-            FROM input
-            LEFT JOIN added USING (order_id)
-            LEFT JOIN known USING (user_name)
-            LEFT JOIN point_log log ON log.order_id = input.order_id
-            LEFT JOIN user_points owner ON owner.user_id = log.user_id
-            LEFT JOIN point_refusal refusal ON refusal.order_id = input.order_id
-            ORDER BY n
-            """, Self.parameters(bodies))
-        return try rows.map(verdict)
+    /// What was decided before; nil where nothing was.
+    private func before(_ bodies: [AddPoint]) async throws -> [TaskOutcome?] {
+        let conflict = TaskOutcome.conflict(reason: "the order's points were decided for other content")
+        return try await database.query(Self.known, Self.parameters(bodies)).map { row in
+            if let isSame = try row.decode(Bool?.self, at: 0) { return isSame ? .duplicate(.finished) : conflict }
+            guard let isSame = try row.decode(Bool?.self, at: 1) else { return nil }
+            return isSame ? .duplicate(.rejected(reason: try row.decode(String.self, at: 2))) : conflict
+        }
     }
 
     private static func parameters(_ bodies: [AddPoint]) -> [PostgresValue] {
         [.texts(bodies.map(\.orderId)), .texts(bodies.map(\.userName)), .int64s(bodies.map(\.point))]
     }
 
-    private func verdict(_ row: PostgresRow) throws -> Verdict {
-        if try row.decode(Bool.self, at: 0) { return .decided(.applied) }
-        let conflict = Verdict.decided(.conflict(reason: "the order's points were decided for other content"))
-        if let isSame = try row.decode(Bool?.self, at: 2) {
-            return isSame ? .decided(.duplicate(.finished)) : conflict
-        }
-        if let isSame = try row.decode(Bool?.self, at: 3) {
-            let reason = try row.decode(String.self, at: 4)
-            return isSame ? .decided(.duplicate(.rejected(reason: reason))) : conflict
-        }
-        return try row.decode(Bool.self, at: 1) ? .unknownUser : .undecided
-    }
-
     /// Remembers that these orders' users do not exist, unless one has come into being meanwhile.
     ///
     /// The advisory lock is the one that creating a user takes: so a refusal is either seen by whoever finds the new
     /// user, or not made.
-    private func refuse(_ bodies: [AddPoint]) async throws -> [Verdict] {
-        guard !bodies.isEmpty else { return [] }
+    private func refuse(_ bodies: [AddPoint]) async throws -> [TaskOutcome?] {
         let refused = try await database.transaction { transaction in
             transaction.add(UserName.lock, [.texts(bodies.map(\.userName))])
-            let ticket = transaction.add(
-                """
-                INSERT INTO point_refusal (order_id, user_name, point, reason)
-                SELECT order_id, user_name, point, 'unknown user'
-                FROM unnest($1::text[], $2::text[], $3::bigint[]) AS i (order_id, user_name, point),
-                     settle.at_check('user_points', $2::text[])  -- a user may be gone only for now
-                WHERE NOT EXISTS (SELECT FROM user_points u WHERE u.user_name = i.user_name)
-                  AND NOT EXISTS (SELECT FROM point_log l WHERE l.order_id = i.order_id)
-                ORDER BY order_id ON CONFLICT DO NOTHING RETURNING order_id
-                """, Self.parameters(bodies))
+            let ticket = transaction.add(Self.refuse, Self.parameters(bodies))
             return try transaction.rows(of: ticket).map { try $0.decode(String.self, at: 0) }.byteKeys
         }
-        return bodies.map { body in
-            refused.contains(ByteKey(body.orderId)) ? .decided(.rejected(reason: "unknown user")) : .undecided
-        }
+        return bodies.map { refused.contains(ByteKey($0.orderId)) ? .rejected(reason: "unknown user") : nil }
     }
 
     /// Remembers that an order's points do not fit into its user's balance; the balance is locked and looked at again.

@@ -22,8 +22,23 @@ public struct PostgresConfiguration: Sendable {
     public var idleInTransactionTimeout: Duration = .seconds(30)
     /// How long the server lets a statement wait for one lock; `nil` leaves it to `statementTimeout`.
     public var lockTimeout: Duration?
+    /// How the server plans statements.
+    public var plans = Plans.automatic
     /// Shown in `pg_stat_activity`, unless the URL names another.
     public var applicationName = "settle"
+
+    /// How the server plans statements; the URL's `options` may say otherwise.
+    public enum Plans: Sendable {
+        /// As it is set up to.
+        case automatic
+        /// Each statement once for a connection, whatever values come and however many rows there seem to be then, and never
+        /// to read a whole table where an index will do.
+        ///
+        /// For connections whose statements all find their rows by key, over and over. Left to itself the server plans many
+        /// of them each time, which takes longer than to run them; and for a table that is small it makes, and keeps, plans
+        /// that read all of it, until it is not small any more.
+        case byIndex
+    }
 
     /// How much longer than the server's own limits a reply may take before the server counts as hung.
     var patience: Duration = .seconds(10)

@@ -45,8 +45,9 @@ enum Imports {
         "Tests/RedisTests": testing + names("SettleRedis"),
         "Tests/SchemaCommandTests": testing + names("SettlePostgres SettleSchema SettleSchemaCommand ArgumentParser"),
         "Tests/SettleATTests": testing + settle,
-        "Tests/SettleTests": testing + settle + names("Tracing Instrumentation"),
+        "Tests/SettleTests": testing + settle + names("SettlePostgresTestSupport Tracing Instrumentation"),
         "Tests/TestSupport": names("SettleCore"),
+        "Tests/PostgresTestSupport": names("SettlePostgres SettleTestSupport"),
         "Tests/HTTPTestSupport": http
             + names("SettleTestSupport SettleCore SettleServiceKit HummingbirdTesting Instrumentation"),
         "Tests/LoadTool": names("SettleCore SettlePostgres SettleRabbitMQ SettleTestSupport ArgumentParser"),
@@ -65,7 +66,8 @@ enum Imports {
         "Tests/ShopTests": testing
             + names(
                 """
-                SettleHTTPTestSupport Settle SettleServiceKit ShopContract ShopOrder ShopStock ShopUserPoints
+                SettleHTTPTestSupport SettlePostgresTestSupport Settle SettlePostgres SettleSchema SettleServiceKit
+                ShopContract ShopOrder ShopOrderSchema ShopStock ShopStockSchema ShopUserPoints ShopPointsSchema
                 Hummingbird HummingbirdTesting
                 """),
         "Tests/SuiteTests": testing + clients,

@@ -43,6 +43,9 @@ struct ConnectionSettings: Sendable {
         values = try Self.withTLS(values, environment: environment, authorities: authorities)
     }
 
+    /// A plan that has to read a table all the same counts as so costly then that the server would compile it, for long.
+    private static let plansByIndex = ["plan_cache_mode=force_generic_plan", "enable_seqscan=off", "jit=off"]
+
     /// libpq would complain of others at each attempt to connect, and never at the start.
     private static let numbers = [
         "connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count",
@@ -70,6 +73,7 @@ struct ConnectionSettings: Sendable {
             "statement_timeout=\(configuration.statementTimeout.milliseconds)",
             "idle_in_transaction_session_timeout=\(configuration.idleInTransactionTimeout.milliseconds)",
         ]
+        if configuration.plans == .byIndex { options += Self.plansByIndex }
         if let lockTimeout = configuration.lockTimeout {
             options.append("lock_timeout=\(lockTimeout.milliseconds)")
         }

@@ -9,6 +9,9 @@ extension Settle {
         public var app: String
         /// The application's own database.
         public var database: PostgresConfiguration
+        /// How statements are planned on the connections that the application shares with Settle. Settle's own are made for
+        /// `.byIndex`; where the application's depend on values, or read tables as a whole, it may have it otherwise.
+        public var plans = PostgresConfiguration.Plans.byIndex
         /// Where the tables of tasks are. All else of Settle's is in `settle`.
         public var schema = SchemaName.settle
         /// False where another tool makes the tables, from the files of `settle-schema`: then they are waited for.
@@ -53,6 +56,7 @@ extension Settle {
         var main: PostgresConfiguration {
             var configuration = database
             configuration.applicationName = app
+            configuration.plans = plans
             // A row that a prepared transaction holds must not keep a connection for long; who meets it comes again.
             configuration.lockTimeout = .seconds(1)
             return configuration

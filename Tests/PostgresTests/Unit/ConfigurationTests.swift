@@ -52,4 +52,16 @@ struct ConfigurationTests {
         #expect(default_.lowerBound < own.lowerBound && own.lowerBound < form.lowerBound)
         #expect(options.contains("lock_timeout=1 "), "a limit below a millisecond is not no limit")
     }
+
+    @Test("plans by index reach the server, and the URL's own settings come later")
+    func plans() throws {
+        var configuration = try PostgresConfiguration(url: "postgres://h/d?options=-c%20enable_seqscan%3Don")
+        #expect(configuration.settings.parameters(for: configuration)["options"]?.contains("plan_cache_mode") == false)
+        configuration.plans = .byIndex
+        let options = try #require(configuration.settings.parameters(for: configuration)["options"])
+        #expect(options.contains("-c plan_cache_mode=force_generic_plan ") && options.contains("-c jit=off "))
+        let own = try #require(options.range(of: "-c enable_seqscan=on"))
+        let default_ = try #require(options.range(of: "-c enable_seqscan=off"))
+        #expect(default_.lowerBound < own.lowerBound)
+    }
 }

@@ -18,6 +18,21 @@ public func decideAll<Item, Outcome>(
     return decided
 }
 
+/// Asks one step after the other, each about what those before it have left open.
+///
+/// So the statement that nearly always decides all of a batch need not find out, too, what is the matter with the others.
+public func decideInTurn<Item, Outcome>(
+    _ items: [Item], _ steps: [([Item]) async throws -> [Outcome?]]
+) async throws -> [Outcome?] {
+    var outcomes = [Outcome?](repeating: nil, count: items.count)
+    for step in steps {
+        let open = items.indices.filter { outcomes[$0] == nil }
+        if open.isEmpty { break }
+        for (index, outcome) in zip(open, try await step(open.map { items[$0] })) { outcomes[index] = outcome }
+    }
+    return outcomes
+}
+
 /// Other processes kept deciding the same items at the same moment.
 public struct StillUndecided: Error, CustomStringConvertible {
     let count: Int

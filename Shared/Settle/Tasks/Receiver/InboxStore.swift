@@ -27,10 +27,27 @@ struct InboxStore: Sendable {
         [.text(queue), .texts(entries.map(\.key)), .texts(entries.map(\.content))]
     }
 
-    private static let known = """
+    /// LIMIT keeps it a look for each task, by the key, whatever the planner thinks of the table.
+    static let known = """
         SELECT e.content = sha256(convert_to(i.content, 'UTF8')), e.rejected, e.answer
         FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS i (key, content, n)
-        LEFT JOIN settle.inbox e ON e.queue = $1 AND e.key = i.key ORDER BY n
+        LEFT JOIN LATERAL (
+            SELECT content, rejected, answer FROM settle.inbox WHERE queue = $1 AND key = i.key LIMIT 1
+        ) e ON true
+        ORDER BY n
+        """
+
+    static let new = """
+        INSERT INTO settle.inbox (queue, key, content)
+        SELECT $1, key, sha256(convert_to(content, 'UTF8')) FROM unnest($2::text[], $3::text[]) AS i (key, content)
+        ORDER BY key ON CONFLICT DO NOTHING RETURNING key
+        """
+
+    /// By maps: a join would compare each task with each.
+    static let conclusion = """
+        UPDATE settle.inbox SET rejected = (SELECT jsonb_object($2::text[], $3::text[])) ->> key,
+                                answer = (SELECT jsonb_object($2::text[], $4::text[])) ->> key
+        WHERE queue = $1 AND key = ANY ($2::text[])
         """
 
     /// What was decided of `entries`; nil for those of which nothing is known. Locks nothing.
@@ -41,12 +58,7 @@ struct InboxStore: Sendable {
     /// Writes down those of `entries`, no two with the same key, that are new. Of those that another transaction is
     /// writing down right now it waits for the end.
     func add(_ entries: [Entry], in transaction: borrowing PostgresTransaction) throws -> [Record] {
-        let added = transaction.add(
-            """
-            INSERT INTO settle.inbox (queue, key, content)
-            SELECT $1, key, sha256(convert_to(content, 'UTF8')) FROM unnest($2::text[], $3::text[]) AS i (key, content)
-            ORDER BY key ON CONFLICT DO NOTHING RETURNING key
-            """, parameters(entries))
+        let added = transaction.add(Self.new, parameters(entries))
         // A statement of its own, and so a later snapshot: it sees what the insert waited for.
         let known = try transaction.query(Self.known, parameters(entries)).map(record)
         let new = try transaction.rows(of: added).map { try $0.decode(String.self, at: 0) }.byteKeys
@@ -62,11 +74,7 @@ struct InboxStore: Sendable {
         let said = answers.filter { $0.answer != .finished }
         guard !said.isEmpty else { return }
         transaction.add(
-            """
-            UPDATE settle.inbox e SET rejected = a.rejected, answer = a.answer
-            FROM unnest($2::text[], $3::text[], $4::text[]) AS a (key, rejected, answer)
-            WHERE e.queue = $1 AND e.key = a.key
-            """,
+            Self.conclusion,
             [
                 .text(queue), .texts(said.map(\.key)), .texts(said.map(\.answer.reason)),
                 .texts(said.map(\.answer.body)),

@@ -4,9 +4,14 @@ import SettlePostgres
 /// tables are in: so each is one constant text, which a connection prepares once.
 ///
 /// Wherever rows are locked it is in the order of their ids, so that no two statements can deadlock.
+///
+/// All cost the same for each task, however many there are, in the batch and in the table. So no step joins the batch with a
+/// table, or with itself: the planner takes a batch for a handful, and would compare each row with each, or read the table.
+/// Rows are found by `= ANY` of an array, or one by one by their key (LATERAL, with a lock or a LIMIT, which the planner
+/// leaves as it is); what belongs to each gets there by a map.
 struct TaskStatements: Sendable {
     let insert: String
-    let claim: String
+    private let claimParts: (before: String, after: String)
     let postpone: String
     let refused: String
     let notAttempted: String
@@ -24,11 +29,13 @@ struct TaskStatements: Sendable {
     /// What a draft says of a task.
     private static let columns = "task_type, business_key, mq_exchange, mq_routingkey, request_body, traceparent"
 
-    /// What some types have of their own, in four parameters from `first` on: `TaskSettings.typeParameters`.
-    private static func ownSettings(from first: Int) -> String {
+    /// What a task's type has of its own, in four parameters from `first` on: `TaskSettings.typeParameters`; else `standard`.
+    private static func setting(_ name: String, from first: Int, else standard: String) -> String {
         """
-        unnest($\(first)::text[], $\(first + 1)::bigint[], $\(first + 2)::bigint[], $\(first + 3)::bigint[])
-                    AS own (task_type, lease, republish, most)
+        coalesce((SELECT own.\(name)
+                          FROM unnest($\(first)::text[], $\(first + 1)::bigint[], $\(first + 2)::bigint[], $\(first + 3)::bigint[])
+                              AS own (task_type, lease, republish, most)
+                          WHERE own.task_type = task.task_type), \(standard))
         """
     }
 
@@ -43,6 +50,10 @@ struct TaskStatements: Sendable {
         RETURNING task.id
         """
     }
+
+    /// Claims up to `limit` tasks. The number is in the text, for the planner: of an unknown one it thinks that it is a tenth of
+    /// what is due, and would rather sort all of that than go along the index.
+    func claim(limit: Int) -> String { "\(claimParts.before) \(limit)\n\(claimParts.after)" }
 
     /// - Parameter purgeBatch: how many archived tasks one statement of a purge walks past.
     init(schema: SchemaName, purgeBatch: Int) {
@@ -59,52 +70,58 @@ struct TaskStatements: Sendable {
             """
 
         // SKIP LOCKED lets any number of schedulers claim side by side.
-        claim = """
+        let most = Self.setting("most", from: 3, else: "$2")
+        claimParts = (
+            """
             WITH picked AS (
-                SELECT id, task_type FROM \(task) WHERE status = 'pending' AND due_time <= now()
-                ORDER BY due_time LIMIT $1 FOR UPDATE SKIP LOCKED),
-            due AS (
-                SELECT id, coalesce(own.lease, $2) AS lease, coalesce(own.most, $3) AS most
-                FROM picked LEFT JOIN \(Self.ownSettings(from: 4)) USING (task_type))
+                SELECT id FROM \(task) WHERE status = 'pending' AND due_time <= now() ORDER BY due_time LIMIT
+            """,
+            """
+                FOR UPDATE SKIP LOCKED)
             UPDATE \(task) SET
-                attempts = attempts + CASE WHEN attempts < due.most THEN 1 ELSE 0 END,
-                status = CASE WHEN attempts < due.most THEN 'pending' ELSE 'parked' END,
-                due_time = now() + due.lease * interval '1 millisecond',
+                attempts = attempts + CASE WHEN attempts < \(most) THEN 1 ELSE 0 END,
+                status = CASE WHEN attempts < \(most) THEN 'pending' ELSE 'parked' END,
+                due_time = now() + \(Self.setting("lease", from: 3, else: "$1")) * interval '1 millisecond',
                 update_time = now()
-            FROM due WHERE task.id = due.id
+            WHERE id = ANY (ARRAY(SELECT id FROM picked))
             RETURNING \(OutgoingTask.columns), status = 'parked', errormsg
             """
+        )
 
         // A row that somebody holds is being answered or claimed right now and needs no mark.
+        let republish = Self.setting("republish", from: 5, else: "$3")
         postpone = """
-            WITH sent AS (SELECT * FROM unnest($1::bigint[], $2::bigint[]) AS s (id, due)),
-            locked AS (
-                SELECT task.id, task_type FROM \(task) JOIN sent USING (id) WHERE \(TaskLease.column) = sent.due
-                ORDER BY id FOR UPDATE OF task SKIP LOCKED),
-            held AS (
-                SELECT id, coalesce(own.republish, $3) AS after
-                FROM locked LEFT JOIN \(Self.ownSettings(from: 5)) USING (task_type))
-            UPDATE \(task) SET due_time = now() + least(greatest($4, held.after), held.after * 2 ^ least(attempts - 1, 30))
-                                                  * (0.9 + random() * 0.2) * interval '1 millisecond'
-            FROM held WHERE task.id = held.id
+            WITH held AS (
+                SELECT task.id
+                FROM (SELECT id, due FROM unnest($1::bigint[], $2::bigint[]) AS s (id, due) ORDER BY id) sent
+                CROSS JOIN LATERAL (
+                    SELECT id FROM \(task) WHERE task.id = sent.id AND \(TaskLease.column) = sent.due
+                    FOR UPDATE SKIP LOCKED) task)
+            UPDATE \(task) SET due_time = now() + (0.9 + random() * 0.2) * interval '1 millisecond' * (
+                SELECT least(greatest($4, after), after * 2 ^ least(attempts - 1, 30)) FROM (SELECT \(republish) AS after) r)
+            WHERE id = ANY (ARRAY(SELECT id FROM held))
             """
 
         refused = """
-            WITH refusal AS (
-                SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[]) AS r (id, due, reason, wait)),
-            held AS (
-                SELECT task.id, reason, wait FROM \(task) JOIN refusal USING (id)
-                WHERE \(TaskLease.column) = refusal.due ORDER BY id FOR UPDATE OF task)
-            UPDATE \(task) SET errormsg = held.reason, update_time = now(),
-                               due_time = now() + held.wait * interval '1 millisecond'
-            FROM held WHERE task.id = held.id
+            WITH held AS (
+                SELECT task.id, reason, wait
+                FROM (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[])
+                          AS r (id, due, reason, wait) ORDER BY id) refusal
+                CROSS JOIN LATERAL (
+                    SELECT id FROM \(task) WHERE task.id = refusal.id AND \(TaskLease.column) = refusal.due
+                    FOR UPDATE) task)
+            UPDATE \(task) SET
+                errormsg = (SELECT jsonb_object_agg(id, reason) FROM held) ->> id::text, update_time = now(),
+                due_time = now() + ((SELECT jsonb_object_agg(id, wait) FROM held) -> id::text)::bigint
+                                   * interval '1 millisecond'
+            WHERE id = ANY (ARRAY(SELECT id FROM held))
             """
 
         // No index changes.
         notAttempted = """
             WITH held AS (
-                SELECT id FROM \(task) WHERE id = ANY($1::bigint[]) ORDER BY id FOR UPDATE SKIP LOCKED)
-            UPDATE \(task) SET attempts = greatest(attempts - 1, 0) FROM held WHERE task.id = held.id
+                SELECT id FROM \(task) WHERE id = ANY ($1::bigint[]) ORDER BY id FOR UPDATE SKIP LOCKED)
+            UPDATE \(task) SET attempts = greatest(attempts - 1, 0) WHERE id = ANY (ARRAY(SELECT id FROM held))
             """
 
         held = """
@@ -112,22 +129,25 @@ struct TaskStatements: Sendable {
             SELECT id, business_key, id IN (SELECT id FROM free) FROM \(task) WHERE id = ANY($1::bigint[])
             """
 
+        // What is held goes: nobody else can delete it now.
         archive = """
-            WITH answer AS (
-                SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])
-                    AS a (id, task_type, status, errormsg, request_body, create_time)),
-            held AS (
-                SELECT task.id, answer.status, answer.errormsg FROM \(task) JOIN answer USING (id)
-                WHERE coalesce(answer.task_type = task.task_type, true)
-                  AND coalesce(answer.request_body = task.request_body, true)
-                  AND coalesce(answer.create_time = (extract(epoch FROM task.create_time) * 1000)::bigint, true)
-                ORDER BY id FOR UPDATE OF task),
-            gone AS (DELETE FROM \(task) USING held WHERE task.id = held.id
-                     RETURNING task.*, held.status AS answered, held.errormsg AS reason)
+            WITH held AS (
+                SELECT task.*, answer.status AS answered, answer.errormsg AS reason
+                FROM (SELECT *
+                      FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])
+                          AS a (id, task_type, status, errormsg, request_body, create_time) ORDER BY id) answer
+                CROSS JOIN LATERAL (
+                    SELECT * FROM \(task)
+                    WHERE task.id = answer.id
+                      AND coalesce(answer.task_type = task.task_type, true)
+                      AND coalesce(answer.request_body = task.request_body, true)
+                      AND coalesce(answer.create_time = (extract(epoch FROM task.create_time) * 1000)::bigint, true)
+                    FOR UPDATE) task),
+            gone AS (DELETE FROM \(task) WHERE id = ANY (ARRAY(SELECT id FROM held)))
             INSERT INTO \(history) (id, create_time, update_time, delete_time, task_type, business_key, mq_exchange,
                                     mq_routingkey, request_body, status, attempts, due_time, errormsg, traceparent)
             SELECT id, create_time, now(), now(), task_type, business_key, mq_exchange, mq_routingkey, request_body,
-                   answered, attempts, due_time, reason, traceparent FROM gone
+                   answered, attempts, due_time, reason, traceparent FROM held
             RETURNING \(AnsweredTask.columns)
             """
 
@@ -163,7 +183,7 @@ struct TaskStatements: Sendable {
                 WHERE status = 'parked' AND id > $1 AND ($2::text IS NULL OR task_type = $2)
                 ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED)
             UPDATE \(task) SET status = 'pending', attempts = 0, due_time = now(), update_time = now()
-            FROM parked WHERE task.id = parked.id RETURNING task.id
+            WHERE id = ANY (ARRAY(SELECT id FROM parked)) RETURNING task.id
             """
 
         // Along the primary key: ids are given in the order of time. `create_time` says how far a round need go, since no

@@ -43,9 +43,8 @@ public struct TaskStore: Sendable {
     func claim(limit: Int) async throws -> (tasks: [OutgoingTask], parked: [ParkedTask]) {
         let begin = ContinuousClock.now
         let rows = try await database.query(
-            statements.claim,
-            [.int(limit), .int(settings.lease.milliseconds), .int(settings.maxAttempts)]
-                + settings.typeParameters)
+            statements.claim(limit: limit),
+            [.int(settings.lease.milliseconds), .int(settings.maxAttempts)] + settings.typeParameters)
         var claimed: [OutgoingTask] = []
         var parked: [ParkedTask] = []
         for row in rows {

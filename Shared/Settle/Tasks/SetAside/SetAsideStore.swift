@@ -80,21 +80,9 @@ struct SetAsideStore: Sendable {
     /// Leases due messages of `queues` to the caller, those that are due longest first.
     func claim(_ queues: [String]) async throws -> [DueLetter] {
         try await database.query(
-            """
-            WITH due AS (
-                SELECT id, due_time, bytes FROM settle.set_aside
-                WHERE state = 'waiting' AND due_time <= now() AND queue = ANY($1::text[])
-                ORDER BY due_time LIMIT $2 FOR UPDATE SKIP LOCKED),
-            few AS (
-                SELECT id FROM (SELECT id, sum(bytes) OVER (ORDER BY due_time, id) - bytes AS before FROM due) d
-                WHERE before < $3)
-            UPDATE settle.set_aside s SET due_time = now() + $4 * interval '1 millisecond'
-            FROM few WHERE s.id = few.id
-            RETURNING s.id, queue, exchange, routing_key, message_id, headers::text, body, tries, failures,
-                      extract(epoch FROM now() - waiting_since)::float8
-            """,
+            Self.due(settings.batchSize),
             [
-                .texts(queues), .int(settings.batchSize), .int(Self.claimBytes), .int(settings.lease.milliseconds),
+                .texts(queues), .int(Self.claimBytes), .int(settings.lease.milliseconds),
             ]
         ).map(DueLetter.init(row:))
     }
@@ -111,13 +99,7 @@ struct SetAsideStore: Sendable {
     {
         guard !letters.isEmpty else { return }
         _ = try await database.query(
-            """
-            UPDATE settle.set_aside s SET reason = p.reason, tries = p.tries, failures = p.failures,
-                                          due_time = now() + p.wait * interval '1 millisecond'
-            FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
-                AS p (id, reason, tries, failures, wait)
-            WHERE s.id = p.id AND s.state = 'waiting'
-            """,
+            Self.postponement,
             [
                 .int64s(letters.map(\.letter.id)), .texts(letters.map { NewLetter.clean($0.reason) }),
                 .ints(letters.map(\.tries)),
@@ -129,10 +111,7 @@ struct SetAsideStore: Sendable {
     func bury(_ letters: [(letter: DueLetter, reason: String)]) async throws {
         guard !letters.isEmpty else { return }
         _ = try await database.query(
-            """
-            UPDATE settle.set_aside s SET state = 'dead', reason = p.reason
-            FROM unnest($1::bigint[], $2::text[]) AS p (id, reason) WHERE s.id = p.id
-            """, [.int64s(letters.map(\.letter.id)), .texts(letters.map { NewLetter.clean($0.reason) })])
+            Self.burial, [.int64s(letters.map(\.letter.id)), .texts(letters.map { NewLetter.clean($0.reason) })])
     }
 
     /// What there is, and how long until the next is due.
@@ -150,6 +129,43 @@ struct SetAsideStore: Sendable {
             try row.decode(Double.self, at: 1), try row.decode(Double?.self, at: 2).map { .seconds($0) }
         )
     }
+}
+
+// The statements on batches. No step joins a batch with the table: see `TaskStatements`.
+extension SetAsideStore {
+    /// The number in the text, as in `TaskStatements.claim`.
+    static func due(_ limit: Int) -> String {
+        """
+        WITH due AS (
+            SELECT id, due_time, bytes FROM settle.set_aside
+            WHERE state = 'waiting' AND due_time <= now() AND queue = ANY($1::text[])
+            ORDER BY due_time LIMIT \(limit) FOR UPDATE SKIP LOCKED),
+        few AS (
+            SELECT id FROM (SELECT id, sum(bytes) OVER (ORDER BY due_time, id) - bytes AS before FROM due) d
+            WHERE before < $2)
+        UPDATE settle.set_aside SET due_time = now() + $3 * interval '1 millisecond'
+        WHERE id = ANY (ARRAY(SELECT id FROM few))
+        RETURNING id, queue, exchange, routing_key, message_id, headers::text, body, tries, failures,
+                  extract(epoch FROM now() - waiting_since)::float8
+        """
+    }
+
+    /// Not dead is waiting; asked for that, the planner would go along the index of what waits, which is mostly empty.
+    static let postponement = """
+        UPDATE settle.set_aside SET
+            reason = (SELECT jsonb_object($1::bigint[]::text[], $2::text[])) ->> id::text,
+            tries = ((SELECT jsonb_object($1::bigint[]::text[], $3::bigint[]::text[])) ->> id::text)::integer,
+            failures = ((SELECT jsonb_object($1::bigint[]::text[], $4::bigint[]::text[])) ->> id::text)::integer,
+            due_time = now() + interval '1 millisecond'
+                * ((SELECT jsonb_object($1::bigint[]::text[], $5::bigint[]::text[])) ->> id::text)::bigint
+        WHERE id = ANY ($1::bigint[]) AND state <> 'dead'
+        """
+
+    static let burial = """
+        UPDATE settle.set_aside SET
+            state = 'dead', reason = (SELECT jsonb_object($1::bigint[]::text[], $2::text[])) ->> id::text
+        WHERE id = ANY ($1::bigint[])
+        """
 }
 
 extension NewLetter {

@@ -15,11 +15,7 @@ struct DecisionStore: Sendable {
     /// Decides for `transactions` in the caller's transaction. Fails on the key of one that was declared aborted before.
     func add(_ transactions: [GlobalTransaction], in transaction: borrowing PostgresTransaction) {
         transaction.add(
-            """
-            INSERT INTO settle.global_transaction (xid, decision, participants, due_time)
-            SELECT xid, 'commit', string_to_array(participants, ' '), now() + $3 * interval '1 millisecond'
-            FROM unnest($1::text[], $2::text[]) AS t (xid, participants) ORDER BY xid
-            """,
+            Self.commit,
             [
                 .texts(transactions.map(\.xid.rawValue)),
                 .texts(transactions.map { $0.participants.joined(separator: " ") }), .int(settings.lease.milliseconds),
@@ -29,7 +25,7 @@ struct DecisionStore: Sendable {
     /// What was decided, of those where anything was.
     func decisions(on xids: [XID]) async throws -> [XID: Decision] {
         let rows = try await database.query(
-            "SELECT xid, decision FROM settle.global_transaction WHERE xid = ANY($1::text[])",
+            Self.decided,
             [.texts(xids.map(\.rawValue))])
         return try decode(rows)
     }
@@ -44,13 +40,10 @@ struct DecisionStore: Sendable {
         let rows = try await database.transaction { transaction in
             transaction.add("SELECT set_config('lock_timeout', $1, true)", [.text("\(wait.milliseconds)ms")])
             transaction.add(
-                """
-                INSERT INTO settle.global_transaction (xid, decision)
-                SELECT xid, 'abort' FROM unnest($1::text[]) AS xid ORDER BY xid ON CONFLICT DO NOTHING
-                """, [.texts(xids.map(\.rawValue))])
+                Self.abort, [.texts(xids.map(\.rawValue))])
             // A statement of its own, and so a later snapshot: it sees what the insert waited for.
             return try transaction.query(
-                "SELECT xid, decision FROM settle.global_transaction WHERE xid = ANY($1::text[])",
+                Self.decided,
                 [.texts(xids.map(\.rawValue))])
         }
         return try decode(rows)
@@ -72,18 +65,7 @@ struct DecisionStore: Sendable {
     /// Leases up to a batch of commit decisions whose participants have not all confirmed.
     func claim() async throws -> [Unacknowledged] {
         let rows = try await database.query(
-            """
-            WITH due AS (
-                SELECT xid FROM settle.global_transaction
-                WHERE decision = 'commit' AND acknowledged_at IS NULL AND due_time <= now()
-                ORDER BY due_time LIMIT $1 FOR UPDATE SKIP LOCKED)
-            UPDATE settle.global_transaction g SET
-                attempts = attempts + 1,
-                due_time = now() + least(60000, 1000 * 2 ^ least(attempts, 10)) * (0.75 + random() * 0.5)
-                                 * interval '1 millisecond'
-            FROM due WHERE g.xid = due.xid
-            RETURNING g.xid, array_to_string(participants, ' ')
-            """, [.int(settings.batchSize)])
+            Self.due(settings.batchSize))
         return try rows.compactMap { row in
             guard let xid = XID(rawValue: try row.decode(String.self, at: 0)) else { return nil }
             return Unacknowledged(
@@ -94,12 +76,7 @@ struct DecisionStore: Sendable {
     /// Every participant of these has confirmed.
     func acknowledge(_ xids: [XID]) async throws {
         _ = try await database.query(
-            """
-            WITH done AS (
-                SELECT xid FROM settle.global_transaction
-                WHERE xid = ANY($1::text[]) AND acknowledged_at IS NULL ORDER BY xid FOR UPDATE)
-            UPDATE settle.global_transaction g SET acknowledged_at = now() FROM done WHERE g.xid = done.xid
-            """, [.texts(xids.map(\.rawValue))])
+            Self.acknowledgement, [.texts(xids.map(\.rawValue))])
     }
 
     /// How many commit decisions not every participant has confirmed, by participant; of the first ten thousand.
@@ -128,6 +105,45 @@ struct DecisionStore: Sendable {
             decisions[xid] = Decision(rawValue: try row.decode(String.self, at: 1))
         }
     }
+}
+
+// The statements. No step joins a batch with the table: see `TaskStatements`.
+extension DecisionStore {
+    static let decided = "SELECT xid, decision FROM settle.global_transaction WHERE xid = ANY ($1::text[])"
+
+    static let commit = """
+        INSERT INTO settle.global_transaction (xid, decision, participants, due_time)
+        SELECT xid, 'commit', string_to_array(participants, ' '), now() + $3 * interval '1 millisecond'
+        FROM unnest($1::text[], $2::text[]) AS t (xid, participants) ORDER BY xid
+        """
+
+    static let abort = """
+        INSERT INTO settle.global_transaction (xid, decision)
+        SELECT xid, 'abort' FROM unnest($1::text[]) AS xid ORDER BY xid ON CONFLICT DO NOTHING
+        """
+
+    /// The number in the text, as in `TaskStatements.claim`.
+    static func due(_ limit: Int) -> String {
+        """
+        WITH due AS (
+            SELECT xid FROM settle.global_transaction
+            WHERE decision = 'commit' AND acknowledged_at IS NULL AND due_time <= now()
+            ORDER BY due_time LIMIT \(limit) FOR UPDATE SKIP LOCKED)
+        UPDATE settle.global_transaction SET
+            attempts = attempts + 1,
+            due_time = now() + least(60000, 1000 * 2 ^ least(attempts, 10)) * (0.75 + random() * 0.5)
+                             * interval '1 millisecond'
+        WHERE xid = ANY (ARRAY(SELECT xid FROM due))
+        RETURNING xid, array_to_string(participants, ' ')
+        """
+    }
+
+    static let acknowledgement = """
+        WITH done AS (
+            SELECT xid FROM settle.global_transaction
+            WHERE xid = ANY($1::text[]) AND acknowledged_at IS NULL ORDER BY xid FOR UPDATE)
+        UPDATE settle.global_transaction SET acknowledged_at = now() WHERE xid = ANY (ARRAY(SELECT xid FROM done))
+        """
 }
 
 extension PostgresError {

@@ -42,26 +42,29 @@ extension BranchStore {
     ) async throws -> [Claimed] {
         let backoff = settings.checkBackoff
         return try await database.query(
-            """
-            WITH due AS (
-                SELECT xid, now() + least($3, $2 * 2 ^ least(checks, 20)) * (0.75 + random() * 0.5)
-                                  * interval '1 millisecond' AS next
-                FROM settle.branch
-                WHERE state = 'undecided' AND check_time <= now() AND initiator = ANY ($4::text[])
-                ORDER BY check_time LIMIT $1 FOR UPDATE SKIP LOCKED)
-            UPDATE settle.branch b SET
-                checks = checks + 1, check_time = CASE WHEN deadline > now() THEN least(deadline, next) ELSE next END
-            FROM due WHERE b.xid = due.xid RETURNING b.xid, b.initiator, deadline > now()
-            """,
-            [
-                .int(settings.batchSize), .int(backoff.initial.milliseconds), .int(backoff.cap.milliseconds),
-                .texts(initiators),
-            ]
+            due(settings.batchSize),
+            [.int(backoff.initial.milliseconds), .int(backoff.cap.milliseconds), .texts(initiators)]
         ).compactMap { row in
             guard let xid = XID(rawValue: try row.decode(String.self, at: 0)) else { return nil }
             let isEarly = try row.decode(Bool?.self, at: 2) ?? false
             return Claimed(xid: xid, initiator: try row.decode(String.self, at: 1), isOverdue: !isEarly)
         }
+    }
+
+    /// The number in the text, as in `TaskStatements.claim`.
+    static func due(_ limit: Int) -> String {
+        """
+        WITH due AS (
+            SELECT xid FROM settle.branch
+            WHERE state = 'undecided' AND check_time <= now() AND initiator = ANY ($3::text[])
+            ORDER BY check_time LIMIT \(limit) FOR UPDATE SKIP LOCKED)
+        UPDATE settle.branch SET
+            checks = checks + 1,
+            check_time = least(
+                now() + least($2, $1 * 2 ^ least(checks, 20)) * (0.75 + random() * 0.5) * interval '1 millisecond',
+                CASE WHEN deadline > now() THEN deadline END)
+        WHERE xid = ANY (ARRAY(SELECT xid FROM due)) RETURNING xid, initiator, deadline > now()
+        """
     }
 
     /// The oldest that wait, prepared transactions too.

@@ -20,18 +20,14 @@ struct BranchStore: Sendable {
         settings: TransactionSettings, in transaction: borrowing PostgresTransaction
     ) {
         // Mode at: in the same statement, whether the part has changed too many rows.
-        let (check, limit) = context.mode == .at ? ("FROM settle.at_limit($1, $10)", [settings.maxRows]) : ("", [])
+        let limit = context.mode == .at ? [PostgresValue.int(settings.maxRows)] : []
         transaction.add(
-            """
-            INSERT INTO settle.branch (xid, state, mode, action, initiator, request, answer, check_time, deadline, ended_at)
-            SELECT $1, $2, $3, $4, $5, $6, $7, now() + $8 * interval '1 millisecond',
-                   clock_timestamp() + $9 * interval '1 millisecond', CASE WHEN $2 <> 'undecided' THEN now() END \(check)
-            """,
+            context.mode == .at ? Self.limitedInsertion : Self.insertion,
             [
                 .text(context.xid.rawValue), .text(state.rawValue), .text(context.mode.rawValue), .text(action),
                 .text(context.initiator), .text(request), .text(answer), .int(settings.checkAfter.milliseconds),
                 .int(context.timeLeft(standard: settings.deadline).milliseconds),
-            ] + limit.map { .int($0) })
+            ] + limit)
     }
 
     /// The same for the parts of several transactions, all in the mode `tcc` or `saga`, done together.
@@ -42,14 +38,7 @@ struct BranchStore: Sendable {
         let contexts = parts.map(\.request.context)
         // In the order of their keys, so that two groups with the same transactions cannot deadlock.
         transaction.add(
-            """
-            INSERT INTO settle.branch (xid, state, mode, action, initiator, request, answer, check_time, deadline)
-            SELECT xid, 'undecided', $1, $2, initiator, request, answer, now() + $3 * interval '1 millisecond',
-                   clock_timestamp() + time_left * interval '1 millisecond'
-            FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[])
-                AS part (xid, initiator, request, answer, time_left)
-            ORDER BY xid
-            """,
+            Self.groupInsertion,
             [
                 .text(mode.rawValue), .text(action), .int(settings.checkAfter.milliseconds),
                 .texts(contexts.map(\.xid.rawValue)), .texts(contexts.map(\.initiator)),
@@ -68,16 +57,13 @@ struct BranchStore: Sendable {
     /// Where a branch is being inserted right now, this waits for it.
     static func refuseLateBranches(_ xids: [XID], in transaction: borrowing PostgresTransaction) {
         transaction.add(
-            """
-            INSERT INTO settle.branch (xid, state, ended_at)
-            SELECT xid, 'rolledBack', now() FROM unnest($1::text[]) AS xid ORDER BY xid ON CONFLICT DO NOTHING
-            """, [.texts(xids.map(\.rawValue))])
+            Self.refusal, [.texts(xids.map(\.rawValue))])
     }
 
     /// The branches of `xids`, locked in their order, so that two batches cannot deadlock.
     static func lock(_ xids: [XID], in transaction: borrowing PostgresTransaction) throws -> [Branch] {
         try transaction.query(
-            "SELECT \(Branch.columns) FROM settle.branch WHERE xid = ANY($1::text[]) ORDER BY xid FOR UPDATE",
+            Self.locking,
             [.texts(xids.map(\.rawValue))]
         ).map(Branch.init(row:))
     }
@@ -85,10 +71,7 @@ struct BranchStore: Sendable {
     static func end(_ xids: [XID], as state: BranchState, in transaction: borrowing PostgresTransaction) {
         guard !xids.isEmpty else { return }
         transaction.add(
-            """
-            UPDATE settle.branch SET state = $2, ended_at = now(), errormsg = NULL
-            WHERE xid = ANY($1::text[]) AND state = 'undecided'
-            """, [.texts(xids.map(\.rawValue)), .text(state.rawValue)])
+            Self.ending, [.texts(xids.map(\.rawValue)), .text(state.rawValue)])
     }
 
     /// Keeps a branch that could not be ended for an operator to look at.
@@ -107,7 +90,7 @@ struct BranchStore: Sendable {
             """
             UPDATE settle.branch SET errormsg = $2
             WHERE xid = (SELECT xid FROM settle.branch
-                         WHERE xid = $1 AND state = 'undecided' AND created_at < now() - interval '1 minute'
+                         WHERE xid = $1 AND ended_at IS NULL AND created_at < now() - interval '1 minute'
                          FOR UPDATE SKIP LOCKED)
             """, [.text(xid.rawValue), .text(why)]
         ).affected > 0
@@ -115,8 +98,44 @@ struct BranchStore: Sendable {
 
     private static let markStuck = """
         UPDATE settle.branch SET errormsg = $2, check_time = now() + interval '1 minute'
-        WHERE xid = $1 AND state = 'undecided'
+        WHERE xid = $1 AND ended_at IS NULL
         """
+}
+
+// The statements on batches.
+extension BranchStore {
+    static let refusal = """
+        INSERT INTO settle.branch (xid, state, ended_at)
+        SELECT xid, 'rolledBack', now() FROM unnest($1::text[]) AS xid ORDER BY xid ON CONFLICT DO NOTHING
+        """
+
+    static let locking =
+        "SELECT \(Branch.columns) FROM settle.branch WHERE xid = ANY ($1::text[]) ORDER BY xid FOR UPDATE"
+
+    /// `ended_at` says the same as the state. Asked for the state, the planner would go along the index of what is undecided, which
+    /// was short when it was analysed last.
+    static let ending = """
+        UPDATE settle.branch SET state = $2, ended_at = now(), errormsg = NULL
+        WHERE xid = ANY ($1::text[]) AND ended_at IS NULL
+        """
+
+    static let insertion = """
+        INSERT INTO settle.branch (xid, state, mode, action, initiator, request, answer, check_time, deadline, ended_at)
+        SELECT $1, $2, $3, $4, $5, $6, $7, now() + $8 * interval '1 millisecond',
+               clock_timestamp() + $9 * interval '1 millisecond', CASE WHEN $2 <> 'undecided' THEN now() END
+        """
+
+    /// What `$4` to `$8` say of the same part belongs together.
+    static let groupInsertion = """
+        INSERT INTO settle.branch (xid, state, mode, action, initiator, request, answer, check_time, deadline)
+        SELECT xid, 'undecided', $1, $2, initiator, request, answer, now() + $3 * interval '1 millisecond',
+               clock_timestamp() + time_left * interval '1 millisecond'
+        FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[])
+            AS part (xid, initiator, request, answer, time_left)
+        ORDER BY xid
+        """
+
+    static let limitedInsertion = insertion + " FROM settle.at_limit($1, $10)"
 }
 
 extension BranchStore.Branch {
