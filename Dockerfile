@@ -1,4 +1,4 @@
-# Two images: `settle` holds order, stock and user-points; `edge` is what compose.yaml needs around them.
+# Two images: `settle` holds order, stock, user-points and message-centre; `edge` is what compose.yaml needs around them.
 
 FROM swift:6.3-bookworm AS build
 RUN apt-get update \
@@ -24,12 +24,12 @@ RUN swift package dump-package | sed -nE 's|^ *"path" : "([^"]*)",?$|\1|p' | whi
 COPY Shared Shared
 COPY Services Services
 COPY sql sql
-# One copy of the Swift runtime beside the three executables, which look for it there, is a third of three linked in.
+# One copy of the Swift runtime beside the executables, which look for it there, is a third of three linked in.
 RUN find Shared Services sql -name Stub.swift -delete \
  && swift build -c release \
  && mkdir /settle && cd "$(swift build -c release --show-bin-path)" \
- && cp order stock user-points /settle \
- && ldd order stock user-points | sed -nE 's|.* => (/.*/swift/linux/[^ ]*) .*|\1|p' | sort -u | xargs cp -t /settle \
+ && cp order stock user-points message-centre /settle \
+ && ldd order stock user-points message-centre | sed -nE 's|.* => (/.*/swift/linux/[^ ]*) .*|\1|p' | sort -u | xargs cp -t /settle \
  && strip --strip-unneeded /settle/*
 
 
@@ -41,7 +41,7 @@ RUN apt-get update \
 COPY --from=build /settle /opt/settle
 ENV PATH=/opt/settle:$PATH HTTP_HOST=0.0.0.0
 USER 10001:10001
-# The command is one of order, stock and user-points.
+# The command is one of order, stock, user-points and message-centre.
 CMD ["order", "--help"]
 
 

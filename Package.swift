@@ -38,6 +38,7 @@ let package = Package(
         .executable(name: "order", targets: ["ShopOrder"]),
         .executable(name: "stock", targets: ["ShopStock"]),
         .executable(name: "user-points", targets: ["ShopUserPoints"]),
+        .executable(name: "message-centre", targets: ["ShopMessageCentre"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -138,6 +139,7 @@ let package = Package(
                 "settle_0005_at_reading", "settle_0006_at_rollback", "settle_0007_set_aside",
                 "settle_0008_purge_and_names", "settle_0009_deadlines", "settle_0010_at_capture",
                 "settle_0011_at_obstacles", "settle_0012_at_checks", "settle_0013_inbox",
+                "settle_0014_messages",
             ]),
         // Writes them as files for other tools.
         .executableTarget(
@@ -148,6 +150,7 @@ let package = Package(
         schema(
             "ShopPointsSchema", path: "sql/user-points",
             ["points_0001_users", "points_0002_spending", "points_0004_customers"]),
+        schema("ShopCentreSchema", path: "sql/message-centre", ["centre_0001_messages"]),
 
         // What the three services say to each other.
         .target(
@@ -157,6 +160,7 @@ let package = Package(
         service("Order", schema: "ShopOrderSchema"),
         service("Stock", schema: "ShopStockSchema"),
         service("UserPoints", schema: "ShopPointsSchema"),
+        service("MessageCentre", schema: "ShopCentreSchema"),
 
         // What the tests of all modules share: services run beside a test, servers of a test's own, the load client.
         .target(
@@ -240,7 +244,9 @@ let package = Package(
         tests(
             "Shop", of: "ShopOrder",
             [
-                "Settle", "SettleServiceKit", "SettleHTTPTestSupport", "ShopContract", "ShopStock", "ShopUserPoints",
+                "Settle", "SettleServiceKit", "SettleHTTP", "SettleHTTPTestSupport", "ShopContract", "ShopStock",
+                "ShopUserPoints",
+                "ShopMessageCentre", "ShopCentreSchema", "SettleCore", "SettleRabbitMQ", lifecycle,
                 "SettlePostgres", "SettlePostgresTestSupport", "SettleSchema", "ShopOrderSchema", "ShopStockSchema",
                 "ShopPointsSchema", hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"),
             ]),

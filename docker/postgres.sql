@@ -4,6 +4,7 @@
 \set order_password `cat /run/settle/shop_order`
 \set stock_password `cat /run/settle/shop_stock`
 \set points_password `cat /run/settle/shop_points`
+\set messages_password `cat /run/settle/shop_messages`
 
 -- The superuser works from inside the container only, without a password: over the network nobody can be it.
 ALTER ROLE postgres PASSWORD NULL;
@@ -21,3 +22,7 @@ REVOKE CONNECT, TEMPORARY ON DATABASE shop_stock FROM PUBLIC;
 CREATE ROLE shop_points LOGIN PASSWORD :'points_password';
 CREATE DATABASE shop_points OWNER shop_points;
 REVOKE CONNECT, TEMPORARY ON DATABASE shop_points FROM PUBLIC;
+
+CREATE ROLE shop_messages LOGIN PASSWORD :'messages_password';
+CREATE DATABASE shop_messages OWNER shop_messages;
+REVOKE CONNECT, TEMPORARY ON DATABASE shop_messages FROM PUBLIC;

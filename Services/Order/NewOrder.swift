@@ -12,7 +12,7 @@ struct NewOrder: Sendable {
     let total: Int64
     let spendPoints: Int64
     let mode: OrderMode
-    /// Nil in mode `message`.
+    /// Nil in the modes `message` and `centre`.
     let transaction: GlobalTransaction?
     let idempotencyKey: String?
     let fingerprint: String?
@@ -25,7 +25,7 @@ struct NewOrder: Sendable {
     /// - Parameters:
     ///   - id: a new one.
     ///   - prices: what each product costs.
-    ///   - transaction: under which the stock was taken; nil in mode `message`, where a task will.
+    ///   - transaction: under which the stock was taken; nil in the modes `message` and `centre`, where a task will.
     /// - Throws: a problem for a product without a price, a total beyond what can be counted, or more points spent than
     ///   that.
     init(
@@ -58,18 +58,24 @@ struct NewOrder: Sendable {
         }
     }
 
+    private var key: String { id.uuidString.lowercased() }
+    private var taken: StockChange {
+        StockChange(orderId: key, items: items.map { StockItem(sku: $0.sku, quantity: $0.quantity) })
+    }
+
     /// The task that this order begins with, in the trace of the request that is being answered.
     func firstTask() throws -> TaskDraft {
-        let key = id.uuidString.lowercased()
         let task = OrderFlow.first(in: mode)
         return switch task {
-        case .deductStock, .restock:
-            try TaskDraft(
-                task.route, businessKey: key,
-                body: StockChange(orderId: key, items: items.map { StockItem(sku: $0.sku, quantity: $0.quantity) }))
+        case .deductStock, .restock: try TaskDraft(task.route, businessKey: key, body: taken)
         case .addPoint, .refundPoint:
             try TaskDraft(
                 task.route, businessKey: key, body: AddPoint(userName: userName, orderId: key, point: payMoney))
         }
+    }
+
+    /// The message that it begins with in mode `centre`, likewise.
+    func firstMessage() throws -> MessageDraft {
+        try MessageDraft(ShopRoutes.centreDeductStock, businessKey: key, body: taken)
     }
 }

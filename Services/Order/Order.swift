@@ -41,7 +41,7 @@ struct Order: Encodable, Sendable {
         try values.encode(point, forKey: .point)
         try values.encode(status, forKey: .status)
         try values.encode(mode, forKey: .mode)
-        try values.encode(xid, forKey: .xid)  // null in mode `message`, and said so
+        try values.encode(xid, forKey: .xid)  // null without a global transaction, and said so
         try values.encodeIfPresent(reason, forKey: .reason)
         try values.encode(createdAt, forKey: .createdAt)
     }
@@ -88,16 +88,24 @@ struct Order: Encodable, Sendable {
     }
 }
 
-/// An order with its tasks, live and archived.
+/// An order with its tasks, live and archived; in mode `centre` they are messages, and look alike.
 struct OrderDetails: Encodable, Sendable {
+    enum Steps: Sendable {
+        case tasks([TaskRecord])
+        case messages([MessageRecord])
+    }
+
     let order: Order
-    let tasks: [TaskRecord]
+    let steps: Steps
 
     private enum CodingKeys: CodingKey { case tasks }
 
     func encode(to encoder: any Encoder) throws {
         try order.encode(to: encoder)
         var values = encoder.container(keyedBy: CodingKeys.self)
-        try values.encode(tasks, forKey: .tasks)
+        switch steps {
+        case .tasks(let tasks): try values.encode(tasks, forKey: .tasks)
+        case .messages(let messages): try values.encode(messages, forKey: .tasks)
+        }
     }
 }

@@ -9,8 +9,8 @@ enum OrderCommand {
     static let command = ServiceCommand(
         "order", about: "Places orders, and sends tasks until each order is settled or cancelled.",
         port: 8080, peers: ShopServices.all,
-        settings: SettleSettings.messages + SettleSettings.tasks + SettleSettings.transactions
-            + CustomerSettings.table.settings)
+        settings: SettleSettings.messages + SettleSettings.tasks + SettleSettings.producer
+            + SettleSettings.transactions + CustomerSettings.table.settings)
 
     static func main() async {
         await ServiceMain.run(command) { boot in
@@ -20,22 +20,28 @@ enum OrderCommand {
             settle.migrations(OrderSchema.migrations)
             settle.answers(
                 to: ShopRoutes.all, probe: RowProbe(settle.messageDatabase, table: "orders", key: "id", type: "uuid"),
-                batch: Settlement(outbox: settle.outbox).follow)
+                batch: { [outbox = settle.outbox] transaction, answered in
+                    try Settlement(sending: .tasks(outbox)).follow(transaction, answered.map(Settlement.Answered.init))
+                })
+            let producer = try settle.produce(boot, through: ShopServices.messageCentre) {
+                transaction, settled, sender in
+                try Settlement(sending: .messages(sender)).follow(transaction, settled.map(Settlement.Answered.init))
+            }
             try settle.initiate(
                 boot, as: ShopServices.order, participants: [ShopServices.stock, ShopServices.userPoints])
             // As many as may wait at once for a row that all want: who wants another must not queue behind them.
             var connections = OutboundHTTP.Options()
             connections.connectionsPerHost = 512
             let http = OutboundHTTP(connections, logger: boot.logger)
-            let store = OrderStore(database: settle.database, tasks: settle.tasks)
+            let store = OrderStore(database: settle.database, tasks: settle.tasks, producer: producer)
             let points = PointsClient(try boot.client(ShopServices.userPoints, over: http))
             let customers = Customers(
                 boot.settings.token,
                 isTheirs: try CustomerSettings.table.read(boot.reader).areToldApart
                     ? CustomerTokens(points).isTheirs : nil)
             let place = PlaceOrder(
-                settle, stock: StockClient(try boot.client(ShopServices.stock, over: http)), points: points,
-                store: store, logger: boot.logger)
+                settle, producer: producer, stock: StockClient(try boot.client(ShopServices.stock, over: http)),
+                points: points, store: store, logger: boot.logger)
             let server = settle.server(
                 boot, checks: [HealthCheck("writes") { place.writes.isWell }], problems: [.participants]
             ) { open, _ in

@@ -8,6 +8,8 @@ import ShopContract
 ///                            ▼                       ▼
 ///                        cancelled               restock ──► refundpoint, if points were spent ──► cancelled
 ///
+///     centre            the same, by messages that the message centre sends
+///
 ///     at, tcc, xa,      as from addpoint on: stock was taken, and points were spent, by a global transaction before the
 ///     saga              order was written
 enum OrderFlow {
@@ -21,6 +23,16 @@ enum OrderFlow {
             case .addPoint: ShopRoutes.addPoint
             case .restock: ShopRoutes.restock
             case .refundPoint: ShopRoutes.refundPoint
+            }
+        }
+
+        /// The same in mode `centre`, where no points are spent, and so none given back.
+        var messageRoute: MessageRoute? {
+            switch self {
+            case .deductStock: ShopRoutes.centreDeductStock
+            case .addPoint: ShopRoutes.centreAddPoint
+            case .restock: ShopRoutes.centreRestock
+            case .refundPoint: nil
             }
         }
 
@@ -47,7 +59,7 @@ enum OrderFlow {
     /// What is sent as soon as the order is written. The modes of a global transaction have taken the stock before.
     static func first(in mode: OrderMode) -> Task {
         switch mode {
-        case .message: .deductStock
+        case .message, .centre: .deductStock
         case .global: .addPoint
         }
     }

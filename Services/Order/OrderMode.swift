@@ -6,6 +6,8 @@ import Settle
 enum OrderMode: Sendable, Equatable {
     /// By tasks, after the order is written.
     case message
+    /// The same, by messages that the message centre keeps.
+    case centre
     /// Under a global transaction, before it is written; each participant in its own mode.
     case global(stock: BranchMode, points: BranchMode)
 }
@@ -16,12 +18,12 @@ extension OrderMode: Codable {
     /// One mode for all, or one for each participant: `"at"`, or `{"stock": "at", "points": "tcc"}`.
     init(from decoder: any Decoder) throws {
         if let text = try? decoder.singleValueContainer().decode(String.self) {  // not a text: then an object
-            if text == "message" {
-                self = .message
+            if let mode = Self.sent[text] {
+                self = mode
             } else if let mode = BranchMode(rawValue: text) {
                 self = .global(stock: mode, points: mode)
             } else {
-                throw Problem.unprocessable("mode must be at, tcc, xa, saga or message")
+                throw Problem.unprocessable("mode must be at, tcc, xa, saga, message or centre")
             }
             return
         }
@@ -57,13 +59,20 @@ extension OrderMode {
     var column: String {
         switch self {
         case .message: "message"
+        case .centre: "centre"
         case .global(let stock, let points): stock == points ? stock.rawValue : "\(stock.rawValue)+\(points.rawValue)"
         }
     }
 
+    /// Those whose stock is taken after the order is written, by their names.
+    private static let sent: [String: OrderMode] = ["message": .message, "centre": .centre]  // ours
+
+    /// Whether the order is written first, and its stock and points follow.
+    var isSent: Bool { self == .message || self == .centre }
+
     init?(column: String) {
-        if column == "message" {
-            self = .message
+        if let mode = Self.sent[column] {
+            self = mode
             return
         }
         let modes = column.split(separator: "+").compactMap { BranchMode(rawValue: String($0)) }

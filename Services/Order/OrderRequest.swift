@@ -33,8 +33,8 @@ struct OrderRequest: Decodable, Sendable {
             throw Problem.unprocessable("items names a sku twice")
         }
         guard spendPoints >= 0 else { throw Problem.unprocessable("spendPoints must not be negative") }
-        guard spendPoints == 0 || mode != .message else {
-            throw Problem.unprocessable("spendPoints must be 0 in mode 'message'")
+        guard spendPoints == 0 || !mode.isSent else {
+            throw Problem.unprocessable("spendPoints must be 0 in mode '\(mode.column)'")
         }
     }
 

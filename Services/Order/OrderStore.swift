@@ -6,12 +6,16 @@ import Settle
 struct OrderStore: Sendable {
     let database: PostgresDatabase
     let tasks: TaskStore
+    let producer: MessageProducer
 
     func order(_ id: UUID) async throws -> OrderDetails? {
         async let records = tasks.tasks(about: id.uuidString.lowercased())
         let rows = try await database.query("SELECT \(Order.columns) FROM orders WHERE id = $1", [.uuid(id)])
         guard let row = rows.first else { return nil }
-        return OrderDetails(order: try Order(row: row), tasks: try await records)
+        let order = try Order(row: row)
+        let tasks = try await records
+        guard order.mode == .centre else { return OrderDetails(order: order, steps: .tasks(tasks)) }
+        return OrderDetails(order: order, steps: .messages(try await producer.messages(about: order.key)))
     }
 
     /// The order that came with `idempotencyKey`, and whether its request was the same.

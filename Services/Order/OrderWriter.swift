@@ -11,16 +11,26 @@ struct OrderWriter: Sendable {
         case keyTaken
     }
 
-    /// With the task that it begins with.
-    typealias Entry = (order: NewOrder, task: TaskDraft)
+    /// What an order begins with.
+    enum First: Sendable {
+        case task(TaskDraft)
+        /// A message that is saved already.
+        case message(UUID)
+    }
+
+    typealias Entry = (order: NewOrder, first: First)
 
     private let batches: Batcher<Entry, Result<Written, any Error>>
 
-    init(database: PostgresDatabase, outbox: Outbox, initiator: TransactionInitiator, failpoints: Failpoints) {
-        let insert = InsertOrders(database: database, outbox: outbox, initiator: initiator, failpoints: failpoints)
+    init(
+        database: PostgresDatabase, outbox: Outbox, producer: MessageProducer, initiator: TransactionInitiator,
+        failpoints: Failpoints
+    ) {
+        let insert = InsertOrders(
+            database: database, outbox: outbox, producer: producer, initiator: initiator, failpoints: failpoints)
         batches = Batcher(
             limit: 64, concurrency: 4, maxWaiting: Self.maxWaiting, maxBytes: Self.maxBytes,
-            size: { $0.order.roughSize + $0.task.roughSize }
+            size: { $0.order.roughSize + $0.first.roughSize }
         ) { await insert($0) }
     }
 
@@ -33,8 +43,8 @@ struct OrderWriter: Sendable {
         guard !batches.isFull else { throw BatcherFull() }
     }
 
-    func write(_ order: NewOrder) async throws -> Written {
-        try await batches.submit((order, try order.firstTask())).get()
+    func write(_ order: NewOrder, first: First) async throws -> Written {
+        try await batches.submit((order, first)).get()
     }
 }
 
@@ -42,6 +52,7 @@ struct OrderWriter: Sendable {
 private struct InsertOrders: Sendable {
     let database: PostgresDatabase
     let outbox: Outbox
+    let producer: MessageProducer
     let initiator: TransactionInitiator
     let failpoints: Failpoints
 
@@ -110,8 +121,8 @@ private struct InsertOrders: Sendable {
     private func insert(_ entries: [OrderWriter.Entry]) async throws {
         let orders = entries.map(\.order)
         try failpoints.reach("order.beforeCommit")
-        let bytes = entries.reduce(0) { $0 + $1.order.roughSize + $1.task.roughSize }
-        try await database.transaction(bytes: bytes) { [outbox, initiator, failpoints] transaction in
+        let bytes = entries.reduce(0) { $0 + $1.order.roughSize + $1.first.roughSize }
+        try await database.transaction(bytes: bytes) { [outbox, producer, initiator, failpoints] transaction in
             transaction.add(
                 OrderWriter.orders,
                 [
@@ -130,7 +141,8 @@ private struct InsertOrders: Sendable {
                 ])
             // Before the tasks are handed over: a process that dies here has published nothing.
             transaction.afterCommit { _ in failpoints.reachCommitted("order.committed") }
-            outbox.add(entries.map(\.task), in: transaction)
+            outbox.add(entries.compactMap(\.first.task), in: transaction)
+            producer.done(entries.compactMap(\.first.message), in: transaction)
             try initiator.decide(orders.compactMap(\.transaction), in: transaction)
         }
     }
@@ -152,6 +164,12 @@ extension OrderWriter {
         INSERT INTO order_item (order_id, sku, quantity, unit_price)
         SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[])
         """
+}
+
+extension OrderWriter.First {
+    fileprivate var task: TaskDraft? { if case .task(let draft) = self { draft } else { nil } }
+    fileprivate var message: UUID? { if case .message(let id) = self { id } else { nil } }
+    fileprivate var roughSize: Int { task?.roughSize ?? 16 }
 }
 
 extension NewOrder {

@@ -17,12 +17,17 @@ struct PlaceOrder: Sendable {
     private let stock: StockClient
     private let points: PointsClient
     private let initiator: TransactionInitiator
+    private let producer: MessageProducer
     private let store: OrderStore
     private let writer: OrderWriter
     private let failpoints: Failpoints
     private let logger: Logger
 
-    init(_ settle: Settle, stock: StockClient, points: PointsClient, store: OrderStore, logger: Logger) {
+    init(
+        _ settle: Settle, producer: MessageProducer, stock: StockClient, points: PointsClient, store: OrderStore,
+        logger: Logger
+    ) {
+        self.producer = producer
         self.stock = stock
         self.points = points
         self.store = store
@@ -30,7 +35,8 @@ struct PlaceOrder: Sendable {
         initiator = settle.initiator
         failpoints = settle.configuration.failpoints
         writer = OrderWriter(
-            database: settle.database, outbox: settle.outbox, initiator: initiator, failpoints: failpoints)
+            database: settle.database, outbox: settle.outbox, producer: producer, initiator: initiator,
+            failpoints: failpoints)
     }
 
     /// - Parameter request: checked; whoever asks may order for its user.
@@ -40,6 +46,7 @@ struct PlaceOrder: Sendable {
         let (order, written) =
             switch request.mode {
             case .message: try await byTasks(request, idempotencyKey)
+            case .centre: try await byCentre(request, idempotencyKey)
             case .global(let stock, let points): try await globally(request, idempotencyKey, stock, points)
             }
         switch written {
@@ -58,7 +65,16 @@ struct PlaceOrder: Sendable {
     private func byTasks(_ request: OrderRequest, _ key: String?) async throws -> (NewOrder, OrderWriter.Written) {
         let prices = try await stock.prices(of: request.items.map(\.sku).byteKeys)
         let order = try NewOrder(request, id: .v7(), prices: prices, idempotencyKey: key)
-        return (order, try await write(order))
+        return (order, try await write(order, first: .task(try order.firstTask())))
+    }
+
+    /// The order's message is saved before the order: should this process die in between, it is given up.
+    private func byCentre(_ request: OrderRequest, _ key: String?) async throws -> (NewOrder, OrderWriter.Written) {
+        let prices = try await stock.prices(of: request.items.map(\.sku).byteKeys)
+        let order = try NewOrder(request, id: .v7(), prices: prices, idempotencyKey: key)
+        let message = try order.firstMessage()
+        try await writes.noting { try await producer.save(message) }
+        return (order, try await write(order, first: .message(message.id)))
     }
 
     /// Stock and points first; then the order, whose commit decides. Whatever fails, nothing stays taken.
@@ -83,7 +99,8 @@ struct PlaceOrder: Sendable {
                     request, id: id, prices: prices, idempotencyKey: key, transaction: transaction)
                 try failpoints.reach("order.branchesDone")
                 attempted = order
-                guard case .written = try await write(order) else { throw KeyTaken(order: order) }
+                guard case .written = try await write(order, first: .task(try order.firstTask()))
+                else { throw KeyTaken(order: order) }
                 return (order, .written)
             }
         } catch let taken as KeyTaken {
@@ -100,8 +117,8 @@ struct PlaceOrder: Sendable {
         let order: NewOrder
     }
 
-    private func write(_ order: NewOrder) async throws -> OrderWriter.Written {
-        try await writes.noting { try await writer.write(order) }
+    private func write(_ order: NewOrder, first: OrderWriter.First) async throws -> OrderWriter.Written {
+        try await writes.noting { try await writer.write(order, first: first) }
     }
 
     private func placedBefore(_ request: OrderRequest, _ key: String) async throws -> Placed? {

@@ -3,18 +3,31 @@ import SettlePostgres
 import Settle
 import ShopContract
 
-/// Writes what ``OrderFlow`` says that follows from the answers to tasks.
+/// Writes what ``OrderFlow`` says that follows from the answers to tasks, and from what consumers said of messages.
 struct Settlement: Sendable {
-    let outbox: Outbox
+    /// A task or a message of an order, and what was said of it.
+    struct Answered: Sendable {
+        let taskType: String
+        let businessKey: String
+        let answer: TaskAnswer
+        let traceParent: String?
+    }
+
+    /// How the next tasks of orders are sent: as the ones before them were.
+    enum Sending {
+        case tasks(Outbox)
+        case messages(MessageSender)
+    }
+
+    let sending: Sending
 
     /// Runs inside the transaction that archives `answered`: one statement for each kind of step in the batch.
-    @Sendable
-    func follow(_ transaction: borrowing PostgresTransaction, _ answered: [AnsweredTask]) throws {
+    func follow(_ transaction: borrowing PostgresTransaction, _ answered: [Answered]) throws {
         var settled: [String] = []
         var cancelled: [(id: String, reason: String?)] = []
-        var earned: [AnsweredTask] = []
-        var refused: [(task: AnsweredTask, reason: String)] = []
-        var restocked: [AnsweredTask] = []
+        var earned: [Answered] = []
+        var refused: [(task: Answered, reason: String)] = []
+        var restocked: [Answered] = []
         for task in answered {
             // Of no type of ours: another sender's, which the listener has told from ours before.
             guard let answeredTask = OrderFlow.Task(taskType: task.taskType) else { continue }
@@ -44,23 +57,24 @@ struct Settlement: Sendable {
             Self.cancel, [.texts(orders.map(\.id)), .texts(orders.map(\.reason))])
     }
 
-    private func addPoints(_ tasks: [AnsweredTask], in transaction: borrowing PostgresTransaction) throws {
+    private func addPoints(_ tasks: [Answered], in transaction: borrowing PostgresTransaction) throws {
         guard !tasks.isEmpty else { return }
         let rows = try transaction.query(
             Self.earned, [.texts(tasks.map(\.businessKey))])
         let traces = tasks.traces
-        outbox.add(
+        try send(
+            .addPoint,
             try rows.map { row in
                 let id = try row.decode(String.self, at: 0)
                 let body = AddPoint(
                     userName: try row.decode(String.self, at: 1), orderId: id,
                     point: try row.decode(Int64.self, at: 2))
-                return try TaskDraft(ShopRoutes.addPoint, businessKey: id, body: body, traceParent: traces[id] ?? nil)
+                return (id, body, traces[id] ?? nil)
             }, in: transaction)
     }
 
     private func restock(
-        _ refused: [(task: AnsweredTask, reason: String)], in transaction: borrowing PostgresTransaction
+        _ refused: [(task: Answered, reason: String)], in transaction: borrowing PostgresTransaction
     ) throws {
         guard !refused.isEmpty else { return }
         let ids = refused.map(\.task.businessKey)
@@ -69,34 +83,69 @@ struct Settlement: Sendable {
         let rows = try transaction.query(
             Self.taken, [.texts(ids)])
         let traces = refused.map(\.task).traces
-        outbox.add(
+        try send(
+            .restock,
             try rows.map { row in
                 let id = try row.decode(String.self, at: 0)
                 let items = try JSONDecoder().decode(
                     [StockItem].self, from: Data(try row.decode(String.self, at: 2).utf8))
                 let taken = StockChange(orderId: id, items: items, xid: try row.decode(String?.self, at: 1))
-                return try TaskDraft(ShopRoutes.restock, businessKey: id, body: taken, traceParent: traces[id] ?? nil)
+                return (id, taken, traces[id] ?? nil)
             }, in: transaction)
     }
 
     /// Orders that spent points get them back; the others are cancelled now.
-    private func refund(_ tasks: [AnsweredTask], in transaction: borrowing PostgresTransaction) throws {
+    private func refund(_ tasks: [Answered], in transaction: borrowing PostgresTransaction) throws {
         guard !tasks.isEmpty else { return }
         let rows = try transaction.query(
             Self.spent, [.texts(tasks.map(\.businessKey))])
         let traces = tasks.traces
         var spent: Set<String> = []  // ours
-        outbox.add(
+        try send(
+            .refundPoint,
             try rows.map { row in
                 let id = try row.decode(String.self, at: 0)
                 spent.insert(id)
                 let body = AddPoint(
                     userName: try row.decode(String.self, at: 1), orderId: id,
                     point: try row.decode(Int64.self, at: 2))
-                return try TaskDraft(
-                    ShopRoutes.refundPoint, businessKey: id, body: body, traceParent: traces[id] ?? nil)
+                return (id, body, traces[id] ?? nil)
             }, in: transaction)
         cancel(tasks.map(\.businessKey).filter { !spent.contains($0) }.map { ($0, nil) }, in: transaction)
+    }
+}
+
+extension Settlement {
+    private func send(
+        _ task: OrderFlow.Task, _ orders: [(id: String, body: some Encodable, traceParent: String?)],
+        in transaction: borrowing PostgresTransaction
+    ) throws {
+        switch sending {
+        case .tasks(let outbox):
+            outbox.add(
+                try orders.map {
+                    try TaskDraft(task.route, businessKey: $0.id, body: $0.body, traceParent: $0.traceParent)
+                }, in: transaction)
+        case .messages(let sender):
+            guard let route = task.messageRoute else { return }
+            sender.add(
+                try orders.map {
+                    try MessageDraft(route, businessKey: $0.id, body: $0.body, traceParent: $0.traceParent)
+                }, in: transaction)
+        }
+    }
+}
+
+extension Settlement.Answered {
+    init(_ task: AnsweredTask) {
+        self.init(
+            taskType: task.taskType, businessKey: task.businessKey, answer: task.answer, traceParent: task.traceParent)
+    }
+
+    init(_ message: SettledMessage) {
+        self.init(
+            taskType: message.type, businessKey: message.businessKey, answer: message.answer,
+            traceParent: message.traceParent)
     }
 }
 
@@ -128,7 +177,7 @@ extension Settlement {
         """
 }
 
-extension [AnsweredTask] {
+extension [Settlement.Answered] {
     /// The trace of each by its business key; the next task goes on with it.
     fileprivate var traces: [String: String?] {  // ours
         Dictionary(map { ($0.businessKey, $0.traceParent) }, uniquingKeysWith: { first, _ in first })

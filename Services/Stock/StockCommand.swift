@@ -23,6 +23,12 @@ enum StockCommand {
             settle.migrations(StockSchema.migrations)
             settle.receive(ShopRoutes.deductStock, applier: DeductStockApplier(database: settle.messageDatabase))
             settle.receive(ShopRoutes.restock, applier: RestockApplier(database: settle.messageDatabase))
+            let centre = try settle.messageCentre(boot, ShopServices.messageCentre)
+            settle.receive(
+                ShopRoutes.centreDeductStock, applier: DeductStockApplier(database: settle.messageDatabase),
+                through: centre)
+            settle.receive(
+                ShopRoutes.centreRestock, applier: RestockApplier(database: settle.messageDatabase), through: centre)
             try settle.participate(boot, Deduct.handlers, initiators: [ShopServices.order])
             let server = settle.server(boot) { open, guarded in
                 ProductRoutes(database: settle.database).add(to: open, guarded: guarded)

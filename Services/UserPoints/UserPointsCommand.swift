@@ -23,6 +23,9 @@ enum UserPointsCommand {
             settle.migrations(PointsSchema.migrations)
             settle.receive(ShopRoutes.addPoint, applier: AddPointApplier(database: settle.messageDatabase))
             settle.receive(ShopRoutes.refundPoint, applier: RefundPointApplier(database: settle.messageDatabase))
+            settle.receive(
+                ShopRoutes.centreAddPoint, applier: AddPointApplier(database: settle.messageDatabase),
+                through: try settle.messageCentre(boot, ShopServices.messageCentre))
             try settle.participate(boot, Spend.handlers, initiators: [ShopServices.order])
             let tokens = CustomerTokens(database: settle.database)
             let areCustomersToldApart = try CustomerSettings.table.read(boot.reader).areToldApart

@@ -15,7 +15,7 @@ struct Export: ParsableCommand {
 
     /// One per set of `SettleSchema`.
     enum Part: String, EnumerableFlag {
-        case tasks, transactions, at, setAside, inbox
+        case tasks, transactions, at, setAside, inbox, messages
 
         static func help(for part: Part) -> ArgumentHelp? {
             switch part {
@@ -24,6 +24,7 @@ struct Export: ParsableCommand {
             case .at: "For participants in mode at; needs --transactions."
             case .setAside: "For receivers of tasks, and senders: what waits, and the dead letters."
             case .inbox: "For receivers that keep no memory of their own of what they have done."
+            case .messages: "For producers whose messages a message centre keeps."
             }
         }
 
@@ -34,6 +35,7 @@ struct Export: ParsableCommand {
             case .at: SettleSchema.at
             case .setAside: SettleSchema.setAside
             case .inbox: SettleSchema.inbox
+            case .messages: SettleSchema.messages
             }
         }
     }

@@ -34,7 +34,9 @@ public final class Failpoints: Sendable {
         "inbox.beforeCommit", "inbox.committed", "inbox.answered", "finish.beforeCommit", "finish.committed",
         "branch.beforeCommit", "branch.committed", "branch.ended.commit", "branch.ended.rollback",
         "branch.beforeCommitPrepared", "branch.beforeRollbackPrepared", "branch.duringCommit", "branch.duringRollback",
-        "initiator.beforeCommitRequest", "initiator.confirmed",
+        "initiator.beforeCommitRequest", "initiator.confirmed", "relay.published", "producer.saved",
+        "producer.beforePrepare", "producer.prepared", "producer.beforeConfirm", "producer.confirmed",
+        "producer.beforeOutcome", "producer.outcome",
     ]
 
     private let plans: [String: Plan]  // ours

@@ -9,8 +9,13 @@ public enum ShopServices {
     /// Has the balances of users.
     public static let userPoints = PeerService("user-points", settings: "points", port: 8082)
 
-    /// All three.
-    public static let all = [order, stock, userPoints]
+    /// Keeps the messages of orders in mode `centre`.
+    public static let messageCentre = PeerService("message-centre", settings: "centre", port: 8083)
+
+    /// All of them.
+    public static let all = [order, stock, userPoints, messageCentre]
+    /// Those whose messages the message centre may be asked to keep.
+    public static let producers = [order, stock, userPoints]
 }
 
 /// What participants do in global transactions: the last part of `POST /branches/…`.

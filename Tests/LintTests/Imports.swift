@@ -35,9 +35,11 @@ enum Imports {
         "sql/order": ["SettlePostgres"],
         "sql/stock": ["SettlePostgres"],
         "sql/user-points": ["SettlePostgres"],
+        "sql/message-centre": ["SettlePostgres"],
         "Services/Order": shop + ["ShopOrderSchema"],
         "Services/Stock": shop + ["ShopStockSchema"],
         "Services/UserPoints": shop + ["ShopPointsSchema"],
+        "Services/MessageCentre": shop + ["ShopCentreSchema"],
         "Tests/LintTests": ["Testing"],
         "Tests/BaseTests": testing,
         "Tests/PostgresTests": testing + names("SettlePostgres MetricsTestKit"),
@@ -68,7 +70,7 @@ enum Imports {
                 """
                 SettleHTTPTestSupport SettlePostgresTestSupport Settle SettlePostgres SettleSchema SettleServiceKit
                 ShopContract ShopOrder ShopOrderSchema ShopStock ShopStockSchema ShopUserPoints ShopPointsSchema
-                Hummingbird HummingbirdTesting
+                ShopMessageCentre ShopCentreSchema SettleHTTP SettleRabbitMQ Hummingbird HummingbirdTesting
                 """),
         "Tests/SuiteTests": testing + clients,
     ]

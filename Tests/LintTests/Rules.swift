@@ -41,7 +41,8 @@ enum Rule: String, CaseIterable {
         let owners = [
             "settle.branch": "BranchStore", "settle.global_transaction": "DecisionStore",
             "settle.operator_decision": "OperatorDecision", "settle.set_aside": "SetAsideStore",
-            "settle.inbox": "InboxStore", "task": "TaskStatements", "task_his": "TaskStatements",
+            "settle.inbox": "InboxStore", "settle.pre_message": "MessageStore", "settle.message_his": "MessageStore",
+            "task": "TaskStatements", "task_his": "TaskStatements",
         ]
         let statement = #/(?:FROM|INTO|UPDATE|JOIN) (?:ONLY )?([A-Za-z0-9_.]+)/#
         return tree.lines(below: ["Shared/Settle", "Shared/SettleHTTP"], ending: ".swift").flatMap { line in

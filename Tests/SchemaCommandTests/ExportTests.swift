@@ -10,7 +10,7 @@ import Testing
 @Suite("settle-schema export")
 struct ExportTests {
     private static let url = ProcessInfo.processInfo.environment["SETTLE_TEST_POSTGRES_URL"]
-    private static let all = ["--tasks", "--transactions", "--at", "--set-aside", "--inbox"]
+    private static let all = ["--tasks", "--transactions", "--at", "--set-aside", "--inbox", "--messages"]
 
     private func export(_ arguments: [String]) throws { try Export.parse(arguments).run() }
 
@@ -59,7 +59,7 @@ struct ExportTests {
     func applied(schema: String) async throws {
         let sets = [
             SettleSchema.tasks(in: try SchemaName(schema)), SettleSchema.transactions, SettleSchema.at,
-            SettleSchema.setAside, SettleSchema.inbox,
+            SettleSchema.setAside, SettleSchema.inbox, SettleSchema.messages,
         ]
         let files = try files(Self.all + ["--schema", schema])
         #expect(files.count == sets.reduce(0) { $0 + $1.migrations.count })

@@ -15,6 +15,7 @@ struct SettingTablesTests {
     func defaults() throws {
         let nothing = Self.reader([:])
         #expect(try TaskSettings.table.read(nothing) == TaskSettings())
+        #expect(try MessageSettings.table.read(nothing) == MessageSettings())
         #expect(try SetAsideSettings.table.read(nothing) == SetAsideSettings())
         #expect(try TransactionSettings.table.read(nothing) == TransactionSettings())
         #expect(try DatabaseSettings.table.read(nothing).connections == 8)

@@ -24,14 +24,14 @@ struct OrderFlowTests {
     }
 
     private static let modes: [OrderMode] = [
-        .message, .global(stock: .at, points: .at), .global(stock: .saga, points: .xa),
+        .message, .centre, .global(stock: .at, points: .at), .global(stock: .saga, points: .xa),
     ]
 
     @Test("all finished: the order is settled, and nothing is undone", arguments: modes)
     func finished(mode: OrderMode) {
         let (sent, end) = run(mode) { _ in .finished }
         #expect(end == "settled")
-        #expect(sent == (mode == .message ? [.deductStock, .addPoint] : [.addPoint]))
+        #expect(sent == (mode.isSent ? [.deductStock, .addPoint] : [.addPoint]))
     }
 
     @Test("without stock the order is cancelled, and nothing is undone: nothing was taken")
@@ -56,9 +56,19 @@ struct OrderFlowTests {
             let refused = OrderFlow.Task.allCases.enumerated().filter { pattern >> $0.offset & 1 == 1 }.map(\.element)
             let (sent, end) = run(mode) { refused.contains($0) ? .rejected(reason: "no") : .finished }
             #expect(end != "without end", "\(refused)")
-            let took = mode != .message || !refused.contains(.deductStock)
+            let took = !mode.isSent || !refused.contains(.deductStock)
             #expect((end == "settled") != sent.contains(.restock) || !took, "\(refused)")
         }
+    }
+
+    @Test("in mode centre every task that an order may have is a message with names of its own")
+    func messages() throws {
+        let routes = OrderFlow.Task.allCases.compactMap(\.messageRoute)
+        // Points that were spent are never given back there: none can be spent.
+        #expect(Set(routes.map(\.type)) == ["deductstock", "addpoint", "restock"])
+        #expect(Set(routes.map(\.queue)).isDisjoint(with: ShopRoutes.all.flatMap { [$0.queue, $0.answerQueue] }))
+        #expect(Set(routes.map(\.routingKey)).isDisjoint(with: ShopRoutes.all.map(\.routingKey)))
+        #expect(OrderMode(column: "centre") == .centre && OrderMode.centre.column == "centre")
     }
 
     @Test("each type of task of the shop is one of the flow")

@@ -2,6 +2,7 @@ import Foundation
 import SettleServiceKit
 import Testing
 
+@testable import ShopMessageCentre
 @testable import ShopOrder
 @testable import ShopStock
 @testable import ShopUserPoints
@@ -14,7 +15,9 @@ struct SettingDocumentsTests {
         let defaultText: String
     }
 
-    private static let commands = [OrderCommand.command, StockCommand.command, UserPointsCommand.command]
+    private static let commands = [
+        OrderCommand.command, StockCommand.command, UserPointsCommand.command, MessageCentreCommand.command,
+    ]
 
     /// Where services have different defaults, as for HTTP_PORT, they stand one after the other.
     private static func declared() -> Set<Row> {

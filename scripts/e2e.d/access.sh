@@ -29,6 +29,7 @@ while IFS='|' read -r _ route served callers _; do
             order) url="$order_url" action=none ;;
             stock) url="$stock_url" action=deduct ;;
             user-points) url="$points_url" action=spend ;;
+            message-centre) url="$centre_url" action=none ;;
             *) bad "the table names a service" "$service" && continue ;;
         esac
         path="${template//\{action\}/$action}" path="${path//\{id\}/9223372036854775807}"

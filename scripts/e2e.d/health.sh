@@ -2,14 +2,14 @@
 # shellcheck disable=SC2016,SC2034,SC2154  # jq expands; variables are shared with `e2e`
 section "Health and metrics"
 
-for service in "order $order_url" "stock $stock_url" "user-points $points_url"; do
+for service in "order $order_url" "stock $stock_url" "user-points $points_url" "message-centre $centre_url"; do
     name="${service%% *}" url="${service#* }"
     call GET "$url/health/live"
     answered "$name is live" 200
     call GET "$url/health/ready"
     answered "$name is ready, and says of what" 200 '.status and .checks.postgres == "up" and .checks.rabbitmq == "up"
         and all(.checks[]; . == "up" or . == "down")'
-    [[ "$name" == order ]] || answered "$name shows redis" 200 '.checks | has("redis")'
+    [[ "$name" == order || "$name" == message-centre ]] || answered "$name shows redis" 200 '.checks | has("redis")'
     call GET "$url/metrics"
     is "$name has metrics" "200 text/plain" "$code ${type%%;*}"
     is "$name's metrics are in the Prometheus format" "" "$(grep -vE \

@@ -5,7 +5,7 @@
 # for `read` to consume a queue and to bind to an exchange. A service declares what it sends and receives; it reads only
 # what is meant for it.
 
-broker_services=(order stock user-points)
+broker_services=(order stock user-points message-centre)
 
 # broker_tasks SERVICE: the types of task that it receives. A new one is added here.
 broker_tasks() {
@@ -15,10 +15,19 @@ broker_tasks() {
     esac
 }
 
+# broker_messages SERVICE: the same of the messages that the message centre sends.
+broker_messages() {
+    case "$1" in
+        stock) printf 'deductstock|restock' ;;
+        user-points) printf 'addpoint' ;;
+    esac
+}
+
 # message_keys_of SERVICE: those of MESSAGE_KEYS that it needs: of the tasks that it sends or receives. Nothing when it is
 # not set: then messages are not signed.
 message_keys_of() {
     local types
+    [[ "$1" != message-centre ]] || return 0  # what it sends is signed already
     types="$(broker_tasks "$1")"
     # order sends all types, and says so when one is unknown.
     tr ',' '\n' <<<"${MESSAGE_KEYS:-}" | { grep -E "^(${types:-[^=]*})=" || true; } | paste -s -d , -
@@ -27,13 +36,18 @@ message_keys_of() {
 # broker_permissions SERVICE: what it may configure, write and read, as members of a JSON object.
 broker_permissions() {
     local exchanges='ex_buying_addpointurse|ex_buying_dead' declared read
+    if [[ "$1" == message-centre ]]; then
+        # It publishes wherever producers say, and declares and reads nothing.
+        printf '"configure": "^$", "write": ".*", "read": "^$"'
+        return
+    fi
     if [[ "$1" == order ]]; then
         # It sends every type of task, and reads the answers.
         declared='cg_buying_[a-z]+'
         read='cg_buying_finish[a-z]+'
     else
-        declared="cg_buying_(dead|(finish)?($(broker_tasks "$1")))"
-        read="cg_buying_($(broker_tasks "$1"))"
+        declared="cg_buying_(dead|(finish)?($(broker_tasks "$1"))|centre_($(broker_messages "$1")))"
+        read="cg_buying_($(broker_tasks "$1")|centre_($(broker_messages "$1")))"
     fi
     printf '"configure": "^(%s|%s)$", "write": "^(%s|%s)$", "read": "^(%s|%s)$"' \
         "$exchanges" "$declared" "$exchanges" "$declared" "$exchanges" "$read"

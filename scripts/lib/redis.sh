@@ -10,8 +10,10 @@ redis_users() {
     local service type keys
     printf 'requirepass %s\n' "$("$1" default)"
     for service in "${broker_services[@]}"; do
+        [[ "$service" != message-centre ]] || continue
         keys='~settle:probe'
         for type in $(broker_tasks "$service" | tr '|' ' '); do keys+=" ~settle:cg_buying_$type:*"; done
+        for type in $(broker_messages "$service" | tr '|' ' '); do keys+=" ~settle:cg_buying_centre_$type:*"; done
         printf 'user %s on >%s %s -@all +ping +select +get +set\n' "$service" "$("$1" "$service")" "$keys"
     done
 }

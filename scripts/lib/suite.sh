@@ -1,14 +1,15 @@
 # shellcheck shell=bash
-# Sourced by `up`, `down` and `test`, after broker.sh: the three services, of one build and in one run folder.
+# Sourced by `up`, `down` and `test`, after broker.sh: the services, of one build and in one run folder.
 
-services=(user-points stock order)
+services=(user-points stock message-centre order)
 
-# use_suite FOLDER [ORDER STOCK POINTS]: the run folder (token, log/NAME.log, pid/NAME, servers/) and the ports.
+# use_suite FOLDER [ORDER STOCK POINTS CENTRE]: the run folder (token, log/NAME.log, pid/NAME, servers/) and the ports.
 use_suite() {
     run="$1"
     order_port="${2:-8080}"
     stock_port="${3:-8081}"
     points_port="${4:-8082}"
+    centre_port="${5:-8083}"
 }
 
 service_port() {
@@ -16,6 +17,7 @@ service_port() {
         order) printf '%s' "$order_port" ;;
         stock) printf '%s' "$stock_port" ;;
         user-points) printf '%s' "$points_port" ;;
+        message-centre) printf '%s' "$centre_port" ;;
     esac
 }
 
@@ -48,6 +50,7 @@ without_rights() {
 start_service() {
     local name="$1" executable="$2/$1" part database broker redis
     part="${name#user-}" part="${part^^}"
+    [[ "$name" != message-centre ]] || part=MESSAGES
     database="${part}_DATABASE_URL" broker="${part}_AMQP_URL" redis="${part}_REDIS_URL"
     ! port_open "$(service_port "$name")" ||
         die "port $(service_port "$name") for $name is taken by another program; see scripts/up --help for other ports"
@@ -58,11 +61,12 @@ start_service() {
     # In its own session, so that Ctrl-C here does not reach it, with none of our descriptors, and without the passwords
     # of the others.
     (
-        export HTTP_PORT DATABASE_URL="${!database}" AMQP_URL="${!broker}" REDIS_URL="${!redis}" ORDER_URL STOCK_URL \
-            POINTS_URL SETTLE_TOKEN MESSAGE_KEYS
+        export HTTP_PORT DATABASE_URL="${!database}" AMQP_URL="${!broker}" REDIS_URL="${!redis:-}" ORDER_URL STOCK_URL \
+            POINTS_URL CENTRE_URL SETTLE_TOKEN MESSAGE_KEYS
         HTTP_PORT="$(service_port "$name")" SETTLE_TOKEN="$(suite_token)" MESSAGE_KEYS="$(message_keys_of "$name")"
         ORDER_URL="$(service_url order)" STOCK_URL="$(service_url stock)" POINTS_URL="$(service_url user-points)"
-        unset POSTGRES_URL {ORDER,STOCK,POINTS}_{DATABASE,AMQP,REDIS}_URL
+        CENTRE_URL="$(service_url message-centre)"
+        unset POSTGRES_URL {ORDER,STOCK,POINTS,MESSAGES}_{DATABASE,AMQP,REDIS}_URL
         exec setsid "${without_rights[@]}" "$executable" </dev/null >>"$run/log/$name.log" 2>&1
     ) &
     printf '%s %s\n' "$!" "$executable" >"$run/pid/$name"
@@ -104,7 +108,7 @@ start_suite() {
 stop_suite() {
     local name
     # The one that takes orders first.
-    for name in order stock user-points; do
+    for name in order message-centre stock user-points; do
         service_running "$name" || continue
         end_process "$(service_pid "$name")" "$(service_mark "$name")" TERM 15
         rm -f "$run/pid/$name"

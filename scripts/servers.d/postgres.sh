@@ -55,7 +55,7 @@ CONF
     {
         printf '%s\n' '\set ON_ERROR_STOP on' 'SET client_min_messages = warning;' \
             'REVOKE CONNECT, TEMPORARY ON DATABASE postgres, template1 FROM PUBLIC;'
-        for role in shop_order shop_stock shop_points; do
+        for role in shop_order shop_stock shop_points shop_messages; do
             cat <<SQL
 SELECT 'CREATE ROLE $role LOGIN PASSWORD ''$(password_of "$role")''' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '$role') \gexec
 SELECT 'CREATE DATABASE $role OWNER $role' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '$role') \gexec

@@ -44,6 +44,11 @@ public enum SettleSchema {
             Migration(name: "settle_0013_inbox", bytes: PackageResources.settle_0013_inbox_sql)
         ])
 
+    /// `settle.pre_message`, for a service whose messages a message centre keeps.
+    public static let messages = MigrationSet(
+        "settle-messages",
+        [Migration(name: "settle_0014_messages", bytes: PackageResources.settle_0014_messages_sql)])
+
     /// `settle.set_aside`, for a service that receives tasks or answers: what waits, and the dead letters.
     public static let setAside = MigrationSet(
         "settle-set-aside",

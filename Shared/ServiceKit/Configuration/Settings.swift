@@ -24,11 +24,12 @@ public struct Settings: Sendable {
     ///   - reader: where they are looked up.
     ///   - defaultPort: where it listens when nothing is set.
     ///   - peers: services that this one may call.
+    ///   - usesRedis: whether it needs to know where Redis is.
     /// - Throws: ``SettingsError`` for the first setting that is missing or wrong.
     public init(
-        _ reader: SettingsReader, defaultPort: Int, peers: [PeerService] = []
+        _ reader: SettingsReader, defaultPort: Int, peers: [PeerService] = [], usesRedis: Bool = true
     ) throws(SettingsError) {
-        self = try Self.table(port: defaultPort, peers: peers).read(reader)
+        self = try Self.table(port: defaultPort, peers: peers, usesRedis: usesRedis).read(reader)
     }
 
     private init(port: Int, peers: [PeerService]) {
@@ -54,7 +55,7 @@ public struct Settings: Sendable {
     }
 
     /// - Parameter port: the service's own default.
-    static func table(port: Int, peers: [PeerService]) -> SettingsTable<Settings> {
+    static func table(port: Int, peers: [PeerService], usesRedis: Bool = true) -> SettingsTable<Settings> {
         let listening = ListenAddress.rows.map { $0.lifted(to: \Settings.listenAddress) }
         let limits = HTTPLimits.rows.map { $0.lifted(to: \Settings.httpLimits) }
         let urls = peers.map { peer in
@@ -67,19 +68,20 @@ public struct Settings: Sendable {
                 form: Tokens.form, isEnvironmentOnly: true, defaultText: { $0 ?? "SETTLE_TOKEN" },
                 parse: { Tokens.isToken($0) ? .some($0) : nil })
         }
+        let servers = [database, broker] + (usesRedis ? [redis] : []) + [logLevel]
         return SettingsTable(
             Settings(port: port, peers: peers), listening + servers + urls + limits + ownTokens + tokens)
     }
 
-    private static let servers: [SettingRow<Settings>] = [
-        .text("database-url", \.databaseURL, form: "a URL of PostgreSQL", "This service's own database."),
-        .text("amqp-url", \.amqpURL, form: "an amqp: or amqps: URL", "RabbitMQ."),
-        .text("redis-url", \.redisURL, form: "a redis: URL", "Redis."),
-        SettingRow(
-            "log-level", \.logLevel, "The least severe level that is logged.",
-            form: "one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))",
-            defaultText: { $0.rawValue }, parse: { Logger.Level(rawValue: $0.lowercased()) }),
-    ]
+    private static let database = SettingRow<Settings>.text(
+        "database-url", \.databaseURL, form: "a URL of PostgreSQL", "This service's own database.")
+    private static let broker = SettingRow<Settings>.text(
+        "amqp-url", \.amqpURL, form: "an amqp: or amqps: URL", "RabbitMQ.")
+    private static let redis = SettingRow<Settings>.text("redis-url", \.redisURL, form: "a redis: URL", "Redis.")
+    private static let logLevel = SettingRow<Settings>(
+        "log-level", \.logLevel, "The least severe level that is logged.",
+        form: "one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))",
+        defaultText: { $0.rawValue }, parse: { Logger.Level(rawValue: $0.lowercased()) })
 
     private static let ownTokens: [SettingRow<Settings>] = [
         SettingRow(

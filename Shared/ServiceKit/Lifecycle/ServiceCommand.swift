@@ -8,21 +8,25 @@ public struct ServiceCommand: Sendable {
     let about: String
     let port: Int
     let peers: [PeerService]
+    let usesRedis: Bool
 
     /// - Parameters:
     ///   - name: of the executable.
     ///   - about: for `--help`: what the service does.
     ///   - port: where it listens when nothing is said.
     ///   - peers: services that this one may call.
+    ///   - usesRedis: whether it needs to know where Redis is.
     ///   - settings: its own ones, beside those that every service has.
     public init(
-        _ name: String, about: String, port: Int, peers: [PeerService] = [], settings: [Setting] = []
+        _ name: String, about: String, port: Int, peers: [PeerService] = [], usesRedis: Bool = true,
+        settings: [Setting] = []
     ) {
         self.name = name
         self.about = about
         self.port = port
         self.peers = peers
-        self.settings = Settings.table(port: port, peers: peers).settings + settings
+        self.usesRedis = usesRedis
+        self.settings = Settings.table(port: port, peers: peers, usesRedis: usesRedis).settings + settings
     }
 
     /// What a command line asks for. Flags are by the name of their setting; of one that comes twice the last one counts.

@@ -59,7 +59,8 @@ public enum ServiceMain {
     private static func start(
         _ command: ServiceCommand, _ reader: SettingsReader, _ build: (Bootstrap) async throws -> [any Service]
     ) async throws -> Int32 {
-        let settings = try Settings(reader, defaultPort: command.port, peers: command.peers)
+        let settings = try Settings(
+            reader, defaultPort: command.port, peers: command.peers, usesRedis: command.usesRedis)
         try await settings.listenAddress.check()
         let bootstrap = bootstrap(command.name, reader, settings)
         let services = try await build(bootstrap)

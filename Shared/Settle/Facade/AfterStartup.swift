@@ -1,16 +1,16 @@
-import ServiceLifecycle
+package import ServiceLifecycle
 
 /// A service that begins when a startup step is done, so that it never meets tables that are not there yet.
-struct AfterStartup: Service {
+package struct AfterStartup: Service {
     private let step: StartupStep
     private let service: any Service
 
-    init(step: StartupStep, service: any Service) {
+    package init(step: StartupStep, service: any Service) {
         self.step = step
         self.service = service
     }
 
-    func run() async throws {
+    package func run() async throws {
         let isDone = await cancelWhenGracefulShutdown { await step.waitUntilDone() }
         // A service that returns ends the group; after a shutdown that is as it should be.
         if isDone { try await service.run() }

@@ -40,20 +40,20 @@ struct Assembly: Sendable {
         var checks = [Settle.Check.postgres(settle.database, steps.own)]
         if let redis { checks.append(.redis(redis)) }
         var consumer: RabbitMQConsumer?
-        if let broker = configuration.broker, !content.sent.isEmpty || !content.receivers.isEmpty {
+        let usesBroker = configuration.broker != nil && !(content.sent.isEmpty && content.receivers.isEmpty)
+        if usesBroker || content.usesMessageDatabase { services.append(settle.messageDatabase) }
+        if let broker = configuration.broker, usesBroker {
             let broker = broker.named(configuration.app)
             let topology = Topology.tasks(
                 content.sent + content.received, deadLetters: configuration.deadLetters,
-                queueType: configuration.queueType)
+                queueType: configuration.queueType
+            ).merging(.messages(content.consumed, queueType: configuration.queueType))
             let messaging = Messaging(settle, broker, topology, redis)
             self.messaging = messaging
             consumer = RabbitMQConsumer(
                 broker, topology: topology, subscriptions: content.receivers.flatMap { $0(messaging) },
                 logger: settle.logger)
-            services += [
-                settle.messageDatabase, messaging.publisher,
-                AfterStartup(step: steps.own, service: messaging.setAside),
-            ]
+            services += [messaging.publisher, AfterStartup(step: steps.own, service: messaging.setAside)]
             checks.append(.broker(messaging.publisher, consumer))
         } else {
             messaging = nil
@@ -66,6 +66,7 @@ struct Assembly: Sendable {
             if participation.participant.offers(.xa) { checks.append(.preparedTransactions(participation.participant)) }
         }
         if sends, let messaging { services.append(AfterStartup(step: steps.own, service: messaging.relay)) }
+        if let producer = content.producer { services.append(AfterStartup(step: steps.own, service: producer)) }
         if let initiation = content.initiation {
             services.append(AfterStartup(step: steps.library, service: initiation.initiator))
         }
@@ -82,7 +83,8 @@ extension Assembly.Messaging {
         let (configuration, logger) = (settle.configuration, settle.logger)
         publisher = RabbitMQPublisher(broker, topology: topology, logger: logger)
         relay = OutboxRelay(
-            store: settle.tasks, outbox: settle.outbox, publisher: publisher, keys: configuration.keys, logger: logger)
+            store: settle.tasks, outbox: settle.outbox, publisher: publisher, keys: configuration.keys,
+            failpoints: configuration.failpoints, logger: logger)
         setAside = SetAside(
             settings: configuration.setAside, database: settle.messageDatabase,
             deadLetters: DeadLetters(route: configuration.deadLetters, publisher: publisher, logger: logger),

@@ -13,6 +13,11 @@ final class Registry: Sendable {
         /// The tasks that it sends.
         var sent: [TaskRoute] = []
         var received: [TaskRoute] = []
+        /// The messages of a message centre that it consumes.
+        var consumed: [MessageRoute] = []
+        var producer: MessageProducer?
+        /// Also where there is no broker.
+        var usesMessageDatabase = false
         /// Make the subscriptions to tasks, and to answers.
         var receivers: [@Sendable (Assembly.Messaging) -> [Subscription]] = []
         var keepsInbox = false
@@ -65,7 +70,10 @@ final class Registry: Sendable {
         if !content.sent.isEmpty { sets.append(SettleSchema.tasks(in: schema)) }
         if content.participation != nil || content.initiation != nil { sets.append(SettleSchema.transactions) }
         if content.participation?.participant.offers(.at) ?? false { sets.append(SettleSchema.at) }
-        if !content.sent.isEmpty || !content.received.isEmpty { sets.append(SettleSchema.setAside) }
+        if !content.sent.isEmpty || !content.received.isEmpty || !content.consumed.isEmpty {
+            sets.append(SettleSchema.setAside)
+        }
+        if content.producer != nil { sets.append(SettleSchema.messages) }
         if content.keepsInbox { sets.append(SettleSchema.inbox) }
         return sets + content.librarySets
     }

@@ -16,6 +16,9 @@ extension Settle {
     /// The side that decides, if the application said that it begins global transactions.
     package var decidingSide: TransactionInitiator? { assembled.initiation?.initiator }
 
+    /// The side whose messages a message centre keeps, if the application said that it has such.
+    package var producer: MessageProducer? { registry.content.producer }
+
     /// Has a transport run with the application; it begins before what needs it.
     package func runs(_ service: any Service) { registry.add { $0.services.append(service) } }
 }

@@ -70,6 +70,25 @@ extension Settle {
             participants: HTTPTransactionPeers(directory, over: outbound(), token: boot.settings.token))
     }
 
+    /// Says that the service sends messages through a message centre, and what follows from what their consumers say.
+    ///
+    /// - Parameters:
+    ///   - boot: what the process has made of its settings.
+    ///   - centre: the message centre, as others know it.
+    ///   - outcome: what follows, in the transaction that archives a message.
+    public func produce(
+        _ boot: Bootstrap, through centre: PeerService, outcome: MessageOutcomeHandler?
+    ) throws -> MessageProducer {
+        var settings = try MessageSettings.table.read(boot.reader)
+        settings.tasks = configuration.tasks
+        return produce(through: try messageCentre(boot, centre), settings: settings, outcome: outcome)
+    }
+
+    /// The message centre as this service reaches it, for `produce` and `receive`.
+    public func messageCentre(_ boot: Bootstrap, _ centre: PeerService) throws -> HTTPMessageCentre {
+        HTTPMessageCentre(try boot.client(centre, over: outbound()), as: boot.name)
+    }
+
     /// The HTTP side of the service: its own routes, and those of Settle.
     ///
     /// - Parameters:
@@ -86,7 +105,7 @@ extension Settle {
         return HTTPService(
             boot,
             checks: self.checks.map { HealthCheck($0.name, isRequired: $0.isRequired, $0.isWell) } + checks,
-            problems: problems + parts + [.transactions, .postgres], isOpen: isOpen
+            problems: problems + parts + [.transactions, .messages, .postgres], isOpen: isOpen
         ) { open, guarded in
             routes(open, guarded)
             addRoutes(toGuarded: guarded)

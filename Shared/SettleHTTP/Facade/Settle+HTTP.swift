@@ -36,6 +36,27 @@ extension Settle {
                 try directory(participants), over: outbound(), calls: outbound(many), token: try tokens))
     }
 
+    /// Says that the application sends messages through a message centre that is reached by HTTP.
+    ///
+    /// - Parameters:
+    ///   - centre: its name; `peers` of the configuration says where it is.
+    ///   - outcome: what follows from what consumers say; nil when nobody is to be told.
+    /// - Throws: `SettingsError` for a name that `peers` does not have, an URL or a token that cannot be used.
+    @discardableResult
+    public func produce(through centre: String, outcome: MessageOutcomeHandler? = nil) throws -> MessageProducer {
+        produce(through: try messageCentre(centre), outcome: outcome)
+    }
+
+    /// The message centre of that name, for `produce` and `receive`; `peers` of the configuration says where it is.
+    ///
+    /// - Throws: as `produce`.
+    public func messageCentre(_ name: String) throws -> HTTPMessageCentre {
+        guard let url = try directory([name]).url(of: name) else { throw SettingsError("peers", "has no '\(name)'") }
+        return HTTPMessageCentre(
+            ServiceClient(name, baseURL: url.description, token: try tokens.sent(to: url), over: outbound()),
+            as: configuration.app)
+    }
+
     /// Adds what other services and operators ask: the branches, their end, the decisions, the tasks and the dead letters.
     /// All of it needs the token.
     ///
@@ -45,7 +66,7 @@ extension Settle {
         let parts: [ProblemMapping] = participation == nil ? [] : [.branches]
         addRoutes(
             toGuarded: group.group()
-                .add(middleware: ProblemMiddleware(mappings: parts + [.transactions, .postgres]))
+                .add(middleware: ProblemMiddleware(mappings: parts + [.transactions, .messages, .postgres]))
                 .add(middleware: BearerTokenMiddleware(try tokens))
                 .add(middleware: OpenMiddleware(isOpen: isOpen)))
     }
@@ -53,6 +74,7 @@ extension Settle {
     /// The same for a group that asks for tokens, and answers with problem documents, by itself.
     package func addRoutes(toGuarded group: RouterGroup<some RequestContext>) {
         if let relay { TaskRoutes(relay).add(to: group) }
+        if let producer { ProducerRoutes(producer).add(to: group) }
         if let setAside { DeadLetterRoutes(setAside).add(to: group) }
         if let decidingSide { InitiatorRoutes(decidingSide).add(to: group) }
         if let participation {

@@ -10,6 +10,9 @@ public enum SettleSettings {
     /// Of one that sends tasks, too.
     public static let tasks = TaskSettings.table.settings
 
+    /// Of one that sends messages through a message centre, too.
+    public static let producer = MessageSettings.table.settings
+
     /// Of one that begins global transactions, or takes part in them.
     public static let transactions = TransactionSettings.table.settings
 

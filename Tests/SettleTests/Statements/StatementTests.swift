@@ -1,3 +1,4 @@
+import Foundation
 import SettlePostgres
 import SettlePostgresTestSupport
 import SettleSchema
@@ -11,6 +12,7 @@ import Testing
 struct StatementTests {
     private static let sets = [
         SettleSchema.tasks, SettleSchema.transactions, SettleSchema.at, SettleSchema.inbox, SettleSchema.setAside,
+        SettleSchema.messages,
     ]
 
     private static func key(_ number: Int) -> String {
@@ -48,6 +50,12 @@ struct StatementTests {
                                               due_time)
                     SELECT 'queue', 'exchange', 'route', '{}', 'body', 4, sha256(key::bytea), 'waiting', 'held', '2026-01-01Z'
                     FROM item;
+                INSERT INTO settle.pre_message (id, message_type, business_key, exchange, routing_key, body, state, deadline,
+                                                due_time)
+                    SELECT key::uuid, 'deduct', key, 'exchange', 'route', '{}', CASE WHEN n % 2 = 0 THEN 'pre' ELSE 'done' END,
+                           '2026-01-01Z', '2026-01-01Z' FROM item;
+                INSERT INTO settle.message_his (id, create_time, message_type, business_key, status, attempts)
+                    SELECT ('1' || substr(key, 2))::uuid, '2026-01-01Z', 'deduct', key, 'finished', 0 FROM item;
                 ANALYZE;
                 """)
             try await body(database)
@@ -101,6 +109,23 @@ struct StatementTests {
         StatementCase("set-aside burial", SetAsideStore.burial) { [ids($0), all("tries are used up", $0)] },
     ]
 
+    private static let messages: [StatementCase] = [
+        StatementCase("message insert", MessageStore.insertion) {
+            [
+                .uuids((0..<$0).map { _ in UUID() }), all("deduct", $0), new($0), all("exchange", $0), all("route", $0),
+                all("{}", $0), all(nil, $0), "pre", 10_000, 5_000,
+            ]
+        },
+        StatementCase("message done", MessageStore.completion) { [even($0)] },
+        StatementCase("message claim", sql: { MessageStore.claim($0) }) { _ in [5_000] },
+        StatementCase("message postponement", MessageStore.postponement) { [known($0), 600_000, 3_600_000] },
+        StatementCase("message archive", MessageStore.archive) { [known($0), all(nil, $0), "finished"] },
+        StatementCase("message given up", MessageStore.voiding) { [known($0)] },
+        StatementCase("message verdicts", MessageStore.verdicts) { [known($0)] },
+    ]
+
+    private static func even(_ count: Int) -> PostgresValue { .texts((1...count).map { key($0 * 2) }) }
+
     private static let transactions: [StatementCase] = [
         StatementCase("branches", BranchStore.groupInsertion) {
             ["tcc", "deduct", 3_000, new($0), all("order", $0), all("{}", $0), all("{}", $0), all(15_000, $0)]
@@ -126,7 +151,7 @@ struct StatementTests {
     @Test("find their rows by key, and never go through a batch for each of its rows")
     func plans() async throws {
         try await Self.filled { database in
-            let statements = Self.tasks + Self.received + Self.transactions + Self.single
+            let statements = Self.tasks + Self.received + Self.messages + Self.transactions + Self.single
             let faults = try await StatementCase.faults(of: statements, in: database)
             #expect(faults.isEmpty, "\(faults.joined(separator: "\n"))")
             // As it is mostly: nearly nothing waits.
@@ -146,7 +171,7 @@ struct StatementTests {
     func curves() async throws {
         try await Self.filled { database in
             for curve in try await StatementCase.curves(
-                of: Self.tasks + Self.received + Self.transactions, in: database)
+                of: Self.tasks + Self.received + Self.messages + Self.transactions, in: database)
             {
                 #expect(curve.growth < 2, "\(curve)")
             }

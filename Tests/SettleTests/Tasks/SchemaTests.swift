@@ -115,14 +115,17 @@ struct SchemaTests {
     @Test("sets are recorded under the names that databases have them by; another would apply them once more")
     func recorded() async throws {
         try await TestDatabase.with { database in
-            for set in [SettleSchema.transactions, SettleSchema.at, SettleSchema.inbox] {
+            for set in [SettleSchema.transactions, SettleSchema.at, SettleSchema.inbox, SettleSchema.messages] {
                 try await PostgresMigrator.apply(set, on: database.pool)
             }
             let names = try await database.pool.query(
                 #"SELECT DISTINCT "set" FROM settle.migration WHERE "set" <> 'ledger' ORDER BY 1"#)
             #expect(
                 try names.map { try $0.decode(String.self, at: 0) }
-                    == ["settle-at", "settle-inbox", "settle-set-aside", "settle-tasks", "settle-transactions"])
+                    == [
+                        "settle-at", "settle-inbox", "settle-messages", "settle-set-aside", "settle-tasks",
+                        "settle-transactions",
+                    ])
         }
     }
 

@@ -30,7 +30,7 @@ final class Suite: Sendable {
         self.surroundings = surroundings
         self.settings = Self.quick.merging(settings) { $1 }
         databases = try Dictionary(
-            uniqueKeysWithValues: Role.allCases.map { role in
+            uniqueKeysWithValues: Role.everyone.map { role in
                 var configuration = try PostgresConfiguration(url: surroundings.databaseURL(of: role))
                 configuration.connections = 1
                 return (role, PostgresDatabase(configuration, logger: quiet))
@@ -38,15 +38,15 @@ final class Suite: Sendable {
         redis = RedisClient(try RedisConfiguration(url: surroundings.redisURL), logger: quiet)
         publisher = RabbitMQPublisher(
             try RabbitMQConfiguration(url: surroundings.amqpURL), topology: Topology(), logger: quiet)
-        ports = try Dictionary(uniqueKeysWithValues: Role.allCases.map { ($0, try Ports.take()) })
+        ports = try Dictionary(uniqueKeysWithValues: Role.everyone.map { ($0, try Ports.take()) })
         logs = FileManager.default.temporaryDirectory.appending(path: "settle-\(surroundings.name)")
         try FileManager.default.createDirectory(at: logs, withIntermediateDirectories: true)
     }
 
-    /// Runs `body` on a suite of its own, which is up, ready and seeded unless `start` says otherwise; ends all of it
-    /// afterwards. A failure is followed by the ends of the services' logs.
+    /// Runs `body` on a suite of its own, which is up, ready and seeded unless `start` says otherwise, with the message
+    /// centre where `centre` says so; ends all of it afterwards. A failure is followed by the ends of the services' logs.
     static func with(
-        settings: [String: String] = [:], start: Bool = true, _ body: (Suite) async throws -> Void
+        settings: [String: String] = [:], start: Bool = true, centre: Bool = false, _ body: (Suite) async throws -> Void
     ) async throws {
         let testbed = try #require(Testbed.current)
         let surroundings = try await Surroundings.make(testbed)
@@ -56,7 +56,7 @@ final class Suite: Sendable {
         do {
             try await serving(suite.services) {
                 try await suite.flushRedis()
-                if start { try await suite.startAll() }
+                if start { try await suite.startAll(centre ? Role.everyone : Role.allCases) }
                 try await body(suite)
                 try await suite.stopAll()
             }
@@ -96,10 +96,10 @@ final class Suite: Sendable {
         return process
     }
 
-    /// Starts all three and waits until they are ready, with users and products.
-    func startAll() async throws {
-        for role in Role.allCases { try start(role) }
-        for role in Role.allCases { try await awaitReady(role) }
+    /// Starts all and waits until they are ready, with users and products.
+    func startAll(_ roles: [Role] = Role.allCases) async throws {
+        for role in roles { try start(role) }
+        for role in roles { try await awaitReady(role) }
         try await seed()
     }
 
@@ -148,6 +148,7 @@ final class Suite: Sendable {
             "AMQP_URL": try surroundings.amqpURL(of: role), "REDIS_URL": try surroundings.redisURL(of: role),
             "SETTLE_TOKEN": token,
             "ORDER_URL": url(.order), "STOCK_URL": url(.stock), "POINTS_URL": url(.userPoints),
+            "CENTRE_URL": url(.messageCentre),
         ]) { mine, _ in mine }
     }
 

@@ -29,7 +29,7 @@ struct Testbed: Sendable {
         serversFolder = servers
         func urls(_ suffix: String) -> [Role: String] {
             Dictionary(
-                uniqueKeysWithValues: Role.allCases.compactMap { role in
+                uniqueKeysWithValues: Role.everyone.compactMap { role in
                     environment["SETTLE_TEST_\(role.databaseName.uppercased())_\(suffix)"].map { (role, $0) }
                 })
         }

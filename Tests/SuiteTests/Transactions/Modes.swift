@@ -15,6 +15,7 @@ extension OrderDraft.Mode {
     var stock: String {
         switch self {
         case .message: "message"
+        case .centre: "centre"
         case .all(let mode), .mixed(let mode, _): mode
         }
     }
@@ -22,6 +23,7 @@ extension OrderDraft.Mode {
     var name: String {
         switch self {
         case .message: "message"
+        case .centre: "centre"
         case .all(let mode): mode
         case .mixed(let stock, let points): "\(stock)+\(points)"
         }

@@ -107,6 +107,8 @@ package struct Ledger: Sendable {
     /// The ways in which an order may have come to its end.
     private static func tasks(of order: Order) -> [[String]] {
         switch (order.mode, order.status) {
+        // Its messages are looked at where they are archived.
+        case ("centre", _): [[]]
         case ("message", "settled"): [["addpoint finished", "deductstock finished"]]
         case ("message", "cancelled"):
             [["deductstock rejected"], ["addpoint rejected", "deductstock finished", "restock finished"]]

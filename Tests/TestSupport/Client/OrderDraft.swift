@@ -14,6 +14,7 @@ package struct OrderDraft: Sendable, Encodable {
     /// One mode for both participants, or one for each.
     package enum Mode: Sendable, Encodable, Hashable {
         case message
+        case centre
         case all(String)
         case mixed(stock: String, points: String)
 
@@ -22,6 +23,7 @@ package struct OrderDraft: Sendable, Encodable {
         package func encode(to encoder: any Encoder) throws {
             switch self {
             case .message: try "message".encode(to: encoder)
+            case .centre: try "centre".encode(to: encoder)
             case .all(let mode): try mode.encode(to: encoder)
             case .mixed(let stock, let points):
                 var values = encoder.container(keyedBy: CodingKeys.self)

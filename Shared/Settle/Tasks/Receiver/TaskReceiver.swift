@@ -3,17 +3,16 @@ import Foundation
 public import Logging
 public import SettleRabbitMQ
 
-/// Receives one type of task: each is applied at most once, and answered as often as it comes.
+/// Receives one type of task, or of a centre's messages: each is applied at most once, and answered as often as it comes.
 ///
 /// The order of things is what makes it safe: applied and committed, then noted in Redis and answered (with the
-/// broker's confirm), and only then acknowledged. Whatever dies in between, the message comes again and is a duplicate.
+/// broker's confirm, or the centre's), and only then acknowledged. Whatever dies in between, the message comes again and is a duplicate.
 public final class TaskReceiver<Applier: TaskApplier>: Sendable {
-    private let route: TaskRoute
+    private let queue: String
+    private let wire: any ReceiverWire
     private let applier: Applier
-    private let publisher: any MessagePublisher
     private let dedup: (any DedupCache)?
     private let setAside: SetAside
-    private let keys: MessageKeys
     private let hook: MessageHook?
     private let heldRows = HeldRows()
     private let failpoints: Failpoints
@@ -31,26 +30,51 @@ public final class TaskReceiver<Applier: TaskApplier>: Sendable {
     ///   - keys: tasks must be signed with them, and answers are.
     ///   - failpoints: where to crash on demand, in tests.
     ///   - logger: gets a line for all that an operator should know.
-    public init(
+    public convenience init(
         route: TaskRoute, applier: Applier, publisher: any MessagePublisher, dedup: RedisDedup? = nil,
         setAside: SetAside, keys: MessageKeys = .none, hook: MessageHook? = nil, failpoints: Failpoints = .none,
         logger: Logger
     ) {
-        self.hook = hook
-        self.route = route
+        self.init(
+            queue: route.queue, wire: TaskWire(route: route, publisher: publisher, keys: keys), applier: applier,
+            dedup: dedup, setAside: setAside, hook: hook, failpoints: failpoints, logger: logger)
+    }
+
+    /// Receives the messages of a route that a message centre sends, and tells the centre what became of each.
+    ///
+    /// - Parameters:
+    ///   - route: which messages.
+    ///   - applier: does what they ask for.
+    ///   - centre: is told.
+    ///   - dedup: see the other one; likewise the rest.
+    public convenience init(
+        route: MessageRoute, applier: Applier, centre: any MessageCentrePeer, dedup: RedisDedup? = nil,
+        setAside: SetAside, keys: MessageKeys = .none, hook: MessageHook? = nil, failpoints: Failpoints = .none,
+        logger: Logger
+    ) {
+        self.init(
+            queue: route.queue, wire: MessageWire(route: route, centre: centre, keys: keys, logger: logger),
+            applier: applier, dedup: dedup, setAside: setAside, hook: hook, failpoints: failpoints, logger: logger)
+    }
+
+    private init(
+        queue: String, wire: any ReceiverWire, applier: Applier, dedup: RedisDedup?, setAside: SetAside,
+        hook: MessageHook?, failpoints: Failpoints, logger: Logger
+    ) {
+        self.queue = queue
+        self.wire = wire
         self.applier = applier
-        self.publisher = publisher
         self.dedup = dedup
         self.setAside = setAside
-        self.keys = keys
+        self.hook = hook
         self.failpoints = failpoints
         self.logger = logger
-        metrics = ReceiverMetrics(taskType: route.taskType)
+        metrics = ReceiverMetrics(taskType: wire.taskType)
     }
 
     /// A subscription to the tasks of the route.
     public func subscription(prefetch: UInt16 = 500) -> Subscription {
-        setAside.subscription(queue: route.queue, prefetch: prefetch) { try await self.attempt($0, isRetry: $1) }
+        setAside.subscription(queue: queue, prefetch: prefetch) { try await self.attempt($0, isRetry: $1) }
     }
 
     /// Returns when all that the batch stands for is applied and answered, but for what is returned; throws when the
@@ -98,7 +122,7 @@ public final class TaskReceiver<Applier: TaskApplier>: Sendable {
     private func apply(_ tasks: [ReceivedTask<Applier.Body>]) async throws -> [TaskOutcome] {
         guard let hook else { return try await applier.apply(tasks) }
         var outcomes: [TaskOutcome]?
-        try await hook(MessageStep(kind: .apply, taskType: route.taskType, count: tasks.count)) {
+        try await hook(MessageStep(kind: .apply, taskType: wire.taskType, count: tasks.count)) {
             outcomes = try await applier.apply(tasks)
         }
         guard let outcomes else { throw HookDidNothing() }
@@ -133,24 +157,14 @@ public final class TaskReceiver<Applier: TaskApplier>: Sendable {
 
     private func publish(_ answers: [(item: Item, answer: TaskAnswer)]) async throws {
         guard !answers.isEmpty else { return }
-        let encoder = JSONEncoder()
-        let now = Int64(Date().timeIntervalSince1970 * 1000)
-        let outcomes = await publisher.publish(
-            try answers.map { item, answer in
-                var message = OutboundMessage(
-                    exchange: route.exchange, routingKey: route.answerRoutingKey,
-                    messageID: String(item.task.message.id),
-                    body: Array(try encoder.encode(item.task.message.answered(answer, at: now))),
-                    headers: TraceHeader.headers(item.traceParent))
-                keys.sign(&message, as: .answer, of: route.taskType)
-                return message
-            })
-        for ((item, _), outcome) in zip(answers, outcomes) where outcome != .confirmed {
+        let untold = try await wire.tell(
+            answers.map { ReceiverAnswer(delivery: $0.delivery, message: $0.task.message, answer: $1) })
+        for (index, reason) in untold {
             // The task is done all the same; its sender asks again until it gives up, and shows it as parked.
-            guard outcome.isImpossible else { throw NotConfirmed() }
             metrics.unsent()
             logger.error(
-                "no broker takes the answer", metadata: item.metadata.merging(["outcome": "\(outcome)"]) { $1 })
+                "nobody takes the answer",
+                metadata: answers[index].item.metadata.merging(["outcome": "\(reason)"]) { $1 })
         }
     }
 
@@ -176,20 +190,20 @@ extension TaskReceiver {
         /// The delivery's place in its batch.
         let index: Int
         let task: ReceivedTask<Applier.Body>
+        /// What its sender knows it by.
+        let name: String
         /// What it is known by, in Redis too. The content is in it, so that two tasks with one id are never taken for one.
         let key: String
         let businessKey: String
         /// What Redis says of it.
         var record = DedupRecord.unknown
 
-        var traceParent: String? { TraceHeader.checked(delivery.headers[TraceHeader.name]) }
-
         var metadata: Logger.Metadata {
             var metadata: Logger.Metadata = [
-                "taskId": "\(task.message.id)", "taskType": "\(task.message.taskType)",
+                "taskId": "\(name)", "taskType": "\(task.message.taskType)",
                 "businessKey": "\(businessKey)",
             ]
-            if let traceParent { metadata["traceparent"] = "\(traceParent)" }
+            if let traceParent = delivery.traceParent { metadata["traceparent"] = "\(traceParent)" }
             return metadata
         }
     }
@@ -217,17 +231,14 @@ extension TaskReceiver {
         guard delivery.bodySize <= 1 << 20 else {
             throw UnreadableMessage(description: "\(delivery.bodySize) bytes are more than a task may have")
         }
-        try keys.check(delivery, as: .task, of: route.taskType)
-        let message = try decoder.decode(TaskMessage.self, from: Data(delivery.body))
-        guard message.taskType == route.taskType else {
-            throw UnreadableMessage(description: "taskType '\(message.taskType)' is not '\(route.taskType)'")
-        }
+        let message = try wire.read(delivery, decoder)
         let body = try decoder.decode(Applier.Body.self, from: Data(message.requestBody.utf8))
         try applier.check(body)
+        let name = wire.name(of: message, delivery)
         let hash = String(FNV1a.hash(message.requestBody.utf8), radix: 16)
         return Item(
-            delivery: delivery, index: index, task: ReceivedTask(message: message, body: body),
-            key: "\(route.queue):\(message.id):\(hash)", businessKey: applier.dedupKey(of: body))
+            delivery: delivery, index: index, task: ReceivedTask(message: message, body: body), name: name,
+            key: "\(queue):\(name):\(hash)", businessKey: applier.dedupKey(of: body))
     }
 
     /// Splits `items` so that no round has two tasks with the same key: the second finds what the first has done.

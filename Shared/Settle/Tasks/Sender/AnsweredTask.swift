@@ -24,7 +24,8 @@ public struct AnsweredTask: Sendable {
         """
 
     package init(
-        id: Int64, taskType: String, businessKey: String, requestBody: String, answer: TaskAnswer, traceParent: String?
+        id: Int64, taskType: String, businessKey: String, requestBody: String, answer: TaskAnswer, traceParent: String?,
+        age: Double = 0
     ) {
         self.id = id
         self.taskType = taskType
@@ -32,7 +33,7 @@ public struct AnsweredTask: Sendable {
         self.requestBody = requestBody
         self.answer = answer
         self.traceParent = traceParent
-        age = 0
+        self.age = age
     }
 
     /// - Parameter bodies: what answers said beside that they finished, by the task's id.

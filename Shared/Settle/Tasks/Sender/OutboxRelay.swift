@@ -1,29 +1,21 @@
 import SettleCore
 public import Logging
 public import SettlePostgres
-import SettleRabbitMQ
 public import ServiceLifecycle
-import Synchronization
 
 /// Publishes tasks until they are answered.
 ///
-/// Two loops: one publishes what this process has just committed, as soon as it is committed; the other claims what is
-/// due in the table, whoever wrote it. Any number of schedulers may run on one database.
+/// What this process has just committed is published as soon as it is committed; what is due in the table is claimed,
+/// whoever wrote it. Any number of relays may run on one database.
 public final class OutboxRelay: Service {
     /// Where business transactions put their tasks.
     public let outbox: Outbox
     /// What operators and clients ask about tasks.
     public let store: TaskStore
     /// Sign the tasks, and have signed their answers.
-    let keys: MessageKeys
+    var keys: MessageKeys { relay.keys }
 
-    private let settings: TaskSettings
-    private let publisher: any MessagePublisher
-    private let logger: Logger
-    private let metrics = SenderMetrics()
-    private let unanswered = Mutex(UnansweredTasks())
-    /// Anything in it makes the next scan happen now.
-    private let scanSignal = Mailbox<Void>(capacity: 1)
+    private let relay: Relay<TaskStore>
 
     /// - Parameters:
     ///   - settings: how patient it is.
@@ -43,39 +35,23 @@ public final class OutboxRelay: Service {
     }
 
     /// - Parameter outbox: over the same store.
-    init(store: TaskStore, outbox: Outbox, publisher: any MessagePublisher, keys: MessageKeys, logger: Logger) {
-        settings = store.settings
+    init(
+        store: TaskStore, outbox: Outbox, publisher: any MessagePublisher, keys: MessageKeys,
+        failpoints: Failpoints = .none, logger: Logger
+    ) {
         self.store = store
         self.outbox = outbox
-        self.publisher = publisher
-        self.keys = keys
-        self.logger = logger
+        relay = Relay(
+            store: store, committed: outbox.committed, publisher: publisher, keys: keys, failpoints: failpoints,
+            logger: logger)
     }
 
     /// Runs until graceful shutdown; then publishes what has been committed already, and returns.
-    public func run() async throws {
-        await withGracefulShutdownHandler {
-            await withTaskGroup { group in
-                group.addTask { await self.publishCommitted() }
-                group.addTask { await self.scanUntilStopped() }
-                group.addTask { await self.tick() }
-                if let retention = settings.historyRetention {
-                    group.addTask { await self.forgetArchived(longerThan: retention) }
-                }
-                await group.next()
-                group.cancelAll()
-            }
-        } onGracefulShutdown: {
-            self.outbox.committed.close()
-            self.scanSignal.close()
-        }
-    }
+    public func run() async throws { try await relay.run() }
 
     /// Has due tasks looked for now: after a commit that wrote some with `OutboxStatement`. Costs next to nothing, and
     /// several calls at once are one look.
-    public func wake() {
-        scanSignal.offer(())
-    }
+    public func wake() { relay.wake() }
 
     /// Makes a live task due now, parked or not; false when there is no such live task.
     public func retry(_ id: Int64) async throws -> Bool {
@@ -88,152 +64,11 @@ public final class OutboxRelay: Service {
     public func retryParked(of taskType: String? = nil) async throws -> Int {
         var (count, last) = (0, Int64.min)
         while true {
-            let ids = try await store.makeParkedDue(of: taskType, after: last, limit: settings.batchSize)
+            let ids = try await store.makeParkedDue(of: taskType, after: last, limit: store.settings.batchSize)
             count += ids.count
             if !ids.isEmpty { wake() }
-            guard ids.count == settings.batchSize, let highest = ids.max() else { return count }
+            guard ids.count == store.settings.batchSize, let highest = ids.max() else { return count }
             last = highest
-        }
-    }
-
-    // MARK: What was committed here
-
-    private func publishCommitted() async {
-        while true {
-            let tasks = await outbox.committed.take(atMost: settings.batchSize)
-            guard !tasks.isEmpty else { return }
-            // Those that waited here for too long are due in the table: sending them as well would only add to the
-            // load that made them wait.
-            await publish(tasks.filter { $0.leaseEnd > .now })
-        }
-    }
-
-    // MARK: What is due
-
-    private func tick() async {
-        await Task.every(settings.scanInterval) { wake() }
-    }
-
-    private func scanUntilStopped() async {
-        var scans = 0
-        // The broker seemed to be there, and took nothing.
-        var vain = 0
-        var notBefore = ContinuousClock.now
-        while await !scanSignal.take().isEmpty {
-            do {
-                if try await publishDue(claiming: notBefore <= .now) {
-                    vain = 0
-                } else {
-                    vain += 1
-                    notBefore = .now + settings.vainBackoff.delay(attempt: vain)
-                }
-                if scans % 5 == 0 { metrics.backlog(try await store.backlog()) }
-            } catch {
-                logger.warning("looking for due tasks failed; next scan", metadata: ["error": "\(error)"])
-            }
-            scans += 1
-        }
-    }
-
-    /// One batched UPDATE for all tasks whose lease is about to end and that the broker has.
-    private func postponeHeld() async throws {
-        let now = ContinuousClock.now
-        let held = unanswered.withLock { $0.takeEnding(before: now + settings.scanInterval * 2, now: now) }
-        if !held.isEmpty { try await store.postpone(held) }
-    }
-
-    /// - Returns: false when there was something to send and the broker would not have any of it.
-    private func publishDue(claiming mayClaim: Bool) async throws -> Bool {
-        // Between any two batches, too: were a long backlog sent in one go, the leases of its first tasks would end on
-        // the way, and it would be sent all over again.
-        try await postponeHeld()
-        // A claim writes each row that it claims; without a broker that takes messages that would be for nothing.
-        while mayClaim, publisher.takesMessages, !Task.isCancelled {
-            let (tasks, parked) = try await store.claim(limit: settings.batchSize)
-            for task in parked {
-                logger.error(
-                    "task parked: attempts used up",
-                    metadata: task.task.metadata.merging(["errormsg": "\(task.errormsg ?? "no answer")"]) { $1 })
-            }
-            guard await publish(tasks) else { return false }
-            guard tasks.count + parked.count == settings.batchSize else { return true }
-            try await postponeHeld()
-        }
-        return true
-    }
-
-    // MARK: What is archived
-
-    private func forgetArchived(longerThan retention: Duration) async {
-        let purge = TaskHistoryPurge(store: store, retention: retention)
-        await Task.every(settings.purgeInterval) {
-            do {
-                _ = try await purge.round()
-            } catch {
-                logger.warning("forgetting archived tasks failed", metadata: ["error": "\(error)"])
-            }
-        }
-    }
-
-    // MARK: Publishing
-
-    /// - Returns: false when the broker gave its word on none of them.
-    @discardableResult
-    private func publish(_ tasks: [OutgoingTask]) async -> Bool {
-        guard !tasks.isEmpty else { return true }
-        let messages: [OutboundMessage]
-        do {
-            messages = try tasks.map { try $0.outbound(keys) }
-        } catch {
-            // Strings and integers always encode; were it otherwise, the tasks stay due and this line repeats.
-            logger.critical("a task cannot be encoded", metadata: ["error": "\(error)"])
-            return true
-        }
-        unanswered.withLock { $0.sending(tasks.map { ($0.lease, $0.leaseEnd) }) }
-        metrics.sending(tasks)
-        let outcomes = await publisher.publish(messages)
-        var refusals: [Refusal] = []
-        // Due again when their lease ends.
-        var notAttempted: [Int64] = []
-        unanswered.withLock { unanswered in
-            for (task, outcome) in zip(tasks, outcomes) {
-                metrics.outcome(outcome)
-                switch outcome {
-                case .confirmed: unanswered.confirmed(task.id)
-                case .returned(let code, let text): refusals.append(task.refusal("returned: \(code) \(text)"))
-                case .nacked: refusals.append(task.refusal("refused by the broker"))
-                case .lost, .notSent: notAttempted.append(task.id)
-                }
-            }
-            unanswered.forget(refusals.map(\.lease.id))
-        }
-        await record(refusals)
-        await record(notAttempted: notAttempted)
-        return notAttempted.count < tasks.count
-    }
-
-    private func record(_ refusals: [Refusal]) async {
-        guard !refusals.isEmpty else { return }
-        logger.warning(
-            "the broker would not take tasks",
-            metadata: [
-                "tasks": "\(refusals.count)", "taskId": "\(refusals[0].lease.id)", "reason": "\(refusals[0].reason)",
-            ])
-        do {
-            try await store.refused(refusals)
-        } catch {
-            // They keep their lease's due time, so they are tried again all the same.
-            logger.warning("could not note why tasks were refused", metadata: ["error": "\(error)"])
-        }
-    }
-
-    private func record(notAttempted ids: [Int64]) async {
-        guard !ids.isEmpty else { return }
-        do {
-            try await store.notAttempted(ids)
-        } catch {
-            // An attempt too many is counted; no task is lost by it.
-            logger.warning("could not note that tasks were not sent", metadata: ["error": "\(error)"])
         }
     }
 
@@ -241,22 +76,6 @@ public final class OutboxRelay: Service {
     ///
     /// - Parameter foreign: ids of live tasks that answers named and did not mean.
     func answered(_ tasks: [AnsweredTask], of answers: Int, foreign: [Int64]) {
-        unanswered.withLock { $0.forget(tasks.map(\.id)) }
-        metrics.answered(tasks, of: answers)
-        guard let first = foreign.first else { return }
-        metrics.foreign(foreign.count)
-        logger.info(
-            "answers to other tasks that have the same ids; ignored",
-            metadata: ["answers": "\(foreign.count)", "taskId": "\(first)"])
-    }
-}
-
-extension OutgoingTask {
-    var metadata: Logger.Metadata {
-        ["taskId": "\(id)", "taskType": "\(message.taskType)", "businessKey": "\(businessKey)"]
-    }
-
-    fileprivate func refusal(_ reason: String) -> Refusal {
-        Refusal(lease: lease, attempts: attempts, reason: reason)
+        relay.answered(tasks, of: answers, foreign: foreign)
     }
 }

@@ -3,8 +3,17 @@ import SettlePostgres
 import SettleRabbitMQ
 
 /// A task on its way to the broker.
-struct OutgoingTask: Sendable {
+package struct OutgoingTask: Sendable {
+    /// What the broker gets.
+    enum Form: Sendable {
+        /// The task itself, which its receiver answers.
+        case task
+        /// What it asks for and nothing around it, under its business key, with these headers.
+        case plain(headers: [String: String])  // ours
+    }
+
     let message: TaskMessage
+    var form = Form.task
     let businessKey: String
     let attempts: Int
     let traceParent: String?
@@ -37,7 +46,34 @@ struct OutgoingTask: Sendable {
         lease = TaskLease(id: message.id, due: try row.decode(Int64.self, at: 9))
     }
 
+    /// A message that goes as it is.
+    ///
+    /// - Parameters:
+    ///   - id: what it is known by to those who get it.
+    ///   - type: for people.
+    ///   - headers: as they were when it was written, a signature among them.
+    package init(
+        plain body: String, id: String, type: String, exchange: String, routingKey: String,
+        headers: [String: String],  // ours
+        attempts: Int, lease: TaskLease, leaseEnd: ContinuousClock.Instant
+    ) {
+        message = TaskMessage(
+            id: lease.id, createTime: 0, updateTime: 0, taskType: type, mqExchange: exchange, mqRoutingkey: routingKey,
+            requestBody: body)
+        form = .plain(headers: headers)
+        businessKey = id
+        self.attempts = attempts
+        traceParent = nil
+        self.lease = lease
+        self.leaseEnd = leaseEnd
+    }
+
     func outbound(_ keys: MessageKeys) throws -> OutboundMessage {
+        if case .plain(let headers) = form {
+            return OutboundMessage(
+                exchange: message.mqExchange, routingKey: message.mqRoutingkey, messageID: businessKey,
+                body: Array(message.requestBody.utf8), headers: headers)
+        }
         var outbound = OutboundMessage(
             exchange: message.mqExchange, routingKey: message.mqRoutingkey, messageID: String(message.id),
             body: Array(try JSONEncoder().encode(message)), headers: TraceHeader.headers(traceParent))

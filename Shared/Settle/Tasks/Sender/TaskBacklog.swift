@@ -6,4 +6,10 @@ public struct TaskBacklog: Sendable, Equatable {
     public let parked: Int
     /// Seconds since the oldest pending task was written; 0 when there is none.
     public let oldestAge: Double
+
+    package init(pending: Int, parked: Int, oldestAge: Double) {
+        self.pending = pending
+        self.parked = parked
+        self.oldestAge = oldestAge
+    }
 }

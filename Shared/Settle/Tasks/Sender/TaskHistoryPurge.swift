@@ -1,12 +1,12 @@
 import SettleCore
 
 /// Forgets archived tasks that were answered longer ago than the retention, where one is set.
-final class TaskHistoryPurge: Sendable {
-    private let store: TaskStore
+final class TaskHistoryPurge<Store: RelayStore>: Sendable {
+    private let store: Store
     private let retention: Duration
     private let walk = PurgeWalk<Int64>()
 
-    init(store: TaskStore, retention: Duration) {
+    init(store: Store, retention: Duration) {
         self.store = store
         self.retention = retention
     }

@@ -2,9 +2,9 @@ import SettleCore
 import SettlePostgres
 
 /// The tables `task` and `task_his`: all that is done to them goes through here. Their statements are in `TaskStatements`.
-public struct TaskStore: Sendable {
+public struct TaskStore: RelayStore {
     private(set) var database: PostgresDatabase
-    let settings: TaskSettings
+    package let settings: TaskSettings
     let schema: SchemaName
     let statements: TaskStatements
 
@@ -40,7 +40,7 @@ public struct TaskStore: Sendable {
     // MARK: Sending
 
     /// Leases up to `limit` due tasks to the caller and returns them; parks instead those whose attempts are used up.
-    func claim(limit: Int) async throws -> (tasks: [OutgoingTask], parked: [ParkedTask]) {
+    package func claim(limit: Int) async throws -> (tasks: [OutgoingTask], parked: [ParkedTask]) {
         let begin = ContinuousClock.now
         let rows = try await database.query(
             statements.claim(limit: limit),
@@ -61,7 +61,7 @@ public struct TaskStore: Sendable {
 
     /// The broker has these: they are sent again only if no answer comes for long, later each time. A task that is not as
     /// it was sent any more, since an operator retried it or another process claimed it, is left alone.
-    func postpone(_ leases: [TaskLease]) async throws {
+    package func postpone(_ leases: [TaskLease]) async throws {
         _ = try await database.query(
             statements.postpone,
             [
@@ -72,7 +72,7 @@ public struct TaskStore: Sendable {
 
     /// The broker would not take these: says why in the row, and when they are tried again; as with `postpone`, only what
     /// is still as it was sent.
-    func refused(_ refusals: [Refusal]) async throws {
+    package func refused(_ refusals: [Refusal]) async throws {
         _ = try await database.query(
             statements.refused,
             [
@@ -83,7 +83,7 @@ public struct TaskStore: Sendable {
 
     /// The broker never got these, or never said so: what was counted as an attempt was none. Each was counted once, by
     /// whom it was sent, so this needs no lease. They come due when their lease ends.
-    func notAttempted(_ ids: [Int64]) async throws {
+    package func notAttempted(_ ids: [Int64]) async throws {
         _ = try await database.query(statements.notAttempted, [.int64s(ids)])
     }
 
@@ -127,7 +127,7 @@ public struct TaskStore: Sendable {
     // MARK: What is archived
 
     /// One batch of a purge: forgets archived tasks with ids above `key` that were answered longer ago than `retention`.
-    func purge(after key: Int64?, retention: Duration) async throws -> PurgeWalk<Int64>.Step {
+    package func purge(after key: Int64?, retention: Duration) async throws -> PurgeWalk<Int64>.Step {
         let row = try await database.transaction { transaction in
             transaction.planAlongTheIndex()
             // An aggregate without GROUP BY: there always is a row.
@@ -141,14 +141,19 @@ public struct TaskStore: Sendable {
 }
 
 /// A task that the broker returned or refused.
-struct Refusal: Sendable {
-    let lease: TaskLease
-    let attempts: Int
-    let reason: String
+package struct Refusal: Sendable {
+    package let lease: TaskLease
+    package let attempts: Int
+    package let reason: String
 }
 
 /// A task whose attempts were used up just now.
-struct ParkedTask: Sendable {
+package struct ParkedTask: Sendable {
     let task: OutgoingTask
     let errormsg: String?
+
+    package init(task: OutgoingTask, errormsg: String?) {
+        self.task = task
+        self.errormsg = errormsg
+    }
 }

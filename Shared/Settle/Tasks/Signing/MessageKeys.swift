@@ -51,6 +51,15 @@ public struct MessageKeys: Sendable {
             of: SignedContent(kind: kind, taskType: taskType, messageID: message.messageID, body: message.body))
     }
 
+    /// The headers of a message that a centre will publish: its trace, and its signature if there is a key for its type.
+    func headers(id: String, type: String, body: String, traceParent: String?) -> [String: String] {  // ours
+        var message = OutboundMessage(
+            exchange: "", routingKey: "", messageID: id, body: Array(body.utf8),
+            headers: TraceHeader.headers(traceParent))
+        sign(&message, as: .task, of: type)
+        return message.headers
+    }
+
     /// Throws ``BadSignature`` unless `delivery` was signed as such by somebody who has a key, or needs not be.
     func check(_ delivery: Delivery, as kind: SignedKind, of taskType: String) throws(BadSignature) {
         guard let keys = types[taskType] else { return }

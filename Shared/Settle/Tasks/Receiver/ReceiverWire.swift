@@ -1,0 +1,69 @@
+import Foundation
+import SettleRabbitMQ
+
+/// How what a receiver receives looks, and how it says what became of it.
+protocol ReceiverWire: Sendable {
+    /// What is received, for people and metrics.
+    var taskType: String { get }
+    /// Throws for what is none of that type, or not signed as it should be.
+    func read(_ delivery: Delivery, _ decoder: JSONDecoder) throws -> TaskMessage
+    /// What tells it from others of its type.
+    func name(of message: TaskMessage, _ delivery: Delivery) -> String
+    /// Returns when it is known, durably, what became of each; throws when they must be told again.
+    ///
+    /// - Returns: the places of those that nobody ever takes, and why.
+    func tell(_ answers: [ReceiverAnswer]) async throws -> [(Int, String)]
+}
+
+/// What became of one delivery.
+struct ReceiverAnswer: Sendable {
+    let delivery: Delivery
+    let message: TaskMessage
+    let answer: TaskAnswer
+}
+
+extension Delivery {
+    /// The trace that it belongs to.
+    var traceParent: String? { TraceHeader.checked(headers[TraceHeader.name]) }
+}
+
+/// Tasks, whose answers go back through the broker.
+struct TaskWire: ReceiverWire {
+    let route: TaskRoute
+    let publisher: any MessagePublisher
+    let keys: MessageKeys
+
+    var taskType: String { route.taskType }
+
+    func read(_ delivery: Delivery, _ decoder: JSONDecoder) throws -> TaskMessage {
+        try keys.check(delivery, as: .task, of: route.taskType)
+        let message = try decoder.decode(TaskMessage.self, from: Data(delivery.body))
+        guard message.taskType == route.taskType else {
+            throw UnreadableMessage(description: "taskType '\(message.taskType)' is not '\(route.taskType)'")
+        }
+        return message
+    }
+
+    func name(of message: TaskMessage, _ delivery: Delivery) -> String { String(message.id) }
+
+    func tell(_ answers: [ReceiverAnswer]) async throws -> [(Int, String)] {
+        let encoder = JSONEncoder()
+        let now = Int64(Date().timeIntervalSince1970 * 1000)
+        let outcomes = await publisher.publish(
+            try answers.map { answer in
+                var message = OutboundMessage(
+                    exchange: route.exchange, routingKey: route.answerRoutingKey,
+                    messageID: String(answer.message.id),
+                    body: Array(try encoder.encode(answer.message.answered(answer.answer, at: now))),
+                    headers: TraceHeader.headers(answer.delivery.traceParent))
+                keys.sign(&message, as: .answer, of: route.taskType)
+                return message
+            })
+        var untold: [(Int, String)] = []
+        for (index, outcome) in outcomes.enumerated() where outcome != .confirmed {
+            guard outcome.isImpossible else { throw NotConfirmed() }
+            untold.append((index, "\(outcome)"))
+        }
+        return untold
+    }
+}
