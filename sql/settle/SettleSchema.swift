@@ -22,6 +22,7 @@ public enum SettleSchema {
             Migration(name: "settle_0002_transactions", bytes: PackageResources.settle_0002_transactions_sql),
             Migration(name: "settle_0008_purge_and_names", bytes: PackageResources.settle_0008_purge_and_names_sql),
             Migration(name: "settle_0009_deadlines", bytes: PackageResources.settle_0009_deadlines_sql),
+            Migration(name: "settle_0014_foreign_xids", bytes: PackageResources.settle_0014_foreign_xids_sql),
         ])
 
     /// Mode `at`, for participants: `settle.enroll` and what stands behind it.

@@ -112,7 +112,7 @@ struct RowHeld: Error {}
 
 extension Error {
     /// Whether the same request may succeed when others have ended.
-    fileprivate var isWorthWaiting: Bool {
+    var isWorthWaiting: Bool {
         switch self {
         case let error as PostgresError: error.isRowHeld || error.isSerializationConflict
         default: self is RowsChanged
