@@ -105,6 +105,7 @@ struct StatementTests {
         StatementCase("branches", BranchStore.groupInsertion) {
             ["tcc", "deduct", 3_000, new($0), all("order", $0), all("{}", $0), all("{}", $0), all(15_000, $0)]
         },
+        StatementCase("branches' limit", BranchStore.groupLimit) { [new($0), 10_000] },
         StatementCase("branch refusal", BranchStore.refusal) { [new($0)] },
         StatementCase("branch locking", BranchStore.locking) { [known($0)] },
         StatementCase("branch ending", BranchStore.ending) { [known($0), "committed"] },

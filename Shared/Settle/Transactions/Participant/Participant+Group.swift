@@ -142,19 +142,15 @@ extension Participant {
                 transaction.add(
                     "SELECT set_config('settle.xid', $1, true)", [.text(request.context.xid.rawValue)])
                 do {
-                    let answer = try handler.perform(request.text, transaction)
-                    BranchStore.insert(
-                        request.context, action: handler.name, request: request.text, answer: answer, state: .undecided,
-                        settings: settings, in: transaction)
-                    answers.append(answer)
-                } catch let error as PostgresError where !error.isRowHeld && !error.isSerializationConflict {
-                    // What failed may be the row of the one before, which travelled with it.
-                    throw error
+                    answers.append(try handler.perform(request.text, transaction))
                 } catch {
                     throw PartFailed(index: index, error: error)
                 }
             }
             transaction.add("SELECT settle.at_confine()")
+            BranchStore.insert(
+                zip(requests, answers).map { ($0, $1) }, action: handler.name, mode: .at, settings: settings,
+                in: transaction)
             return answers
         }
     }
