@@ -63,6 +63,13 @@ struct ReportTests {
         #expect(text.contains("a point too many"))
     }
 
+    @Test("what the suite costs idle stands below the table")
+    func idle() {
+        var report = Self.report([.init(scenario: Self.closed, figures: Self.figures())])
+        report.idle = IdleCost(seconds: 20, shares: ["order": 0.005, "postgres": 0.01])
+        #expect(report.text.contains("idle, % of one core over 20.0 s: order 0.50, postgres 1.00; together 1.50"))
+    }
+
     @Test("a machine that had other things to do is told apart")
     func noise() {
         var figures = Self.report([.init(scenario: Self.closed, figures: Self.figures())])

@@ -63,7 +63,12 @@ struct StatementTests {
                     all(5_000, $0),
                 ]
             },
-            StatementCase("task claim", sql: { statements.claim(limit: $0) }) { _ in [5_000, 25] + noOwnSettings },
+            StatementCase("task claim", sql: { statements.claim(limit: $0) }) { _ in
+                [5_000, 25] + noOwnSettings + [nil]
+            },
+            StatementCase("task claim of some years", sql: { statements.claim(limit: $0) }) { _ in
+                [5_000, 25] + noOwnSettings + [.int64(1 << 50)]
+            },
             StatementCase("task postpone", statements.postpone) {
                 [ids($0), all(due, $0), 600_000, 3_600_000] + noOwnSettings
             },

@@ -22,6 +22,7 @@ public final class OutboxRelay: Service {
     private let logger: Logger
     private let metrics = SenderMetrics()
     private let unanswered = Mutex(UnansweredTasks())
+    private let window = Mutex(DueWindow())
     /// Anything in it makes the next scan happen now.
     private let scanSignal = Mailbox<Void>(capacity: 1)
 
@@ -119,6 +120,7 @@ public final class OutboxRelay: Service {
         // The broker seemed to be there, and took nothing.
         var vain = 0
         var notBefore = ContinuousClock.now
+        var counting = CostShare()
         while await !scanSignal.take().isEmpty {
             do {
                 if try await publishDue(claiming: notBefore <= .now) {
@@ -127,7 +129,11 @@ public final class OutboxRelay: Service {
                     vain += 1
                     notBefore = .now + settings.vainBackoff.delay(attempt: vain)
                 }
-                if scans % 5 == 0 { metrics.backlog(try await store.backlog()) }
+                if scans % 5 == 0, counting.allows(at: .now) {
+                    let begin = ContinuousClock.now
+                    metrics.backlog(try await store.backlog())
+                    counting.took(from: begin, to: .now)
+                }
             } catch {
                 logger.warning("looking for due tasks failed; next scan", metadata: ["error": "\(error)"])
             }
@@ -149,17 +155,26 @@ public final class OutboxRelay: Service {
         try await postponeHeld()
         // A claim writes each row that it claims; without a broker that takes messages that would be for nothing.
         while mayClaim, publisher.takesMessages, !Task.isCancelled {
-            let (tasks, parked) = try await store.claim(limit: settings.batchSize)
-            for task in parked {
+            let claimed = try await claim()
+            for task in claimed.parked {
                 logger.error(
                     "task parked: attempts used up",
                     metadata: task.task.metadata.merging(["errormsg": "\(task.errormsg ?? "no answer")"]) { $1 })
             }
-            guard await publish(tasks) else { return false }
-            guard tasks.count + parked.count == settings.batchSize else { return true }
+            guard await publish(claimed.tasks) else { return false }
+            guard claimed.count == settings.batchSize else { return true }
             try await postponeHeld()
         }
         return true
+    }
+
+    private func claim() async throws -> ClaimedTasks {
+        let begin = ContinuousClock.now
+        let reach = window.withLock { $0.reach(at: begin) }
+        let claimed = try await store.claim(limit: settings.batchSize, reach: reach)
+        let rest = claimed.count == settings.batchSize ? claimed.upTo : nil
+        window.withLock { $0.looked(reach, from: begin, to: .now, upTo: rest) }
+        return claimed
     }
 
     // MARK: What is archived

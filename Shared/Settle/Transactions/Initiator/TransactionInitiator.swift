@@ -192,7 +192,9 @@ public final class TransactionInitiator: Service {
     }
 
     private func stayPresent() async {
-        await Task.every(settings.scanInterval) {
+        // A lock that was lost with its connection only makes an abort come sooner, and no branch is asked about before it is
+        // as old.
+        await Task.every(settings.scanInterval * 3) {
             do {
                 try await presence.renew()
             } catch {

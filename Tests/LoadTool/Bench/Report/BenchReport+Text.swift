@@ -7,12 +7,7 @@ extension BenchReport {
 
     /// For a terminal: the machine, the table, the floor.
     var text: String {
-        let settings = machine.settings.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
-        var lines = [
-            "\(machine.cores) × \(machine.processor), \((Double(machine.memoryBytes) / 1e9).short) GB",
-            "PostgreSQL \(machine.postgres): \(settings.joined(separator: ", "))",
-            "\(machine.build) builds; the load runs on the same machine", "",
-        ]
+        var lines = [machine.text]
         var table = TextTable([
             ("", [""]), ("orders", ["placed/s", "settled/s", "errors"]), ("request, ms", ["p50", "p99", "p99.9"]),
             ("to archive, ms", ["p50", "p99"]),
@@ -26,22 +21,23 @@ extension BenchReport {
         for row in rows { table.add(cells(row)) }
         lines.append(table.text)
         if let floor { lines.append(text(floor)) }
+        if let idle { lines.append(idle.text) }
         for row in rows {
             if let figures = row.figures, figures.errors > 0 {
                 lines.append("\(row.scenario.name): \(figures.errors) errors: \(figures.errorSummary)")
             }
-            if row.figures == nil {
-                lines.append("\(row.scenario.name): NO FIGURE, the books do not agree:")
-                lines += row.disagreements.prefix(10).map { "  \($0)" }
-            }
+            lines += row.disagreementLines
         }
-        let share = rows.compactMap(\.figures?.othersShare).max() ?? 0
-        if share > 0.1 {
-            lines.append(
-                "NOT A QUIET MACHINE: something else had up to \((share * 100).short) % of its processors (column others)."
-            )
-        }
+        if let warning = Self.noise(rows.compactMap(\.figures)) { lines.append(warning) }
         return lines.joined(separator: "\n")
+    }
+
+    /// Nil where the machine had nothing else to do.
+    static func noise(_ figures: [Figures]) -> String? {
+        let share = figures.map(\.othersShare).max() ?? 0
+        guard share > 0.1 else { return nil }
+        return
+            "NOT A QUIET MACHINE: something else had up to \((share * 100).short) % of its processors (column others)."
     }
 
     private func cells(_ row: Row) -> [String] {
@@ -66,5 +62,26 @@ extension BenchReport {
             \(floor.broker.deliveriesPerSecond.short)/s (acknowledged)
 
             """
+    }
+}
+
+extension BenchReport.Machine {
+    /// The head of a report.
+    var text: String {
+        let settings = settings.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+        return """
+            \(cores) × \(processor), \((Double(memoryBytes) / 1e9).short) GB
+            PostgreSQL \(postgres): \(settings.joined(separator: ", "))
+            \(build) builds; the load runs on the same machine
+
+            """
+    }
+}
+
+extension BenchReport.Row {
+    /// What did not agree, for a person to read.
+    var disagreementLines: [String] {
+        guard figures == nil else { return [] }
+        return ["\(scenario.name): NO FIGURE, the books do not agree:"] + disagreements.prefix(10).map { "  \($0)" }
     }
 }

@@ -32,6 +32,7 @@ struct BenchReport: Codable, Sendable {
     let machine: Machine
     var floor: Floor?
     var rows: [Row] = []
+    var idle: IdleCost?
 }
 
 /// What one run cost and gave.
