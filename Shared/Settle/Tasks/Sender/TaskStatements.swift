@@ -51,8 +51,9 @@ struct TaskStatements: Sendable {
         """
     }
 
-    /// Claims up to `limit` tasks, of those that are due for no longer than `$7` microseconds, if that is given. The number is in the text, for the planner: of an unknown one it thinks that it is a tenth of
-    /// what is due, and would rather sort all of that than go along the index.
+    /// Claims up to `limit` tasks; where `$7` is given, of those that are due for no longer than so many microseconds. The limit
+    /// is in the text, for the planner: of an unknown one it thinks that it is a tenth of what is due, and would rather sort
+    /// all of that than go along the index.
     func claim(limit: Int) -> String { "\(claimParts.before) \(limit)\n\(claimParts.after)" }
 
     /// - Parameter purgeBatch: how many archived tasks one statement of a purge walks past.

@@ -192,9 +192,7 @@ public final class TransactionInitiator: Service {
     }
 
     private func stayPresent() async {
-        // A lock that was lost with its connection only makes an abort come sooner, and no branch is asked about before it is
-        // as old.
-        await Task.every(settings.scanInterval * 3) {
+        await Task.every(settings.scanInterval) {
             do {
                 try await presence.renew()
             } catch {
