@@ -46,7 +46,7 @@ extension BenchReport {
         let archive = figures.archive.prefix(2).map { $0?.short ?? "-" }
         let processor = Self.processes.map { figures.microseconds[$0]?.short ?? "-" }
         let peaks = Self.services.map { figures.peaks[$0].map { (Double($0) / 1e6).short } ?? "-" }
-        let ratio = floor.map { (figures.settledPerSecond / $0.mean).short } ?? "-"
+        let ratio = row.floor.map { (figures.settledPerSecond / $0).short } ?? "-"
         return [row.scenario.name, figures.placedPerSecond.short, figures.settledPerSecond.short, "\(figures.errors)"]
             + request + archive + processor
             + [figures.commits.short, (figures.walBytes / 1000).short] + peaks
@@ -54,10 +54,10 @@ extension BenchReport {
     }
 
     private func text(_ floor: Floor) -> String {
-        let runs = floor.ordersPerSecond.map(\.short).joined(separator: " before, ")
+        let (least, most) = (floor.ordersPerSecond.min() ?? 0, floor.ordersPerSecond.max() ?? 0)
         return """
-            floor: PostgreSQL alone writes \(floor.mean.short) orders/s (\(runs) after): pgbench, prepared, pipelined, 32 \
-            clients, order's own statements on its own tables
+            floor: PostgreSQL alone writes \(least.short) to \(most.short) orders/s, measured before the first run and after \
+            each: pgbench, prepared, pipelined, 32 clients, order's own statements on its own tables
             floor: RabbitMQ alone takes \(floor.broker.confirmsPerSecond.short) messages/s (persistent, confirmed) and gives \
             \(floor.broker.deliveriesPerSecond.short)/s (acknowledged)
 
