@@ -5,22 +5,26 @@ import SettlePostgres
 
 // What the relay sends, and notes of it.
 extension CentreStore: RelayStore {
-    func claim(limit: Int) async throws -> (tasks: [OutgoingTask], parked: [ParkedTask]) {
+    func claim(limit: Int, reach: Duration?) async throws -> ClaimedTasks {
         let begin = ContinuousClock.now
         let rows = try await database.query(
-            Self.claimSends(limit), [.int(settings.lease.milliseconds), .int(settings.maxAttempts)])
-        var claimed: [OutgoingTask] = []
-        var parked: [ParkedTask] = []
+            Self.claimSends(limit),
+            [
+                .int(settings.lease.milliseconds), .int(settings.maxAttempts),
+                reach.map { .int64(Int64($0 / .microseconds(1))) } ?? .null,
+            ])
+        var claimed = ClaimedTasks()
         for row in rows {
             let message = try OutgoingTask(message: row, leaseEnd: begin + settings.lease)
             if try row.decode(Bool.self, at: OutgoingTask.messageColumnCount) {
                 let errormsg = try row.decode(String?.self, at: OutgoingTask.messageColumnCount + 1)
-                parked.append(ParkedTask(task: message, errormsg: errormsg))
+                claimed.parked.append(ParkedTask(task: message, errormsg: errormsg))
             } else {
-                claimed.append(message)
+                claimed.tasks.append(message)
             }
+            claimed.upTo = .microseconds(try row.decode(Int64.self, at: OutgoingTask.messageColumnCount + 2))
         }
-        return (claimed, parked)
+        return claimed
     }
 
     func postpone(_ leases: [TaskLease]) async throws {

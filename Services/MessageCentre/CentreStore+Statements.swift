@@ -112,17 +112,21 @@ extension CentreStore {
 
     // MARK: Sending; as with tasks
 
+    /// `$3`: for how many microseconds they may have been due.
     static func claimSends(_ limit: Int) -> String {
         """
         WITH picked AS (
-            SELECT number FROM message WHERE status IN ('confirmed', 'sent') AND due_time <= now()
+            SELECT number, due_time FROM message
+            WHERE status IN ('confirmed', 'sent') AND due_time <= now()
+              AND due_time >= coalesce(now() - $3 * interval '1 microsecond', '-infinity')
             ORDER BY due_time LIMIT \(limit) FOR UPDATE SKIP LOCKED)
         UPDATE message SET
             sends = sends + CASE WHEN sends < $2 THEN 1 ELSE 0 END, update_time = now(),
             status = CASE WHEN sends < $2 THEN status ELSE 'parked' END,
             due_time = CASE WHEN sends < $2 THEN now() + $1 * interval '1 millisecond' END
         WHERE number = ANY (ARRAY(SELECT number FROM picked))
-        RETURNING \(OutgoingTask.messageColumns), status = 'parked', errormsg
+        RETURNING \(OutgoingTask.messageColumns), status = 'parked', errormsg,
+                  (extract(epoch FROM now() - (SELECT max(due_time) FROM picked)) * 1000000)::bigint
         """
     }
 

@@ -9,7 +9,7 @@ public struct PostgresConfiguration: Sendable {
     /// About how many bytes the jobs that wait may keep together before `.overloaded` is answered at once; a single one
     /// may have more.
     public var maxWaitingBytes = 64 * 1024 * 1024
-    /// How long a job may wait for a connection before `.overloaded` is answered.
+    /// How long a job may wait for a connection before `.overloaded` is answered, by a fifth later at most.
     public var waitTimeout: Duration = .seconds(5)
     /// How long one attempt to connect may take (libpq's `connect_timeout`: whole seconds, at least two).
     public var connectTimeout: Duration = .seconds(5)

@@ -159,7 +159,8 @@ public final class PostgresDatabase: Service, Sendable {
 
     /// Refuses jobs that wait too long, until cancelled.
     private func expireWaiting() async {
-        let interval = max(configuration.waitTimeout / 20, .milliseconds(10))
+        // A fifth late at most; it goes on while nobody asks anything, too.
+        let interval = max(configuration.waitTimeout / 5, .milliseconds(10))
         await Task.every(interval) { queue.expire() }
     }
 }

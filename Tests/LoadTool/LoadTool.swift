@@ -10,7 +10,7 @@ struct LoadTool: AsyncParsableCommand {
             A line per check, ok or FAIL; the exit code is 1 after a FAIL. The services listen on loopback; SETTLE_TOKEN is \
             their token. Each run makes its own users and products.
             """,
-        subcommands: [Orders.self, Settling.self, Idle.self, Bench.self])
+        subcommands: [Orders.self, Settling.self, Idle.self, Bench.self, Scale.self])
 }
 
 /// Where the services listen.

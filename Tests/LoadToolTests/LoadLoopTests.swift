@@ -39,7 +39,7 @@ struct LoadLoopTests {
         }
         defer { shutdown(socket, Int32(SHUT_RDWR)) }
         let scenario = Scenario(mode: "message", pace: .open(perSecond: 100))
-        let result = try await LoadLoop.run(scenario, port: port, run: "r", for: .milliseconds(400), atMost: 1)
+        let result = try await LoadLoop.run(scenario, ports: [port], run: "r", for: .milliseconds(400), atMost: 1)
         #expect(result.accepted == 40 && result.errors == 0)
         // One request saw the pause; all forty were due in it, the middle one half-way.
         #expect(try #require(result.latencies.percentile(50)) > 150)
@@ -56,7 +56,7 @@ struct LoadLoopTests {
         }
         defer { shutdown(socket, Int32(SHUT_RDWR)) }
         let scenario = Scenario(mode: "tcc", pace: .closed(clients: 4), products: 3)
-        let result = try await LoadLoop.run(scenario, port: port, run: "r", for: .milliseconds(500))
+        let result = try await LoadLoop.run(scenario, ports: [port], run: "r", for: .milliseconds(500))
         #expect(result.accepted > 100)
         #expect(try #require(result.refused["409 locked"]) > 50)
         #expect(result.errors == result.unanswered + result.refused.values.reduce(0, +))

@@ -29,7 +29,7 @@ struct ReportTests {
 
     @Test("the table has a row for each run, and what it settled against the floor")
     func table() throws {
-        let text = Self.report([.init(scenario: Self.closed, figures: Self.figures(errors: 3))]).text
+        let text = Self.report([.init(scenario: Self.closed, figures: Self.figures(errors: 3), floor: 10_000)]).text
         let row = try #require(text.split(separator: "\n").first { $0.hasPrefix("tcc ") })
         let cells = row.split(separator: " ").map(String.init)
         #expect(
@@ -61,6 +61,13 @@ struct ReportTests {
         let row = try #require(text.split(separator: "\n").first { $0.hasPrefix("tcc ") })
         #expect(row.split(separator: " ") == ["tcc", "no", "figure"])
         #expect(text.contains("a point too many"))
+    }
+
+    @Test("what the suite costs idle stands below the table")
+    func idle() {
+        var report = Self.report([.init(scenario: Self.closed, figures: Self.figures())])
+        report.idle = IdleCost(seconds: 20, shares: ["order": 0.005, "postgres": 0.01])
+        #expect(report.text.contains("idle, % of one core over 20.0 s: order 0.50, postgres 1.00; together 1.50"))
     }
 
     @Test("a machine that had other things to do is told apart")

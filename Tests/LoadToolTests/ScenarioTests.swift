@@ -30,7 +30,7 @@ struct ScenarioTests {
         let scenario = Scenario(
             mode: "tcc", pace: .closed(clients: 1), products: 3, hasKey: true, spendsPoints: true)
         var (first, second) = (
-            OrderRequests(scenario, port: 80, run: "r"), OrderRequests(scenario, port: 80, run: "r")
+            OrderRequests(scenario, run: "r"), OrderRequests(scenario, run: "r")
         )
         var products: Set<String> = []
         for number in 1...100 {

@@ -29,6 +29,14 @@ struct ScheduleTests {
         #expect(starts == [.zero, .milliseconds(10), .milliseconds(20), nil, nil])
     }
 
+    @Test("no more than a number of requests begins")
+    func limited() {
+        var schedule = Schedule(.closed(clients: 2), for: .seconds(1), limit: 2)
+        let starts = (0..<3).map { _ in schedule.take(at: .zero) }
+        #expect(starts == [.zero, .zero, nil])
+        #expect(schedule.due(at: .zero) == nil)
+    }
+
     @Test("a rate that does not divide a second does not drift")
     func drift() {
         var schedule = Schedule(.open(perSecond: 3), for: .seconds(1_000))

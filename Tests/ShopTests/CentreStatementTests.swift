@@ -54,7 +54,7 @@ struct CentreStatementTests {
         StatementCase("not checked", CentreStore.notChecked) { [numbers($0)] },
         StatementCase("tell", sql: { CentreStore.claimOutcomes($0) }) { _ in [5_000, 600_000] },
         StatementCase("told", CentreStore.told) { [numbers($0)] },
-        StatementCase("send", sql: { CentreStore.claimSends($0) }) { _ in [5_000, 25] },
+        StatementCase("send", sql: { CentreStore.claimSends($0) }) { _ in [5_000, 25, nil] },
         StatementCase("sent", CentreStore.postponement) { [numbers($0), all(due, $0), 600_000, 3_600_000] },
         StatementCase("refused", CentreStore.refused) { [numbers($0), all(due, $0), all("why", $0), all(1_000, $0)] },
         StatementCase("not sent", CentreStore.notAttempted) { [numbers($0)] },

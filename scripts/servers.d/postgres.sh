@@ -46,6 +46,7 @@ shared_buffers = 256MB
 max_wal_size = 2GB
 autovacuum_naptime = 10s
 jit = off
+shared_preload_libraries = '${SETTLE_POSTGRES_PRELOAD:-}'
 CONF
     as grep -q "settle.conf" "$data/postgres/postgresql.conf" ||
         as bash -c "echo \"include 'settle.conf'\" >>'$data/postgres/postgresql.conf'"

@@ -22,6 +22,7 @@ public enum SettleSchema {
             Migration(name: "settle_0002_transactions", bytes: PackageResources.settle_0002_transactions_sql),
             Migration(name: "settle_0008_purge_and_names", bytes: PackageResources.settle_0008_purge_and_names_sql),
             Migration(name: "settle_0009_deadlines", bytes: PackageResources.settle_0009_deadlines_sql),
+            Migration(name: "settle_0014_foreign_xids", bytes: PackageResources.settle_0014_foreign_xids_sql),
         ])
 
     /// Mode `at`, for participants: `settle.enroll` and what stands behind it.
@@ -47,7 +48,7 @@ public enum SettleSchema {
     /// `settle.pre_message`, for a service whose messages a message centre keeps.
     public static let messages = MigrationSet(
         "settle-messages",
-        [Migration(name: "settle_0014_messages", bytes: PackageResources.settle_0014_messages_sql)])
+        [Migration(name: "settle_0015_messages", bytes: PackageResources.settle_0015_messages_sql)])
 
     /// `settle.set_aside`, for a service that receives tasks or answers: what waits, and the dead letters.
     public static let setAside = MigrationSet(

@@ -3,8 +3,9 @@ import Logging
 
 /// The life of one connection on its own thread: connect, do jobs, reconnect with back-off.
 final class ConnectionWorker {
-    /// An idle connection is looked at this often, so that `isUp` is the truth.
-    private static let idleCheckSeconds = 0.5
+    /// An idle connection is looked at this often, so that `isUp` is the truth. No more often: with a dozen connections in
+    /// each process this is most of what an idle one does.
+    private static let idleCheckSeconds = 2.0
     /// After so many connections that were lost before a job could begin, the next one is opened anew for it.
     private static let maxMoves = 3
     private static let backoff = Backoff(initial: .milliseconds(100), cap: .seconds(5))

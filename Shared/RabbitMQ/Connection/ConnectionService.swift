@@ -10,8 +10,8 @@ struct ConnectionService {
     /// Linux shows its first 15 characters.
     let threadName: String
 
-    /// How often a write in progress is looked at.
-    private static let watchInterval: Duration = .milliseconds(250)
+    /// How often a write in progress is looked at, which waits for many seconds before it is late.
+    private static let watchInterval: Duration = .seconds(1)
     /// For the broker to answer that the connection closes.
     private static let goodbye: Duration = .seconds(3)
 

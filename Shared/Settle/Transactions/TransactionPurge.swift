@@ -56,7 +56,8 @@ final class TransactionPurge: Sendable {
     static let limit = "now() - $1 * interval '1 millisecond'"
 
     /// The condition of the partial indexes.
-    private static let isForeign = "xid !~ '^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$'"
+    private static let isForeign =
+        "(substr(xid, 15, 1) <> '7' OR length(xid) <> 36 OR xid COLLATE \"C\" >= '03bb2cc3-d800')"
 
     func ownBatch(after key: String?) -> (sql: String, parameters: [PostgresValue]) {
         let bound = XID.lowest(at: Date() - Double(settings.retention.milliseconds) / 1000)

@@ -8,9 +8,18 @@ import Synchronization
 /// Calls the actions of one participant. Calls of one action that come while others are on their way go together in the
 /// next; a lone one leaves at once, and nobody waits long for those on their way.
 ///
-/// Those in `at` and `xa` go by themselves: their parts share no local transaction, and hold rows until they are decided, so
-/// that many would have to come a second time.
+/// Groups are of one mode. Where a good part of a group has to come a second time, because others hold the rows, the calls go
+/// by themselves for a while: that is how it is with hot rows in `at` and `xa`, which are held until their end.
 final class BranchGroups: Sendable {
+    /// Those that may go together.
+    private struct Line: Hashable {
+        let action: String  // ours
+        let mode: BranchMode
+
+        /// In `at` the parts are done one after the other in their local transaction, which holds its rows meanwhile.
+        var limit: Int { mode == .at ? 16 : BranchGroup.limit }
+    }
+
     private struct Call: Sendable {
         let request: String
         let headers: [String: String]
@@ -25,7 +34,9 @@ final class BranchGroups: Sendable {
     }
 
     private struct State {
-        var batchers: [String: Batcher<Call, Outcome>] = [:]  // ours
+        var batchers: [Line: Batcher<Call, Outcome>] = [:]
+        /// Until then the calls of a line go by themselves.
+        var crowded: [Line: ContinuousClock.Instant] = [:]
         /// Until then the participant is not asked again whether it knows groups.
         var aloneUntil: ContinuousClock.Instant?
     }
@@ -35,7 +46,9 @@ final class BranchGroups: Sendable {
     /// A group of the largest ones, their quotes escaped, still fits into one body.
     private static let longest = 4096
     private static let memory = Duration.seconds(60)
-    private static let modes = Set([BranchMode.tcc, .saga].map(\.rawValue))
+    /// One in so many is a good part.
+    private static let crowd = 4
+    private static let crowdMemory = Duration.milliseconds(500)
     private let client: ServiceClient
     private let state = Mutex(State())
 
@@ -47,8 +60,8 @@ final class BranchGroups: Sendable {
     ) async throws(ServiceClientError) -> ServiceAnswer {
         let until = ContinuousClock.now + timeout
         if timeout > Self.shortest, json.count <= Self.longest,
-            Self.modes.contains(headers[BranchContext.modeHeader] ?? ""),
-            let batcher = batcher(action)
+            let mode = headers[BranchContext.modeHeader].flatMap(BranchMode.init),
+            let batcher = batcher(Line(action: action, mode: mode))
         {
             let call = Call(
                 request: String(decoding: json, as: UTF8.self),
@@ -68,29 +81,38 @@ final class BranchGroups: Sendable {
         do { return try await batcher.submit(call) } catch { return .failed(.overloaded) }
     }
 
-    /// Nil while the participant is known not to take groups.
-    private func batcher(_ action: String) -> Batcher<Call, Outcome>? {
+    /// Nil while the participant is known not to take groups, or these calls better go by themselves.
+    private func batcher(_ line: Line) -> Batcher<Call, Outcome>? {
         state.withLock { state in
             if let until = state.aloneUntil {
                 guard .now >= until else { return nil }
                 state.aloneUntil = nil
             }
-            if let batcher = state.batchers[action] { return batcher }
-            let batcher = Batcher<Call, Outcome>(
-                limit: BranchGroup.limit, concurrency: 3, patience: .milliseconds(20)
-            ) { [weak self] calls in
-                await self?.send(calls, of: action) ?? calls.map { _ in .alone }
+            if let until = state.crowded[line] {
+                guard .now >= until else { return nil }
+                state.crowded[line] = nil
             }
-            state.batchers[action] = batcher
+            if let batcher = state.batchers[line] { return batcher }
+            let batcher = Batcher<Call, Outcome>(
+                limit: line.limit, concurrency: 3, patience: .milliseconds(20)
+            ) { [weak self] calls in
+                await self?.send(calls, in: line) ?? calls.map { _ in .alone }
+            }
+            state.batchers[line] = batcher
             return batcher
         }
     }
 
-    private func send(_ calls: [Call], of action: String) async -> [Outcome] {
+    private func send(_ calls: [Call], in line: Line) async -> [Outcome] {
         let now = ContinuousClock.now
         let together = calls.filter { $0.until - now > Self.shortest }
         guard let first = together.map({ $0.until - now }).min() else { return calls.map { _ in .alone } }
-        var answers = await answers(to: together, of: action, timeout: first)[...]
+        let outcomes = await answers(to: together, of: line.action, timeout: first)
+        let alone = outcomes.count { if case .alone = $0 { true } else { false } }
+        if together.count >= Self.crowd, alone * Self.crowd >= together.count {
+            state.withLock { $0.crowded[line] = .now + Self.crowdMemory }
+        }
+        var answers = outcomes[...]
         return calls.map { $0.until - now > Self.shortest ? answers.popFirst() ?? .alone : .alone }
     }
 

@@ -30,9 +30,13 @@ struct BenchDatabases: Sendable {
     let stock: PostgresDatabase
     let points: PostgresDatabase
     let server: PostgresDatabase
-    private let orderURL: String
+    /// Of order, stock and user-points.
+    private let urls: [String]
 
-    init(environment: [String: String] = ProcessInfo.processInfo.environment) throws {
+    /// - Parameter statementTimeout: how long a statement may run.
+    init(
+        environment: [String: String] = ProcessInfo.processInfo.environment, statementTimeout: Duration = .seconds(120)
+    ) throws {
         func url(_ name: String) throws -> String {
             guard let url = environment[name] else { throw Missing(description: "\(name) is not set") }
             return url
@@ -41,10 +45,10 @@ struct BenchDatabases: Sendable {
             var configuration = try PostgresConfiguration(url: try url(name))
             configuration.connections = 1
             configuration.applicationName = "settle-bench"
-            configuration.statementTimeout = .seconds(120)
+            configuration.statementTimeout = statementTimeout
             return PostgresDatabase(configuration, logger: quiet)
         }
-        orderURL = try url("ORDER_DATABASE_URL")
+        urls = try ["ORDER", "STOCK", "POINTS"].map { try url("\($0)_DATABASE_URL") }
         order = try database("ORDER_DATABASE_URL")
         stock = try database("STOCK_DATABASE_URL")
         points = try database("POINTS_DATABASE_URL")
@@ -72,19 +76,30 @@ struct BenchDatabases: Sendable {
 
     /// Returns once no task waits for its answer and no branch for its end.
     func drained(within limit: Duration) async throws {
-        try await eventually("all is answered", within: limit, every: .milliseconds(20)) {
-            try await isTrue(order, "SELECT NOT EXISTS (SELECT FROM task)")
-        }
+        try await gone("task", in: order, within: limit)
         for participant in [stock, points] {
-            try await eventually("every branch has ended", within: limit, every: .milliseconds(20)) {
-                try await isTrue(
-                    participant, "SELECT NOT EXISTS (SELECT FROM settle.branch WHERE state = 'undecided')")
-            }
+            try await gone("settle.branch WHERE state = 'undecided'", in: participant, within: limit)
+        }
+        // Not waited for before: it is the last that happens to a global transaction.
+        try await gone(
+            "settle.global_transaction WHERE decision = 'commit' AND acknowledged_at IS NULL", in: order, within: limit)
+    }
+
+    /// Where a look takes long, after thousands of dead rows, it is taken less often: its time counts as PostgreSQL's.
+    private func gone(_ rows: String, in database: PostgresDatabase, within limit: Duration) async throws {
+        let deadline = ContinuousClock.now + limit
+        while true {
+            let begin = ContinuousClock.now
+            let found = try await database.query("SELECT EXISTS (SELECT FROM \(rows))")
+            guard try found[0].decode(Bool.self, at: 0) else { return }
+            guard .now < deadline else { throw NotInTime("not within \(limit): no row in \(rows)") }
+            try await Task.sleep(for: max(.milliseconds(20), (.now - begin) * 10))
         }
     }
 
-    private func isTrue(_ database: PostgresDatabase, _ sql: String) async throws -> Bool {
-        try await database.query(sql).first?.decode(Bool.self, at: 0) ?? false
+    /// So that PostgreSQL has nothing left to clear up later.
+    func vacuum() async throws {
+        for database in [order, stock, points] { try await database.script("VACUUM (ANALYZE)") }
     }
 
     /// The books of the orders from `first` on; see `Ledger`.
@@ -151,9 +166,14 @@ struct BenchDatabases: Sendable {
     }
 
     /// For a program that is to work on order's database: on a command line every account could read the password.
-    func clientEnvironment() throws -> [String: String] {
-        guard let url = URLComponents(string: orderURL), let host = url.host, let port = url.port else {
-            throw Missing(description: "ORDER_DATABASE_URL names no host and port")
+    func clientEnvironment() throws -> [String: String] { try Self.clientEnvironment(urls[0]) }
+
+    /// The same for each of the three databases.
+    func clientEnvironments() throws -> [[String: String]] { try urls.map(Self.clientEnvironment) }
+
+    private static func clientEnvironment(_ url: String) throws -> [String: String] {
+        guard let url = URLComponents(string: url), let host = url.host, let port = url.port else {
+            throw Missing(description: "a DATABASE_URL names no host and port")
         }
         return ProcessInfo.processInfo.environment.merging(
             [

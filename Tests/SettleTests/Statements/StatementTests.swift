@@ -71,7 +71,12 @@ struct StatementTests {
                     all(5_000, $0),
                 ]
             },
-            StatementCase("task claim", sql: { statements.claim(limit: $0) }) { _ in [5_000, 25] + noOwnSettings },
+            StatementCase("task claim", sql: { statements.claim(limit: $0) }) { _ in
+                [5_000, 25] + noOwnSettings + [nil]
+            },
+            StatementCase("task claim of some years", sql: { statements.claim(limit: $0) }) { _ in
+                [5_000, 25] + noOwnSettings + [.int64(1 << 50)]
+            },
             StatementCase("task postpone", statements.postpone) {
                 [ids($0), all(due, $0), 600_000, 3_600_000] + noOwnSettings
             },
@@ -130,6 +135,7 @@ struct StatementTests {
         StatementCase("branches", BranchStore.groupInsertion) {
             ["tcc", "deduct", 3_000, new($0), all("order", $0), all("{}", $0), all("{}", $0), all(15_000, $0)]
         },
+        StatementCase("branches' limit", BranchStore.groupLimit) { [new($0), 10_000] },
         StatementCase("branch refusal", BranchStore.refusal) { [new($0)] },
         StatementCase("branch locking", BranchStore.locking) { [known($0)] },
         StatementCase("branch ending", BranchStore.ending) { [known($0), "committed"] },

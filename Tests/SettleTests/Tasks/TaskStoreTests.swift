@@ -28,7 +28,8 @@ struct TaskStoreTests {
                             // Less than the limit may only mean that the others held the rest for a moment.
                             var emptyHanded = 0
                             while emptyHanded < 20 {
-                                let (tasks, parked) = try await store.claim(limit: 70)
+                                let claimed = try await store.claim(limit: 70)
+                                let (tasks, parked) = (claimed.tasks, claimed.parked)
                                 #expect(parked.isEmpty)
                                 mine += tasks
                                 emptyHanded = tasks.isEmpty ? emptyHanded + 1 : 0
@@ -87,7 +88,8 @@ struct TaskStoreTests {
             let id = lease.id
             try await store.refused([Refusal(lease: lease, attempts: 2, reason: "returned: 312 NO_ROUTE")])
             _ = try await database.pool.query("UPDATE task SET due_time = now()")
-            let (tasks, parked) = try await store.claim(limit: 1)
+            let claimed = try await store.claim(limit: 1)
+            let (tasks, parked) = (claimed.tasks, claimed.parked)
             #expect(tasks.isEmpty)
             #expect(parked.map(\.task.id) == [id])
             #expect(parked.first?.errormsg == "returned: 312 NO_ROUTE")

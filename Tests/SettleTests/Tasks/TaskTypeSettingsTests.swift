@@ -57,7 +57,8 @@ struct TaskTypeSettingsTests {
                 INSERT INTO task (task_type, business_key, mq_exchange, mq_routingkey, request_body, due_time)
                 SELECT t, 'k', 'x', t, '1', now() FROM unnest('{own,other}'::text[]) AS t
                 """)
-            let (tasks, parked) = try await store.claim(limit: 10)
+            let claimed = try await store.claim(limit: 10)
+            let (tasks, parked) = (claimed.tasks, claimed.parked)
             #expect(tasks.map(\.message.taskType) == ["other"])
             #expect(parked.map(\.task.message.taskType) == ["own"])
         }

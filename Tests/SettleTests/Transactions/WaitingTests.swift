@@ -11,37 +11,61 @@ struct WaitingTests {
     @Test("when the holder ends, the first in line for its row is called, and nobody else")
     func firstInLine() {
         var lines = RowLines()
-        for waiter in 1...3 { lines.join(waiter, row: "tea", heldBy: xid("a")) }
-        lines.join(4, row: "cup", heldBy: xid("b"))
+        for waiter in 1...3 { _ = lines.join(waiter, row: "tea", heldBy: xid("a")) }
+        _ = lines.join(4, row: "cup", heldBy: xid("b"))
         #expect([1, 2, 3, 4].map(lines.position) == [0, 1, 2, 0])
         var called = lines.ended([xid("c")])
         #expect(called.isEmpty)
         called = lines.ended([xid("a")])
         #expect(called == [1])
         // It gets the row, and the others wait for it now.
-        lines.leave(1, holding: xid("x1"))
+        var next = lines.leave(1, .holding(xid("x1")))
+        #expect(next == nil)
         #expect([2, 3].map(lines.position) == [0, 1])
         called = lines.ended([xid("a"), xid("x1")])
         #expect(called == [2])
         // Somebody else was faster: it keeps its place.
-        lines.join(2, row: "tea", heldBy: xid("d"))
+        next = lines.join(2, row: "tea", heldBy: xid("d"))
+        #expect(next == nil)
         #expect([2, 3].map(lines.position) == [0, 1])
         called = lines.ended([xid("d"), xid("b")])
         #expect(called == [2, 4])
     }
 
+    @Test("who does not keep the row, or did not get it, calls the next; not while somebody is known to hold it")
+    func passingOn() {
+        var lines = RowLines()
+        for waiter in 1...5 { _ = lines.join(waiter, row: "tea", heldBy: xid("a")) }
+        var next = lines.leave(5, .gone)
+        #expect(next == nil)
+        let called = lines.ended([xid("a")])
+        #expect(called == [1])
+        next = lines.leave(1, .done)
+        #expect(next == 2)
+        next = lines.leave(2, .gone)
+        #expect(next == 3)
+        next = lines.join(3, row: "cup", heldBy: xid("b"))
+        #expect(next == 4)
+        // Its holder had ended elsewhere, which nobody said here.
+        _ = lines.join(6, row: "cup", heldBy: xid("b"))
+        next = lines.leave(3, .done)
+        #expect(next == 6)
+        for waiter in [4, 6] { next = lines.leave(waiter, .done) }
+        #expect(next == nil && lines.isEmpty)
+    }
+
     @Test("who waits for another row now, or no longer, is in nobody's way; in the end nothing is remembered")
     func leaving() {
         var lines = RowLines()
-        lines.join(1, row: "tea", heldBy: xid("a"))
-        lines.join(2, row: "tea", heldBy: xid("a"))
-        lines.join(1, row: "cup", heldBy: xid("a"))
+        _ = lines.join(1, row: "tea", heldBy: xid("a"))
+        _ = lines.join(2, row: "tea", heldBy: xid("a"))
+        _ = lines.join(1, row: "cup", heldBy: xid("a"))
         #expect(lines.position(of: 2) == 0)
         let called = lines.ended([xid("a")])
         #expect(Set(called) == [1, 2])
-        lines.leave(2)
-        lines.leave(1, holding: xid("x1"))
-        lines.leave(7)
+        for (waiter, exit) in [(2, RowLines.Exit.gone), (1, .holding(xid("x1"))), (7, .gone)] {
+            _ = lines.leave(waiter, exit)
+        }
         #expect(lines.isEmpty)
     }
 

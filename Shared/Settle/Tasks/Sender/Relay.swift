@@ -10,7 +10,9 @@ package protocol RelayStore: Sendable {
     /// How patient its relay is.
     var settings: TaskSettings { get }
     /// Leases up to `limit` due messages to the caller and returns them; parks instead those whose attempts are used up.
-    func claim(limit: Int) async throws -> (tasks: [OutgoingTask], parked: [ParkedTask])
+    ///
+    /// - Parameter reach: how long they may have been due; nil: for ever.
+    func claim(limit: Int, reach: Duration?) async throws -> ClaimedTasks
     /// The broker has these; they are sent again later each time. What is not as it was sent any more is left alone.
     func postpone(_ leases: [TaskLease]) async throws
     /// The broker would not take these; the same holds.
@@ -21,6 +23,11 @@ package protocol RelayStore: Sendable {
     func backlog() async throws -> TaskBacklog
     /// One batch of a purge of what is archived.
     func purge(after key: Int64?, retention: Duration) async throws -> PurgeWalk<Int64>.Step
+}
+
+extension RelayStore {
+    /// The same, however long they have been due.
+    func claim(limit: Int) async throws -> ClaimedTasks { try await claim(limit: limit, reach: nil) }
 }
 
 /// Publishes what is in a table until it is answered.
@@ -40,6 +47,7 @@ package final class Relay<Store: RelayStore>: Service {
     private let logger: Logger
     private let metrics = SenderMetrics()
     private let unanswered = Mutex(UnansweredTasks())
+    private let window = Mutex(DueWindow())
     /// Anything in it makes the next scan happen now.
     private let scanSignal = Mailbox<Void>(capacity: 1)
 
@@ -107,6 +115,7 @@ package final class Relay<Store: RelayStore>: Service {
         // The broker seemed to be there, and took nothing.
         var vain = 0
         var notBefore = ContinuousClock.now
+        var counting = CostShare()
         while await !scanSignal.take().isEmpty {
             do {
                 if try await publishDue(claiming: notBefore <= .now) {
@@ -115,7 +124,11 @@ package final class Relay<Store: RelayStore>: Service {
                     vain += 1
                     notBefore = .now + settings.vainBackoff.delay(attempt: vain)
                 }
-                if scans % 5 == 0 { metrics.backlog(try await store.backlog()) }
+                if scans % 5 == 0, counting.allows(at: .now) {
+                    let begin = ContinuousClock.now
+                    metrics.backlog(try await store.backlog())
+                    counting.took(from: begin, to: .now)
+                }
             } catch {
                 logger.warning("looking for due tasks failed; next scan", metadata: ["error": "\(error)"])
             }
@@ -137,17 +150,26 @@ package final class Relay<Store: RelayStore>: Service {
         try await postponeHeld()
         // A claim writes each row that it claims; without a broker that takes messages that would be for nothing.
         while mayClaim, publisher.takesMessages, !Task.isCancelled {
-            let (tasks, parked) = try await store.claim(limit: settings.batchSize)
-            for task in parked {
+            let claimed = try await claim()
+            for task in claimed.parked {
                 logger.error(
                     "task parked: attempts used up",
                     metadata: task.task.metadata.merging(["errormsg": "\(task.errormsg ?? "no answer")"]) { $1 })
             }
-            guard await publish(tasks) else { return false }
-            guard tasks.count + parked.count == settings.batchSize else { return true }
+            guard await publish(claimed.tasks) else { return false }
+            guard claimed.count == settings.batchSize else { return true }
             try await postponeHeld()
         }
         return true
+    }
+
+    private func claim() async throws -> ClaimedTasks {
+        let begin = ContinuousClock.now
+        let reach = window.withLock { $0.reach(at: begin) }
+        let claimed = try await store.claim(limit: settings.batchSize, reach: reach)
+        let rest = claimed.count == settings.batchSize ? claimed.upTo : nil
+        window.withLock { $0.looked(reach, from: begin, to: .now, upTo: rest) }
+        return claimed
     }
 
     // MARK: What is archived

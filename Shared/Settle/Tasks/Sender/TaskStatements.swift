@@ -51,8 +51,9 @@ struct TaskStatements: Sendable {
         """
     }
 
-    /// Claims up to `limit` tasks. The number is in the text, for the planner: of an unknown one it thinks that it is a tenth of
-    /// what is due, and would rather sort all of that than go along the index.
+    /// Claims up to `limit` tasks; where `$7` is given, of those that are due for no longer than so many microseconds. The limit
+    /// is in the text, for the planner: of an unknown one it thinks that it is a tenth of what is due, and would rather sort
+    /// all of that than go along the index.
     func claim(limit: Int) -> String { "\(claimParts.before) \(limit)\n\(claimParts.after)" }
 
     /// - Parameter purgeBatch: how many archived tasks one statement of a purge walks past.
@@ -74,7 +75,9 @@ struct TaskStatements: Sendable {
         claimParts = (
             """
             WITH picked AS (
-                SELECT id FROM \(task) WHERE status = 'pending' AND due_time <= now() ORDER BY due_time LIMIT
+                SELECT id, due_time FROM \(task)
+                WHERE status = 'pending' AND due_time <= now()
+                  AND due_time >= coalesce(now() - $7 * interval '1 microsecond', '-infinity') ORDER BY due_time LIMIT
             """,
             """
                 FOR UPDATE SKIP LOCKED)
@@ -84,7 +87,8 @@ struct TaskStatements: Sendable {
                 due_time = now() + \(Self.setting("lease", from: 3, else: "$1")) * interval '1 millisecond',
                 update_time = now()
             WHERE id = ANY (ARRAY(SELECT id FROM picked))
-            RETURNING \(OutgoingTask.columns), status = 'parked', errormsg
+            RETURNING \(OutgoingTask.columns), status = 'parked', errormsg,
+                      (extract(epoch FROM now() - (SELECT max(due_time) FROM picked)) * 1000000)::bigint
             """
         )
 

@@ -40,23 +40,26 @@ public struct TaskStore: RelayStore {
     // MARK: Sending
 
     /// Leases up to `limit` due tasks to the caller and returns them; parks instead those whose attempts are used up.
-    package func claim(limit: Int) async throws -> (tasks: [OutgoingTask], parked: [ParkedTask]) {
+    ///
+    /// - Parameter reach: how long they may have been due; nil: for ever.
+    package func claim(limit: Int, reach: Duration?) async throws -> ClaimedTasks {
         let begin = ContinuousClock.now
         let rows = try await database.query(
             statements.claim(limit: limit),
-            [.int(settings.lease.milliseconds), .int(settings.maxAttempts)] + settings.typeParameters)
-        var claimed: [OutgoingTask] = []
-        var parked: [ParkedTask] = []
+            [.int(settings.lease.milliseconds), .int(settings.maxAttempts)] + settings.typeParameters
+                + [reach.map { .int64(Int64($0 / .microseconds(1))) } ?? .null])
+        var claimed = ClaimedTasks()
         for row in rows {
             let task = try OutgoingTask(row: row, leasedAt: begin, settings)
             if try row.decode(Bool.self, at: OutgoingTask.columnCount) {
                 let errormsg = try row.decode(String?.self, at: OutgoingTask.columnCount + 1)
-                parked.append(ParkedTask(task: task, errormsg: errormsg))
+                claimed.parked.append(ParkedTask(task: task, errormsg: errormsg))
             } else {
-                claimed.append(task)
+                claimed.tasks.append(task)
             }
+            claimed.upTo = .microseconds(try row.decode(Int64.self, at: OutgoingTask.columnCount + 2))
         }
-        return (claimed, parked)
+        return claimed
     }
 
     /// The broker has these: they are sent again only if no answer comes for long, later each time. A task that is not as
@@ -145,6 +148,19 @@ package struct Refusal: Sendable {
     package let lease: TaskLease
     package let attempts: Int
     package let reason: String
+}
+
+/// What a look for due tasks found.
+package struct ClaimedTasks: Sendable {
+    /// Leased to who looked.
+    package var tasks: [OutgoingTask] = []
+    package var parked: [ParkedTask] = []
+    /// How long the last of them had been due, in the order of their times; zero where there are none.
+    package var upTo: Duration = .zero
+
+    package init() {}
+
+    var count: Int { tasks.count + parked.count }
 }
 
 /// A task whose attempts were used up just now.

@@ -9,6 +9,9 @@ public protocol LocalAction: Sendable {
 
     /// Does it, inside `transaction`. Throws `BranchRefusal` when the business says no; nothing stays then. Before it says
     /// so because of rows of enrolled tables, it asks `PostgresTransaction.checkRefusal`.
+    ///
+    /// In `at` the parts of several global transactions may be done one after the other in one local transaction, so what it
+    /// sets for a transaction (`SET LOCAL`, temporary tables dropped on commit) must not be in the next one's way.
     func perform(_ request: Request, in transaction: borrowing PostgresTransaction) throws -> Answer
 }
 

@@ -30,12 +30,16 @@ struct BranchStore: Sendable {
             ] + limit)
     }
 
-    /// The same for the parts of several transactions, all in the mode `tcc` or `saga`, done together.
+    /// The same for the parts of several transactions, all in one mode, done in one local transaction; not in `xa`.
     static func insert(
         _ parts: [(request: BranchRequest, answer: String)], action: String, mode: BranchMode,
         settings: TransactionSettings, in transaction: borrowing PostgresTransaction
     ) {
         let contexts = parts.map(\.request.context)
+        if mode == .at {
+            transaction.add(
+                Self.groupLimit, [.texts(contexts.map(\.xid.rawValue)), .int(settings.maxRows)])
+        }
         // In the order of their keys, so that two groups with the same transactions cannot deadlock.
         transaction.add(
             Self.groupInsertion,
@@ -134,6 +138,8 @@ extension BranchStore {
             AS part (xid, initiator, request, answer, time_left)
         ORDER BY xid
         """
+
+    static let groupLimit = "SELECT settle.at_limit(xid, $2) FROM unnest($1::text[]) AS xid"
 
     static let limitedInsertion = insertion + " FROM settle.at_limit($1, $10)"
 }

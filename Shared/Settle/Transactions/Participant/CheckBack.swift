@@ -41,6 +41,8 @@ public final class CheckBack: Service {
             await withDiscardingTaskGroup { group in
                 group.addTask { await self.reportAT() }
                 group.addTask { await Task.every(self.settings.scanInterval) { _ = self.signal.offer(()) } }
+                // Only a metric, and not for free.
+                group.addTask { await Task.every(self.settings.scanInterval * 10) { await self.countOwnerless() } }
                 group.addTask { await Task.every(self.settings.purgeInterval) { await self.forgetOld() } }
                 while !(await self.signal.take()).isEmpty { await self.look(&group) }
                 group.cancelAll()
@@ -91,7 +93,6 @@ public final class CheckBack: Service {
             let survey = try await branches.survey()
             let known = survey.counts.keys.reduce(into: [:]) { $0[$1] = peers.name(of: $1) }
             report(survey, known: known)
-            participant.metrics.held(ownerless: try await branches.ownerlessRows())
             let excluded = initiators.withLock { $0.excluded(now: .now) }
             let names = known.filter { !excluded.contains($0.value) }
             for (initiator, due) in try await branches.claim(survey, of: names) {
@@ -100,6 +101,14 @@ public final class CheckBack: Service {
             }
         } catch {
             logger.warning("check-back failed; next look", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func countOwnerless() async {
+        do {
+            participant.metrics.held(ownerless: try await branches.ownerlessRows())
+        } catch {
+            logger.warning("rows held for nobody could not be counted", metadata: ["error": "\(error)"])
         }
     }
 

@@ -31,8 +31,13 @@ extension Participant {
         var answers = [Result<Data, any Error>?](repeating: nil, count: requests.count)
         for mode in Set(requests.map(\.context.mode)) {
             let indices = requests.indices.filter { requests[$0].context.mode == mode }
-            let together = await performTogether(name, mode, indices.map { requests[$0] })
-            for (index, answer) in zip(indices, together) { answers[index] = answer.map { .success(Data($0.utf8)) } }
+            let together =
+                if mode == .at {
+                    await performInTurn(name, indices.map { requests[$0] })
+                } else {
+                    await performTogether(name, mode, indices.map { requests[$0] })
+                }
+            for (index, answer) in zip(indices, together) { answers[index] = answer?.map { Data($0.utf8) } }
         }
         // All at once: one that waits for a commit must not make the others wait.
         let alone = requests.indices.map { index in
@@ -50,8 +55,8 @@ extension Participant {
     /// before, or that only the word of the commit was lost.
     private func performTogether(
         _ name: String, _ mode: BranchMode, _ requests: [BranchRequest]
-    ) async -> [String?] {
-        let nobody = [String?](repeating: nil, count: requests.count)
+    ) async -> [Result<String, any Error>?] {
+        let nobody = [Result<String, any Error>?](repeating: nil, count: requests.count)
         guard requests.count > 1, let perform = handlers[Key(name: name, mode: mode)]?.performGroup else {
             return nobody
         }
@@ -71,14 +76,82 @@ extension Participant {
                 return answers
             }
             try failpoints.reach("branch.committed")
-            for (request, answer) in zip(requests, answers) where answer != nil {
-                metrics.event(.performed)
-                logger.debug("branch performed", metadata: metadata(request.context, name))
-            }
-            return answers
+            for (request, answer) in zip(requests, answers) where answer != nil { note(request, name) }
+            return answers.map { answer in answer.map { .success($0) } }
         } catch {
             logger.debug("parts are done one by one", metadata: ["action": "\(name)", "error": "\(error)"])
             return nobody
+        }
+    }
+
+    private func note(_ request: BranchRequest, _ name: String) {
+        metrics.event(.performed)
+        logger.debug("branch performed", metadata: metadata(request.context, name))
+    }
+}
+
+// Mode `at`: each part under its own XID, one after the other in one local transaction.
+extension Participant {
+    /// One of several parts failed, and with it their transaction.
+    private struct PartFailed: Error {
+        let index: Int
+        let error: any Error
+    }
+
+    /// So often the others begin again without the one that failed.
+    private static let turns = 3
+
+    /// As `performTogether`: an answer, or that it must come alone, or nil for what is to be done by itself.
+    private func performInTurn(_ name: String, _ requests: [BranchRequest]) async -> [Result<String, any Error>?] {
+        var answers = [Result<String, any Error>?](repeating: nil, count: requests.count)
+        guard let handler = handlers[Key(name: name, mode: .at)], (try? await isATSafe()) == true else {
+            return answers
+        }
+        var open = Array(requests.indices)
+        for _ in 0..<Self.turns where open.count > 1 {
+            do {
+                try failpoints.reach("branch.beforeCommit")
+                let done = try await performInTurn(handler, open.map { requests[$0] })
+                try failpoints.reach("branch.committed")
+                for (index, answer) in zip(open, done) {
+                    answers[index] = .success(answer)
+                    note(requests[index], name)
+                }
+                return answers
+            } catch let failed as PartFailed {
+                // Whoever holds the row may be of this very group.
+                if failed.error.isWorthWaiting { answers[open[failed.index]] = .failure(BranchError.comeAlone) }
+                open.remove(at: failed.index)
+            } catch {
+                logger.debug("parts are done one by one", metadata: ["action": "\(name)", "error": "\(error)"])
+                return answers
+            }
+        }
+        return answers
+    }
+
+    private func performInTurn(_ handler: BranchHandler, _ requests: [BranchRequest]) async throws -> [String] {
+        try await database.transaction { [settings] transaction in
+            transaction.add(
+                """
+                SELECT set_config('lock_timeout', '20ms', true),
+                       set_config('settle.written', settle.at_written(), true)
+                """)
+            var answers: [String] = []
+            for (index, request) in requests.enumerated() {
+                transaction.add(
+                    "SELECT set_config('settle.xid', $1, true)", [.text(request.context.xid.rawValue)])
+                do {
+                    answers.append(try handler.perform(request.text, transaction))
+                } catch {
+                    throw PartFailed(index: index, error: error)
+                }
+            }
+            transaction.add("SELECT settle.at_confine()")
+            BranchStore.insert(
+                zip(requests, answers).map { ($0, $1) }, action: handler.name, mode: .at, settings: settings,
+                in: transaction)
+            return answers
         }
     }
 }

@@ -12,27 +12,46 @@ struct RowLines: Sendable {
     private var rows: [XID: Set<ByteKey>] = [:]
     private var places: [Waiter: ByteKey] = [:]
 
+    /// Why somebody waits no longer.
+    enum Exit {
+        /// It has the row now, until its transaction ends: it is the holder that the others wait for.
+        case holding(XID)
+        /// It had the row, and its local transaction is over.
+        case done
+        /// It did not get it, or not this one.
+        case gone
+    }
+
     /// `waiter` found `row` held by `holder`. Who stands in line for it already keeps the place.
-    mutating func join(_ waiter: Waiter, row: String, heldBy holder: XID) {
+    ///
+    /// - Returns: who is to try again now, because `waiter` left another line.
+    mutating func join(_ waiter: Waiter, row: String, heldBy holder: XID) -> Waiter? {
         let row = ByteKey(row)
+        var called: Waiter?
         if places[waiter] != row {
-            leave(waiter)
+            called = leave(waiter, .gone)
             lines[row, default: []].append(waiter)
             places[waiter] = row
         }
         note(row, heldBy: holder)
+        return called
     }
 
-    /// `waiter` waits no longer, or has the row now: then it is the holder that the others wait for.
-    mutating func leave(_ waiter: Waiter, holding xid: XID? = nil) {
-        guard let row = places.removeValue(forKey: waiter) else { return }
+    /// - Returns: who is to try again now, because nobody is known to hold the row.
+    mutating func leave(_ waiter: Waiter, _ exit: Exit) -> Waiter? {
+        guard let row = places.removeValue(forKey: waiter) else { return nil }
         lines[row]?.removeAll { $0 == waiter }
         if lines[row]?.isEmpty ?? true {
             lines[row] = nil
-            if let holder = holders.removeValue(forKey: row) { forget(row, of: holder) }
-        } else if let xid {
-            note(row, heldBy: xid)
+            free(row)
+            return nil
         }
+        switch exit {
+        case .holding(let xid): note(row, heldBy: xid)
+        case .done: free(row)
+        case .gone: break
+        }
+        return holders[row] == nil ? lines[row]?.first : nil
     }
 
     /// How many stand before `waiter`.
@@ -56,6 +75,10 @@ struct RowLines: Sendable {
     private mutating func note(_ row: ByteKey, heldBy holder: XID) {
         if let before = holders.updateValue(holder, forKey: row), before != holder { forget(row, of: before) }
         rows[holder, default: []].insert(row)
+    }
+
+    private mutating func free(_ row: ByteKey) {
+        if let holder = holders.removeValue(forKey: row) { forget(row, of: holder) }
     }
 
     private mutating func forget(_ row: ByteKey, of holder: XID) {

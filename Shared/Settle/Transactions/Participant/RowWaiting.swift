@@ -63,12 +63,13 @@ final class RowWaiting: Sendable {
             state.waiters[state.last] = wakeup
             return state.last
         }
-        var hasRow = false
+        var exit = RowLines.Exit.gone
         defer {
-            state.withLock { state in
-                state.lines.leave(me, holding: hasRow ? context.xid : nil)
+            let next = state.withLock { state in
                 state.waiters[me] = nil
+                return state.lines.leave(me, exit).flatMap { state.waiters[$0] }
             }
+            next?.call()
         }
         var glances = 0
         while true {
@@ -81,16 +82,18 @@ final class RowWaiting: Sendable {
                             try await perform(max(Self.glance, hasSlot ? min(.seconds(1), deadline - .now) : .zero))
                         }
                     }
-                hasRow = true
+                // In `tcc` and `saga` the row is free as soon as the local transaction is over.
+                exit = context.mode == .at || context.mode == .xa ? .holding(context.xid) : .done
                 return result
             } catch  where error.isWorthWaiting {
                 let left = deadline - ContinuousClock.now
                 guard left > .zero else { throw RowHeld() }
                 if let (row, holder) = (error as? PostgresError)?.heldRow {
-                    let position = state.withLock { state in
-                        state.lines.join(me, row: row, heldBy: holder)
-                        return state.lines.position(of: me)
+                    let (position, next) = state.withLock { state in
+                        let next = state.lines.join(me, row: row, heldBy: holder).flatMap { state.waiters[$0] }
+                        return (state.lines.position(of: me), next)
                     }
+                    next?.call()
                     let pause = Duration.milliseconds(min(500, 50 * (position + 1))) * Double.random(in: 0.75...1)
                     await wakeup.wait(atMost: min(pause, left))
                 } else {
@@ -112,7 +115,7 @@ struct RowHeld: Error {}
 
 extension Error {
     /// Whether the same request may succeed when others have ended.
-    fileprivate var isWorthWaiting: Bool {
+    var isWorthWaiting: Bool {
         switch self {
         case let error as PostgresError: error.isRowHeld || error.isSerializationConflict
         default: self is RowsChanged

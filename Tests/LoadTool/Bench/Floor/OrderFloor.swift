@@ -61,6 +61,7 @@ struct OrderFloor: Sendable {
 
     /// Orders a second, over so many seconds.
     func measure(_ script: FloorScript, for seconds: Int) async throws -> Double {
+        try await databases.checkpoint()
         let file = FileManager.default.temporaryDirectory.appending(path: "settle-floor-\(UUID()).sql")
         try script.text.write(to: file, atomically: true, encoding: .utf8)
         // A file left behind in the temporary directory harms nobody.

@@ -6,6 +6,7 @@ import SettleTestSupport
 /// is taken from the services, so it has to be little.
 final class LoadLoop {
     private struct Connection {
+        let port: Int
         var socket: Int32
         var parser = HTTPAnswerParser()
         /// When the request that is under way was meant to begin, and was sent; nil while there is none.
@@ -15,7 +16,6 @@ final class LoadLoop {
 
     private static let patience: Duration = .seconds(30)
 
-    private let port: Int
     private var schedule: Schedule
     private var requests: OrderRequests
     private var connections: [Connection] = []
@@ -25,17 +25,19 @@ final class LoadLoop {
     private var begin = ContinuousClock.now
     private var pacemaker: Pacemaker?
 
-    private init(_ scenario: Scenario, port: Int, run: String, for duration: Duration, atMost: Int) throws {
-        self.port = port
-        schedule = Schedule(scenario.pace, for: duration)
-        requests = OrderRequests(scenario, port: port, run: run)
+    private init(
+        _ scenario: Scenario, ports: [Int], run: String, for duration: Duration, limit: Int, atMost: Int
+    ) throws {
+        schedule = Schedule(scenario.pace, for: duration, limit: limit)
+        requests = OrderRequests(scenario, run: run)
         let count =
             switch scenario.pace {
             case .closed(let clients): clients
             case .open: atMost
             }
         for index in 0..<count {
-            connections.append(Connection(socket: try connect()))
+            let port = ports[index % ports.count]
+            connections.append(Connection(port: port, socket: try Self.connect(port)))
             polled.append(pollfd(fd: -1, events: Int16(POLLIN), revents: 0))
             idle.append(index)
         }
@@ -51,16 +53,20 @@ final class LoadLoop {
 
     /// Returns once every request that began within `duration` has its answer.
     ///
-    /// - Parameter atMost: how many requests of an open loop may be under way at once; beyond it they wait, and the wait
-    ///   counts.
+    /// - Parameters:
+    ///   - ports: where order listens; the connections share them out.
+    ///   - limit: how many requests there are at most.
+    ///   - atMost: how many requests of an open loop may be under way at once; beyond it they wait, and the wait counts.
     static func run(
-        _ scenario: Scenario, port: Int, run: String, for duration: Duration, atMost: Int = 256
+        _ scenario: Scenario, ports: [Int], run: String, for duration: Duration, limit: Int = .max, atMost: Int = 256
     ) async throws -> LoadResult {
         try await withCheckedContinuation { done in
             DedicatedThread.start(name: "load") {
                 done.resume(
                     returning: Result {
-                        try LoadLoop(scenario, port: port, run: run, for: duration, atMost: atMost).run()
+                        try LoadLoop(
+                            scenario, ports: ports, run: run, for: duration, limit: limit, atMost: atMost
+                        ).run()
                     })
             }
         }.get()
@@ -145,10 +151,10 @@ final class LoadLoop {
 
     private func reconnect(_ index: Int) throws {
         close(connections[index].socket)
-        connections[index].socket = try connect()
+        connections[index].socket = try Self.connect(connections[index].port)
     }
 
-    private func connect() throws -> Int32 {
+    private static func connect(_ port: Int) throws -> Int32 {
         let socket = Socket.open()
         guard Socket.connect(socket, port: port) else {
             close(socket)

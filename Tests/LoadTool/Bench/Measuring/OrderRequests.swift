@@ -6,7 +6,6 @@ struct OrderRequests: Sendable {
     static let spent = 2
 
     private let scenario: Scenario
-    private let host: String
     private let run: String
     private var number = 0
     private var random: UInt64
@@ -14,10 +13,9 @@ struct OrderRequests: Sendable {
     /// - Parameters:
     ///   - run: what its idempotency keys begin with.
     ///   - seed: the same one gives the same orders.
-    init(_ scenario: Scenario, port: Int, run: String, seed: UInt64 = 1) {
+    init(_ scenario: Scenario, run: String, seed: UInt64 = 1) {
         self.scenario = scenario
         self.run = run
-        host = "127.0.0.1:\(port)"
         random = seed
     }
 
@@ -31,7 +29,7 @@ struct OrderRequests: Sendable {
         let key = scenario.hasKey ? "Idempotency-Key: \(run)-\(number)\r\n" : ""
         return Array(
             """
-            POST /orders HTTP/1.1\r\nHost: \(host)\r\nContent-Type: application/json\r\n\
+            POST /orders HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
             Content-Length: \(body.utf8.count)\r\n\(key)\r\n\(body)
             """.utf8)
     }

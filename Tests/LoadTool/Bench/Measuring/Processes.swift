@@ -7,42 +7,49 @@ struct Processes: Sendable {
     /// All else that ran on the machine, or that a hypervisor took away.
     static let others = "others"
 
-    let ids: [String: Int]
+    private(set) var ids: [String: [Int]]
 
-    /// - Parameter ids: the first process of each part of the suite; what it started counts as its own.
-    init(_ ids: [String: Int]) {
-        self.ids = ids.merging([Self.load: Int(getpid())]) { first, _ in first }
+    /// - Parameter ids: the first process of each part of the suite, and of each replica; what it started counts as its own.
+    init(_ ids: [String: [Int]]) {
+        self.ids = ids.merging([Self.load: [Int(getpid())]]) { first, _ in first }
+    }
+
+    /// Another process of `name`, or one in the place of all that it had.
+    mutating func add(_ id: Int, to name: String, insteadOfAll: Bool = false) {
+        ids[name] = (insteadOfAll ? [] : ids[name] ?? []) + [id]
     }
 
     /// Seconds of processor time so far.
     func times() throws -> [String: Double] {
         let tick = 1 / Double(sysconf(Int32(_SC_CLK_TCK)))
         let stats = try Self.stats()
-        var times = ids.mapValues { Double(stats.ticks(of: $0)) * tick }
+        var times = ids.mapValues { Double($0.reduce(0) { $0 + stats.ticks(of: $1) }) * tick }
         times[Self.others] = Double(try Self.machine()) * tick - times.values.reduce(0, +)
         return times
     }
 
-    /// The most memory that each has held since `resetPeaks`, in bytes.
+    /// The most memory that each has held since `resetPeaks`, in bytes: of several the one that held most.
     func peaks() -> [String: Int] {
-        ids.compactMapValues { id in
-            let status = try? String(contentsOfFile: "/proc/\(id)/status", encoding: .utf8)  // gone: it has no peak
-            let line = status?.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
-            return line?.split(separator: " ").dropFirst().first.flatMap {
-                Int($0.trimmingCharacters(in: .whitespaces))
-            }
+        ids.compactMapValues { $0.compactMap(Self.peak).max() }
+    }
+
+    private static func peak(of id: Int) -> Int? {
+        let status = try? String(contentsOfFile: "/proc/\(id)/status", encoding: .utf8)  // gone: it has no peak
+        let line = status?.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+        return line?.split(separator: " ").dropFirst().first.flatMap { Int($0.trimmingCharacters(in: .whitespaces)) }
             .map { $0 * 1024 }
-        }
     }
 
     /// Peaks count from now on. Where this is not allowed they go on counting from the start of the process.
     func resetPeaks() {
-        for id in ids.values { try? "5".write(toFile: "/proc/\(id)/clear_refs", atomically: false, encoding: .utf8) }
+        for id in ids.values.joined() {
+            try? "5".write(toFile: "/proc/\(id)/clear_refs", atomically: false, encoding: .utf8)
+        }
     }
 
     /// Stops or goes on with the services, whose time is not to be in what is measured meanwhile.
     func signal(_ signal: Int32, _ names: [String]) {
-        for name in names { if let id = ids[name] { kill(pid_t(id), signal) } }
+        for name in names { for id in ids[name] ?? [] { kill(pid_t(id), signal) } }
     }
 
     private static func stats() throws -> [Int: ProcessStat] {

@@ -10,11 +10,14 @@ struct Schedule: Sendable {
 
     private let pace: Pace
     private let duration: Duration
+    private let limit: Int
     private var taken = 0
 
-    init(_ pace: Pace, for duration: Duration) {
+    /// - Parameter limit: how many requests there are at most.
+    init(_ pace: Pace, for duration: Duration, limit: Int = .max) {
         self.pace = pace
         self.duration = duration
+        self.limit = limit
     }
 
     /// Takes the next request if it is due at `now`: when it was meant to begin, which latency is measured from. One that
@@ -28,6 +31,7 @@ struct Schedule: Sendable {
 
     /// When the next request is due; nil when none comes any more.
     func due(at now: Duration) -> Duration? {
+        guard taken < limit else { return nil }
         let due =
             switch pace {
             case .closed: now

@@ -14,11 +14,9 @@ struct BenchReport: Codable, Sendable {
 
     /// What the parts do alone.
     struct Floor: Codable, Sendable {
-        /// pgbench with order's statements: before the runs, and after them.
+        /// pgbench with order's statements: before the first run, and after each.
         var ordersPerSecond: [Double]
         let broker: BrokerFloor
-
-        var mean: Double { ordersPerSecond.reduce(0, +) / Double(max(1, ordersPerSecond.count)) }
     }
 
     struct Row: Codable, Sendable {
@@ -27,11 +25,14 @@ struct BenchReport: Codable, Sendable {
         let figures: Figures?
         /// What did not agree.
         var disagreements: [String] = []
+        /// Orders a second that PostgreSQL alone wrote just before the run and just after it, on average.
+        var floor: Double?
     }
 
     let machine: Machine
     var floor: Floor?
     var rows: [Row] = []
+    var idle: IdleCost?
 }
 
 /// What one run cost and gave.
