@@ -156,7 +156,7 @@ struct FinishListenerTests {
                     [.texts(answered.map(\.businessKey).contains("7") ? ["7"] : ["fine"])])
             }
             try await serving([setAside]) {
-                try await listener.handle((1...10).map(finished))
+                try await listener.handle((1...10).map(finished), of: route.task)
                 // At once, but on a machine that is so busy that some were left untried.
                 try await eventually(otherwise: { await Self.waiting(setAside) }) {
                     try await setAside.counts().waiting == 0
