@@ -15,16 +15,27 @@ struct InboxTests {
 
     /// A receiver's process, so to say: an inbox with a Redis owner of its own.
     private func inbox(
-        _ applier: LedgerApplier, redis: RedisClient, failpoints: Failpoints = .none
+        _ applier: LedgerApplier, redis: RedisClient, setAside: SetAside? = nil, failpoints: Failpoints = .none
     ) -> TaskReceiver<LedgerApplier> {
         TaskReceiver(
             route: route.task, applier: applier, publisher: publisher,
             dedup: RedisDedup(redis: redis, logger: quiet),
-            setAside: SetAside(
-                database: applier.database,
-                deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: quiet),
-                logger: quiet),
-            failpoints: failpoints, logger: quiet)
+            setAside: setAside ?? self.setAside(applier), failpoints: failpoints, logger: quiet)
+    }
+
+    private func setAside(_ applier: LedgerApplier) -> SetAside {
+        SetAside(
+            database: applier.database,
+            deadLetters: DeadLetters(route: route.deadLetters, publisher: publisher, logger: quiet), logger: quiet)
+    }
+
+    /// With what a busy machine leaves untried at first.
+    private func handleAll(_ deliveries: [Delivery], _ applier: LedgerApplier, _ redis: RedisClient) async throws {
+        let setAside = setAside(applier)
+        try await serving([setAside]) {
+            try await inbox(applier, redis: redis, setAside: setAside).handle(deliveries)
+            try await eventually { try await setAside.counts().waiting == 0 }
+        }
     }
 
     private func with(
@@ -182,7 +193,7 @@ struct InboxTests {
             let batch = (1...2).map { route.delivery(id: $0, key: "k\($0)") } + [poison]
             _ = try await redis.send([RedisCommand(["LPUSH", try dedupKey(of: batch[0]), "decided"])])
             for delivery in batch.dropFirst() { try await forge("decided", delivery, redis) }
-            try await inbox(applier, redis: redis).handle(batch)
+            try await handleAll(batch, applier, redis)
             #expect(try await state(database) == [2, 2])
             #expect(letters.map(\.body) == [poison.body])
         }
@@ -306,7 +317,7 @@ struct InboxTests {
             let bad =
                 kind == -1 ? route.delivery(id: 50, key: "bad", amount: -1) : route.delivery(id: 50, key: #"a\\u0000b"#)
             let good = (1...20).map { route.delivery(id: $0, key: "k\($0)") }
-            try await inbox(applier, redis: redis).handle(good + [bad])
+            try await handleAll(good + [bad], applier, redis)
             #expect(try await state(database) == [20, 20])
             #expect(try answers().map(\.id).sorted() == Array(1...20))
             #expect(letters.map(\.body) == [bad.body])
