@@ -18,6 +18,8 @@ enum Deduct {
         func perform(_ order: StockChange, in transaction: borrowing PostgresTransaction) throws -> QuoteAnswer {
             try take(order, Deduct.takePlain, in: transaction)
         }
+
+        func rows(of order: StockChange) -> [EnrolledRow] { order.items.map { EnrolledRow("product", "sku", $0.sku) } }
     }
 
     /// Reserved first, for `tcc`.

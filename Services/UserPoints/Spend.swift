@@ -16,6 +16,10 @@ enum Spend {
         func perform(_ spending: AddPoint, in transaction: borrowing PostgresTransaction) throws -> Balance {
             try take(spending, Spend.takePlain, in: transaction)
         }
+
+        func rows(of spending: AddPoint) -> [EnrolledRow] {
+            [EnrolledRow("user_points", "user_name", spending.userName)]
+        }
     }
 
     /// Reserved first, for `tcc`.

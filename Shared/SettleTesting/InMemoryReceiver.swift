@@ -130,7 +130,7 @@ public final class InMemoryReceiver<Applier: TaskApplier>: InMemoryParty {
         guard delivery.bodySize <= 1 << 20 else {
             throw UnreadableMessage(description: "\(delivery.bodySize) bytes are more than a task may have")
         }
-        let message = try JSONDecoder().decode(TaskMessage.self, from: Data(delivery.body))
+        let message = try TaskMessage(json: delivery.body, JSONDecoder())
         guard message.taskType == route.taskType else {
             throw UnreadableMessage(description: "taskType '\(message.taskType)' is not '\(route.taskType)'")
         }
@@ -179,10 +179,10 @@ public final class InMemoryReceiver<Applier: TaskApplier>: InMemoryParty {
     }
 
     private func answer(_ answers: [(task: ReceivedTask<Applier.Body>, answer: TaskAnswer)]) async throws {
-        let messages = try answers.map { task, answer in
+        let messages = answers.map { task, answer in
             OutboundMessage(
                 exchange: route.exchange, routingKey: route.answerRoutingKey, messageID: String(task.message.id),
-                body: Array(try JSONEncoder().encode(task.message.answered(answer, at: task.message.updateTime))))
+                body: task.message.answered(answer, at: task.message.updateTime).json)
         }
         guard await broker.publish(messages).allSatisfy({ $0 == .confirmed }) else { throw NotAnswered() }
         for (task, answer) in answers { broker.note(.answered(task.message.id, answer)) }

@@ -100,7 +100,7 @@ public final class InMemorySender: InMemoryParty {
             status: TaskState.pending.rawValue, errormsg: nil)
         return OutboundMessage(
             exchange: draft.route.exchange, routingKey: draft.route.routingKey, messageID: String(id),
-            body: Array(try JSONEncoder().encode(task)), headers: TraceHeader.headers(draft.traceParent))
+            body: task.json, headers: TraceHeader.headers(draft.traceParent))
     }
 
     private func archive(_ deliveries: [Delivery], of route: TaskRoute) async throws {

@@ -1,3 +1,4 @@
+import SettleTestSupport
 import Synchronization
 import Testing
 
@@ -52,6 +53,64 @@ struct WaitingTests {
         #expect(next == 6)
         for waiter in [4, 6] { next = lines.leave(waiter, .done) }
         #expect(next == nil && lines.isEmpty)
+    }
+
+    @Test("who needs a row that others wait for stands behind them, whoever holds it, and is called in turn")
+    func queueing() {
+        var lines = RowLines()
+        var isQueued = lines.queue(1, forAnyOf: ["tea", "cup"])
+        #expect(!isQueued, "nobody waits for it")
+        _ = lines.join(1, row: "tea", heldBy: xid("a"))
+        isQueued = lines.queue(2, forAnyOf: ["cup", "tea"])
+        #expect(isQueued && lines.position(of: 2) == 1)
+        var called = lines.ended([xid("a")])
+        #expect(called == [1])
+        isQueued = lines.queue(3, forAnyOf: ["tea"])
+        #expect(isQueued, "the one that was called is not through yet")
+        var next = lines.leave(1, .holding(xid("x1")))
+        #expect(next == nil)
+        called = lines.ended([xid("x1")])
+        #expect(called == [2])
+        next = lines.leave(2, .gone)
+        #expect(next == 3)
+        next = lines.leave(3, .done)
+        #expect(next == nil && lines.isEmpty)
+    }
+
+    @Test("a request whose row others wait for is not tried before they are through, but is after a while")
+    func hint() async throws {
+        var refusal = PostgresError(.server, "a server's words")
+        (refusal.sqlState, refusal.detail) = ("ST001", #"product {"sku": "tea"} is held by holder-1"#)
+        let rows = { @Sendable in [EnrolledRow("product", "sku", "tea").label] }
+        let waiting = RowWaiting(timeout: .seconds(30))
+        let context = BranchContext(xid: xid("first"), mode: .at, initiator: "http://initiator.test")
+        let isFree = Mutex(false)
+        async let first: Void = waiting.untilFree(context, rows: rows) { _ in
+            guard isFree.withLock({ $0 }) else { throw refusal }
+        }
+        try await eventually("somebody stands in line") { waiting.isAwaited(rows) }
+        #expect(!waiting.isAwaited { [EnrolledRow("product", "sku", "cup").label] })
+        let second = BranchContext(xid: xid("second"), mode: .at, initiator: "http://initiator.test")
+        let begin = ContinuousClock.now
+        try await waiting.untilFree(second, rows: rows) { _ in }
+        #expect(
+            ContinuousClock.now - begin >= .milliseconds(70), "nobody called it: it looked by itself, as the second")
+        isFree.withLock { $0 = true }
+        try await first
+        #expect(!waiting.isAwaited(rows))
+    }
+
+    @Test("an enrolled row is labelled as PostgreSQL does it", .enabled(if: Testbed.postgresURL != nil))
+    func labels() async throws {
+        try await TransactionBed.with { bed in
+            for key in ["tea", "a \"b\" \\c\\", "é/€😀", "", "'"] {
+                let rows = try await bed.database.pool.query(
+                    "SELECT format('%s %s', 'wallet'::regclass, settle.at_label('{name}', jsonb_build_object('name', $1::text)))",
+                    [.text(key)])
+                let label: String = try rows[0].decode(at: 0)
+                #expect(EnrolledRow("wallet", "name", key).label == label)
+            }
+        }
     }
 
     @Test("who waits for another row now, or no longer, is in nobody's way; in the end nothing is remembered")

@@ -37,7 +37,7 @@ struct TaskWire: ReceiverWire {
 
     func read(_ delivery: Delivery, _ decoder: JSONDecoder) throws -> TaskMessage {
         try keys.check(delivery, as: .task, of: route.taskType)
-        let message = try decoder.decode(TaskMessage.self, from: Data(delivery.body))
+        let message = try TaskMessage(json: delivery.body, decoder)
         guard message.taskType == route.taskType else {
             throw UnreadableMessage(description: "taskType '\(message.taskType)' is not '\(route.taskType)'")
         }
@@ -47,14 +47,13 @@ struct TaskWire: ReceiverWire {
     func name(of message: TaskMessage, _ delivery: Delivery) -> String { String(message.id) }
 
     func tell(_ answers: [ReceiverAnswer]) async throws -> [(Int, String)] {
-        let encoder = JSONEncoder()
         let now = Int64(Date().timeIntervalSince1970 * 1000)
         let outcomes = await publisher.publish(
-            try answers.map { answer in
+            answers.map { answer in
                 var message = OutboundMessage(
                     exchange: route.exchange, routingKey: route.answerRoutingKey,
                     messageID: String(answer.message.id),
-                    body: Array(try encoder.encode(answer.message.answered(answer.answer, at: now))),
+                    body: answer.message.answered(answer.answer, at: now).json,
                     headers: TraceHeader.headers(answer.delivery.traceParent))
                 keys.sign(&message, as: .answer, of: route.taskType)
                 return message

@@ -26,7 +26,7 @@ extension Answer {
         guard body.count <= Self.maxBytes else {
             throw UnreadableMessage(description: "\(body.count) bytes are more than an answer may have")
         }
-        let message = try decoder.decode(AnswerMessage.self, from: Data(body))
+        let message = try AnswerMessage(json: body, decoder)
         guard let answer = message.answer else {
             throw UnreadableMessage(description: "status '\(message.status ?? "")' is no answer")
         }

@@ -76,7 +76,7 @@ package struct OutgoingTask: Sendable {
         }
         var outbound = OutboundMessage(
             exchange: message.mqExchange, routingKey: message.mqRoutingkey, messageID: String(message.id),
-            body: Array(try JSONEncoder().encode(message)), headers: TraceHeader.headers(traceParent))
+            body: message.json, headers: TraceHeader.headers(traceParent))
         keys.sign(&outbound, as: .task, of: message.taskType)
         return outbound
     }

@@ -13,6 +13,34 @@ public protocol LocalAction: Sendable {
     /// In `at` the parts of several global transactions may be done one after the other in one local transaction, so what it
     /// sets for a transaction (`SET LOCAL`, temporary tables dropped on commit) must not be in the next one's way.
     func perform(_ request: Request, in transaction: borrowing PostgresTransaction) throws -> Answer
+
+    /// The enrolled rows that it will change, as far as the request says which. A hint, none by default: a request whose
+    /// row others wait for already stands in line behind them, and is not tried in vain before.
+    func rows(of request: Request) -> [EnrolledRow]
+}
+
+extension LocalAction {
+    /// None are known beforehand.
+    public func rows(of request: Request) -> [EnrolledRow] { [] }
+}
+
+/// A row of a table that is enrolled for mode `at`, by its primary key of one column of text.
+public struct EnrolledRow: Sendable, Hashable {
+    /// As `settle.at_refuse` writes it.
+    let label: String
+
+    /// - Parameters:
+    ///   - table: its name, with its schema where that is not in the search path.
+    ///   - column: the name of the key.
+    ///   - key: the row's.
+    public init(_ table: String, _ column: String, _ key: String) {
+        label = #"\#(table) {\#(Self.quoted(column)): \#(Self.quoted(key))}"#
+    }
+
+    /// A text as `jsonb` prints it. Control characters are not worth the trouble: such a row has no label that fits.
+    private static func quoted(_ text: String) -> String {
+        "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+    }
 }
 
 /// A part that is reserved first: all three are required, so a try without a cancel does not compile.

@@ -15,13 +15,15 @@ public struct BranchHandler: Sendable {
     package let performGroup: PerformGroup?
     /// Whether two requests ask for the same, however their JSON is written.
     package let isSame: @Sendable (String, String) throws -> Bool
+    /// The labels of the enrolled rows that a request will change, as far as they are known.
+    let rows: @Sendable (String) -> [String]
     /// Nil where the mode itself ends the branch.
     package let commit: End?
     package let rollback: End?
 
     /// `action` under the triggers of its enrolled tables.
     public static func at(_ name: String, _ action: some LocalAction) -> BranchHandler {
-        BranchHandler(name, .at, action.perform)
+        BranchHandler(name, .at, action.perform, rows: action.rows(of:))
     }
 
     /// `action` as a prepared transaction.
@@ -66,6 +68,7 @@ public struct BranchHandler: Sendable {
         _ name: String, _ mode: BranchMode,
         _ perform: @escaping @Sendable (Request, borrowing PostgresTransaction) throws -> Answer,
         group: (@Sendable ([Request], borrowing PostgresTransaction) throws -> [Answer?])? = nil,
+        rows: (@Sendable (Request) -> [EnrolledRow])? = nil,
         commit: End? = nil, rollback: End? = nil
     ) {
         self.name = name
@@ -83,6 +86,11 @@ public struct BranchHandler: Sendable {
             let encoder = JSONEncoder()
             encoder.outputFormatting = .sortedKeys
             return try encoder.encode(Self.decode(one) as Request) == encoder.encode(Self.decode(other) as Request)
+        }
+        self.rows = { text in
+            // What cannot be read is refused when it is tried.
+            guard let rows, let request = try? Self.decode(text) as Request else { return [] }
+            return rows(request).map(\.label)
         }
         self.commit = commit
         self.rollback = rollback

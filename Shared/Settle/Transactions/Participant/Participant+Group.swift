@@ -107,7 +107,14 @@ extension Participant {
         guard let handler = handlers[Key(name: name, mode: .at)], (try? await isATSafe()) == true else {
             return answers
         }
-        var open = Array(requests.indices)
+        var open: [Int] = []
+        for (index, request) in requests.enumerated() {
+            if waiting.isAwaited({ handler.rows(request.text) }) {
+                answers[index] = .failure(BranchError.comeAlone)
+            } else {
+                open.append(index)
+            }
+        }
         for _ in 0..<Self.turns where open.count > 1 {
             do {
                 try failpoints.reach("branch.beforeCommit")

@@ -81,7 +81,12 @@ public final class Participant: Sendable {
             prepared: prepared, settings: settings, failpoints: failpoints)
         do {
             let attempt = { (lockWait: Duration) in try await branch.perform(in: self.database, lockWait: lockWait) }
-            let answer = try await isAlone ? waiting.untilFree(context, attempt) : waiting.once(attempt)
+            let answer =
+                if isAlone {
+                    try await waiting.untilFree(context, rows: { handler.rows(asked.text) }, attempt)
+                } else {
+                    try await waiting.once(attempt)
+                }
             metrics.event(.performed)
             logger.debug("branch performed", metadata: metadata(context, name))
             return Data(answer.utf8)

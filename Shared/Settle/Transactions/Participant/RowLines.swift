@@ -37,6 +37,16 @@ struct RowLines: Sendable {
         return called
     }
 
+    /// `waiter` needs `rows`, and goes to the end of the line where others wait for one of them.
+    ///
+    /// - Returns: whether there is such a line.
+    mutating func queue(_ waiter: Waiter, forAnyOf rows: [String]) -> Bool {
+        guard let row = rows.lazy.map(ByteKey.init).first(where: { lines[$0] != nil }) else { return false }
+        lines[row]?.append(waiter)
+        places[waiter] = row
+        return true
+    }
+
     /// - Returns: who is to try again now, because nobody is known to hold the row.
     mutating func leave(_ waiter: Waiter, _ exit: Exit) -> Waiter? {
         guard let row = places.removeValue(forKey: waiter) else { return nil }
@@ -53,6 +63,9 @@ struct RowLines: Sendable {
         }
         return holders[row] == nil ? lines[row]?.first : nil
     }
+
+    /// Whether anybody stands in line for `row`.
+    func isAwaited(_ row: String) -> Bool { lines[ByteKey(row)] != nil }
 
     /// How many stand before `waiter`.
     func position(of waiter: Waiter) -> Int {

@@ -46,12 +46,21 @@ final class RowWaiting: Sendable {
         }
     }
 
+    /// Whether others stand in line for one of `rows`.
+    func isAwaited(_ rows: () -> [String]) -> Bool {
+        guard hasWaiters else { return false }
+        let rows = rows()
+        return state.withLock { state in rows.contains { state.lines.isAwaited($0) } }
+    }
+
     /// Does `perform`, again and again while rows are held. It is told how long it may wait for a row with a connection in
     /// hand.
     ///
+    /// - Parameter rows: the labels of enrolled rows that it will need, as far as they are known: where others stand in
+    ///   line for one of them it does not try in vain, nor before those.
     /// - Throws: `RowHeld` at the timeout.
     func untilFree<Result>(
-        _ context: BranchContext, _ perform: (Duration) async throws -> Result
+        _ context: BranchContext, rows: () -> [String] = { [] }, _ perform: (Duration) async throws -> Result
     ) async throws -> Result {
         // Rows of prepared transactions are held for long; what else holds a row in PostgreSQL is a commit on its way.
         let firstWait = Duration.milliseconds(context.mode == .xa ? 5 : 100)
@@ -70,6 +79,13 @@ final class RowWaiting: Sendable {
                 return state.lines.leave(me, exit).flatMap { state.waiters[$0] }
             }
             next?.call()
+        }
+        if hasWaiters {
+            let rows = rows()
+            let position = state.withLock { state in
+                state.lines.queue(me, forAnyOf: rows) ? state.lines.position(of: me) : nil
+            }
+            if let position { await wakeup.wait(atMost: min(Self.pause(at: position), deadline - .now)) }
         }
         var glances = 0
         while true {
@@ -94,8 +110,7 @@ final class RowWaiting: Sendable {
                         return (state.lines.position(of: me), next)
                     }
                     next?.call()
-                    let pause = Duration.milliseconds(min(500, 50 * (position + 1))) * Double.random(in: 0.75...1)
-                    await wakeup.wait(atMost: min(pause, left))
+                    await wakeup.wait(atMost: min(Self.pause(at: position), left))
                 } else {
                     glances += 1
                     // Where a lock timeout ends a wait, that was the pause.
@@ -107,6 +122,13 @@ final class RowWaiting: Sendable {
                 try Task.checkCancellation()
             }
         }
+    }
+}
+
+// How long who stands in line does so before looking without having been called.
+extension RowWaiting {
+    private static func pause(at position: Int) -> Duration {
+        .milliseconds(min(500, 50 * (position + 1))) * Double.random(in: 0.75...1)
     }
 }
 
