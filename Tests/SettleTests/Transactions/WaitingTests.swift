@@ -80,7 +80,7 @@ struct WaitingTests {
     @Test("a request whose row others wait for is not tried before they are through, but is after a while")
     func hint() async throws {
         var refusal = PostgresError(.server, "a server's words")
-        (refusal.sqlState, refusal.detail) = ("ST001", #"product {"sku": "tea"} is held by holder-1"#)
+        (refusal.sqlState, refusal.detail) = ("ST001", #"public.product {"sku": "tea"} is held by holder-1"#)
         let rows = { @Sendable in [EnrolledRow("product", "sku", "tea").label] }
         let waiting = RowWaiting(timeout: .seconds(30))
         let context = BranchContext(xid: xid("first"), mode: .at, initiator: "http://initiator.test")
@@ -104,11 +104,15 @@ struct WaitingTests {
     func labels() async throws {
         try await TransactionBed.with { bed in
             for key in ["tea", "a \"b\" \\c\\", "é/€😀", "", "'"] {
-                let rows = try await bed.database.pool.query(
-                    "SELECT format('%s %s', 'wallet'::regclass, settle.at_label('{name}', jsonb_build_object('name', $1::text)))",
-                    [.text(key)])
-                let label: String = try rows[0].decode(at: 0)
-                #expect(EnrolledRow("wallet", "name", key).label == label)
+                try await bed.fill(key)
+                try await bed.withdraw(1, from: key, .at, XID())
+                let refusal = await #expect(throws: PostgresError.self) {
+                    try await bed.database.pool.transaction { transaction in
+                        transaction.add("SELECT set_config('settle.xid', 'another', true)")
+                        transaction.add("UPDATE wallet SET balance = 0 WHERE name = $1", [.text(key)])
+                    }
+                }
+                #expect(refusal?.heldRow?.row == EnrolledRow("wallet", "name", key).label)
             }
         }
     }

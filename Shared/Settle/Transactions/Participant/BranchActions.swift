@@ -30,11 +30,12 @@ public struct EnrolledRow: Sendable, Hashable {
     let label: String
 
     /// - Parameters:
-    ///   - table: its name, with its schema where that is not in the search path.
+    ///   - table: its name.
     ///   - column: the name of the key.
     ///   - key: the row's.
-    public init(_ table: String, _ column: String, _ key: String) {
-        label = #"\#(table) {\#(Self.quoted(column)): \#(Self.quoted(key))}"#
+    ///   - schema: where the table is.
+    public init(_ table: String, _ column: String, _ key: String, schema: String = "public") {
+        label = #"\#(schema).\#(table) {\#(Self.quoted(column)): \#(Self.quoted(key))}"#
     }
 
     /// A text as `jsonb` prints it. Control characters are not worth the trouble: such a row has no label that fits.

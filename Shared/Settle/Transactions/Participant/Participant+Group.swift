@@ -1,5 +1,6 @@
 public import Foundation
 import Logging
+import SettleCore
 import SettlePostgres
 
 /// A request for a part of a global transaction.
@@ -108,11 +109,15 @@ extension Participant {
             return answers
         }
         var open: [Int] = []
+        var claimed: Set<ByteKey> = []
         for (index, request) in requests.enumerated() {
-            if waiting.isAwaited({ handler.rows(request.text) }) {
+            let rows = handler.rows(request.text)
+            // One that another of this group holds by then, or that others wait for.
+            if !claimed.isDisjoint(with: rows.byteKeys) || waiting.isAwaited({ rows }) {
                 answers[index] = .failure(BranchError.comeAlone)
             } else {
                 open.append(index)
+                claimed.formUnion(rows.byteKeys)
             }
         }
         for _ in 0..<Self.turns where open.count > 1 {

@@ -151,7 +151,7 @@ extension PostgresError {
     public var isRowHeld: Bool { sqlState == "ST001" || isLockTimeout }
 
     /// Which row, and by whom, where the guard says it (`settle.at_refuse`).
-    fileprivate var heldRow: (row: String, holder: XID)? {
+    var heldRow: (row: String, holder: XID)? {
         guard sqlState == "ST001", let detail else { return nil }
         let parts = detail.split(separator: " is held by ")
         guard parts.count == 2, let holder = XID(rawValue: String(parts[1])) else { return nil }
