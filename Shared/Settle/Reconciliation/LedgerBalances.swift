@@ -8,8 +8,8 @@ public protocol LedgerBalances: Sendable {
     /// - Parameter limit: how many differences are told at most.
     func compare(limit: Int) async throws -> BalanceComparison
 
-    /// Sets each balance to what the ledger says, only where both still are what was seen and no global transaction
-    /// holds the row.
+    /// Sets each balance to what the ledger says, only where it is still off by as much as was seen (`ledger` − `balance`:
+    /// both may have moved on together) and no global transaction holds the row.
     ///
     /// - Returns: those that were set.
     func correct(_ corrections: [BalanceDifference], reason: String) async throws -> [BalanceDifference]

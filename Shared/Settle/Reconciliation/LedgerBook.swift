@@ -19,7 +19,7 @@ public protocol LedgerBook: Sendable {
     /// The book's balances, against its own ledger.
     func balances() async throws -> BalanceComparison
 
-    /// Sets balances to what the ledger says, each only where both still are what was seen.
+    /// Sets balances to what the ledger says, each only where it is still off by as much as was seen.
     ///
     /// - Returns: those that were set.
     func correct(_ corrections: [BalanceDifference], reason: String) async throws -> [BalanceDifference]
