@@ -105,7 +105,7 @@ extension Settle {
         return HTTPService(
             boot,
             checks: self.checks.map { HealthCheck($0.name, isRequired: $0.isRequired, $0.isWell) } + checks,
-            problems: problems + parts + [.transactions, .messages, .postgres], isOpen: isOpen
+            problems: problems + parts + [.transactions, .messages, .ledger, .postgres], isOpen: isOpen
         ) { open, guarded in
             routes(open, guarded)
             addRoutes(toGuarded: guarded)
