@@ -15,7 +15,7 @@ struct Caller: Sendable {
     static func all(_ run: String) -> [Caller] {
         [
             OrderDraft.Mode.message, .all("at"), .all("tcc"), .all("xa"), .all("saga"),
-            .mixed(stock: "at", points: "tcc"),
+            .centre, .mixed(stock: "at", points: "tcc"),
         ]
         .enumerated().map { Caller(mode: $1, name: "\(run)-\($0)") }
     }

@@ -182,7 +182,7 @@ struct MessageCentreTests {
             _ = try await bed.centre.prepare([bed.message("a")])
             _ = try await bed.centre.confirm(["a"])
             _ = try await bed.database.query("UPDATE message SET sends = 25, due_time = now()")
-            #expect(try await bed.centre.store.claim(limit: 10).parked.count == 1)
+            #expect(try await bed.centre.store.claim(limit: 10, reach: nil).parked.count == 1)
             #expect(try await bed.status("a") == .parked)
             #expect(try await bed.centre.acknowledge([Acknowledgement(id: "a", rejection: nil)]) == [true])
             #expect(try await bed.status("a") == .finished)

@@ -15,7 +15,7 @@ struct Bench: AsyncParsableCommand {
     @OptionGroup var suite: MeasuredSuite
     @Option(help: "PostgreSQL's log: the floor's statements are taken out of it.") var postgresLog: String
     @Flag(help: "Fewer and shorter runs: under three minutes.") var quick = false
-    @Option(help: "The modes, separated by commas.") var modes = Scenario.modes.joined(separator: ",")
+    @Option(help: "The modes, separated by commas; all but centre where it is quick, all otherwise.") var modes: String?
     @Option(help: "How many clients a closed loop has.") var clients = 32
     @Option(help: "How many orders a second an open loop begins.") var rate = 500
     @Option(help: "How long each run is measured, in seconds.") var seconds: Int?
@@ -40,7 +40,9 @@ struct Bench: AsyncParsableCommand {
         if report.rows.contains(where: { $0.figures == nil }) { throw ExitCode.failure }
     }
 
-    private var chosenModes: [String] { modes.split(separator: ",").map(String.init) }
+    private var chosenModes: [String] {
+        modes?.split(separator: ",").map(String.init) ?? (quick ? Array(Scenario.quickModes) : Scenario.modes)
+    }
 
     private func measure(_ databases: BenchDatabases) async throws -> BenchReport {
         let processes = suite.processes

@@ -77,6 +77,7 @@ struct BenchDatabases: Sendable {
     /// Returns once no task waits for its answer and no branch for its end.
     func drained(within limit: Duration) async throws {
         try await gone("task", in: order, within: limit)
+        try await gone("settle.pre_message", in: order, within: limit)
         for participant in [stock, points] {
             try await gone("settle.branch WHERE state = 'undecided'", in: participant, within: limit)
         }
@@ -124,7 +125,11 @@ struct BenchDatabases: Sendable {
                    percentile_disc(0.999) WITHIN GROUP (ORDER BY took)::float8, coalesce(max(ended), 0)::float8
             FROM (SELECT extract(epoch FROM max(delete_time) - min(create_time)) * 1000 AS took,
                          extract(epoch FROM max(delete_time)) AS ended
-                  FROM task_his WHERE business_key >= $1 GROUP BY business_key) AS orders
+                  FROM (SELECT business_key, create_time, delete_time FROM task_his WHERE business_key >= $1
+                        UNION ALL
+                        SELECT business_key, create_time, delete_time FROM settle.message_his
+                        WHERE business_key >= $1 AND status <> 'void') AS answered
+                  GROUP BY business_key) AS orders
             """, [.text(first)])
         return Settled(
             count: try rows[0].decode(at: 0), p50: try rows[0].decode(at: 1), p99: try rows[0].decode(at: 2),

@@ -5,7 +5,7 @@ import SettleTestSupport
 /// The private suite that is measured, and where the figures go.
 struct MeasuredSuite: ParsableArguments {
     @OptionGroup var ports: ServicePorts
-    @Option(help: "NAME=PID, for order, stock, user-points, postgres, rabbitmq and redis.") var process: [String] = []
+    @Option(help: "NAME=PID, for the services, postgres, rabbitmq and redis.") var process: [String] = []
     @Option(help: "Where all figures go as JSON.") var json: String?
     @Option(help: "What was built, for the table's head.") var build = "release"
 

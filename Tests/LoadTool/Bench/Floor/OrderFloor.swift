@@ -67,9 +67,8 @@ struct OrderFloor: Sendable {
         // A file left behind in the temporary directory harms nobody.
         defer { try? FileManager.default.removeItem(at: file) }
         // They would send the floor's tasks, and use time that is not its own.
-        let services = ["order", "stock", "user-points"]
-        processes.signal(SIGSTOP, services)
-        defer { processes.signal(SIGCONT, services) }
+        processes.signal(SIGSTOP, Processes.services)
+        defer { processes.signal(SIGCONT, Processes.services) }
         let output = try await Command.run(
             "/usr/bin/env",
             [

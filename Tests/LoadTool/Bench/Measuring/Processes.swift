@@ -2,6 +2,7 @@ import Foundation
 
 /// The processes that an order costs time in, by name.
 struct Processes: Sendable {
+    static let services = ["order", "stock", "user-points", "message-centre"]
     /// The load itself: this process.
     static let load = "load"
     /// All else that ran on the machine, or that a hypervisor took away.

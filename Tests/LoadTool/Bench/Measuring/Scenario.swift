@@ -1,6 +1,8 @@
 /// One way of placing orders.
 struct Scenario: Sendable, Hashable, Codable {
-    static let modes = ["message", "at", "tcc", "xa", "saga"]
+    static let modes = ["message", "at", "tcc", "xa", "saga", "centre"]
+    /// Those that a quick look has room for.
+    static let quickModes = modes.dropLast()
 
     let mode: String
     let pace: Schedule.Pace

@@ -1,9 +1,6 @@
 extension BenchReport {
     /// Whose processor time is shown, in this order.
-    static let processes = [
-        "order", "stock", "user-points", "postgres", "rabbitmq", "redis", Processes.load,
-    ]
-    static let services = ["order", "stock", "user-points"]
+    static let processes = Processes.services + ["postgres", "rabbitmq", "redis", Processes.load]
 
     /// For a terminal: the machine, the table, the floor.
     var text: String {
@@ -11,11 +8,8 @@ extension BenchReport {
         var table = TextTable([
             ("", [""]), ("orders", ["placed/s", "settled/s", "errors"]), ("request, ms", ["p50", "p99", "p99.9"]),
             ("to archive, ms", ["p50", "p99"]),
-            (
-                "processor, µs an order",
-                ["order", "stock", "user-points", "postgres", "rabbitmq", "redis", Processes.load]
-            ),
-            ("an order", ["commits", "WAL kB"]), ("peak MB", Self.services), ("settled", ["/ floor"]),
+            ("processor, µs an order", Self.processes),
+            ("an order", ["commits", "WAL kB"]), ("peak MB", Processes.services), ("settled", ["/ floor"]),
             ("others", ["%"]),
         ])
         for row in rows { table.add(cells(row)) }
@@ -45,7 +39,7 @@ extension BenchReport {
         let request = [50, 99, 99.9].map { figures.request(at: $0)?.short ?? "-" }
         let archive = figures.archive.prefix(2).map { $0?.short ?? "-" }
         let processor = Self.processes.map { figures.microseconds[$0]?.short ?? "-" }
-        let peaks = Self.services.map { figures.peaks[$0].map { (Double($0) / 1e6).short } ?? "-" }
+        let peaks = Processes.services.map { figures.peaks[$0].map { (Double($0) / 1e6).short } ?? "-" }
         let ratio = row.floor.map { (figures.settledPerSecond / $0).short } ?? "-"
         return [row.scenario.name, figures.placedPerSecond.short, figures.settledPerSecond.short, "\(figures.errors)"]
             + request + archive + processor

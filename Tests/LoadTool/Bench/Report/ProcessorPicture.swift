@@ -5,9 +5,11 @@ extension BenchReport {
         let (left, width, step, top) = (190.0, 480.0, 24.0, 76.0)
         var picture = Picture(width: left + width + 90, height: top + step * Double(shown.count) + 16)
         picture.text("Processor time of one settled order, by process", x: 16, y: 24, size: 15)
+        var legend = 16.0
         for (number, name) in Self.processes.enumerated() {
-            picture.bar(x: 16 + Double(number) * 100, y: 40, width: 12, height: 12, colour: Picture.colours[number])
-            picture.text(name, x: 34 + Double(number) * 100, y: 50)
+            picture.bar(x: legend, y: 40, width: 12, height: 12, colour: Picture.colours[number])
+            picture.text(name, x: legend + 18, y: 50)
+            legend += 34 + 7 * Double(name.count)
         }
         let longest = shown.map(total).max() ?? 0
         guard longest > 0 else { return picture.svg }

@@ -25,7 +25,7 @@ extension ScaleReport {
             ("", [part.rawValue]), ("", ["mode"]), ("orders", ["placed/s", "settled/s"]),
             ("request, ms", ["p50", "p99"]), ("to archive, ms", ["p50", "p99"]),
             ("processor, µs an order", ["postgres", "services", "all"]), ("an order", ["commits", "WAL kB"]),
-            ("peak MB", BenchReport.services), ("others", ["%"]),
+            ("peak MB", Processes.services), ("others", ["%"]),
         ])
         for run in runs {
             let scenario = run.row.scenario
@@ -34,7 +34,7 @@ extension ScaleReport {
                 continue
             }
             let request = [50, 99].map { figures.request(at: $0)?.short ?? "-" }
-            let peaks = BenchReport.services.map { figures.peaks[$0].map { (Double($0) / 1e6).short } ?? "-" }
+            let peaks = Processes.services.map { figures.peaks[$0].map { (Double($0) / 1e6).short } ?? "-" }
             table.add(
                 [run.what, scenario.mode, figures.placedPerSecond.short, figures.settledPerSecond.short] + request
                     + figures.archive.prefix(2).map { $0?.short ?? "-" }
@@ -91,7 +91,7 @@ extension Scenario {
 
 extension Figures {
     /// Processor time of an order in the three services, in microseconds.
-    var services: Double { BenchReport.services.reduce(0) { $0 + (microseconds[$1] ?? 0) } }
+    var services: Double { Processes.services.reduce(0) { $0 + (microseconds[$1] ?? 0) } }
 
     /// In all but the load.
     var all: Double { microseconds.filter { $0.key != Processes.load }.values.reduce(0, +) }

@@ -26,7 +26,7 @@ struct TransactionBed {
         settings.checkAfter = .milliseconds(1)
         settings.checkBackoff = Backoff(initial: .milliseconds(1), cap: .milliseconds(2))
         settings.lockTimeout = .milliseconds(300)
-        settings.rollbackWait = .milliseconds(500)
+        settings.rollbackWait = .seconds(3)
         settings.outcomeWait = .milliseconds(100)
         return settings
     }

@@ -1,0 +1,44 @@
+import Logging
+import Settle
+import SettlePostgres
+import ShopContract
+
+/// What each order earned and spent, and what the balances of users must be for it.
+enum PointsLedger {
+    static let source = LedgerSource(lines: lines)
+
+    /// By account `userName` and the kinds `earned` and `spent`, the latter net of what was given back.
+    static func lines(_ scope: (String) -> String) -> String {
+        """
+        SELECT l.order_id, u.user_name, 'earned', l.point
+        FROM point_log l JOIN user_points u ON u.user_id = l.user_id WHERE \(scope("l.order_id"))
+        UNION ALL
+        SELECT s.order_id, s.user_name, 'spent', s.point FROM point_spent s WHERE \(scope("s.order_id"))
+        UNION ALL
+        SELECT s.order_id, s.user_name, 'spent', s.point FROM point_spent_at s WHERE \(scope("s.order_id"))
+        UNION ALL
+        SELECT r.order_id, r.user_name, 'spent', -r.point FROM point_refund r WHERE \(scope("r.order_id"))
+        """
+    }
+
+    /// What is tried in mode `tcc` and not decided is in no ledger yet: it is what `reserved` consists of.
+    static let balances = """
+        SELECT account, CASE kind WHEN 'earned' THEN amount ELSE -amount END, 0
+        FROM (\(lines { _ in "true" })) AS l (key, account, kind, amount)
+        UNION ALL
+        SELECT account, CASE kind WHEN 'earned' THEN amount ELSE -amount END, 0
+        FROM settle.ledger_adjustment WHERE kind IN ('earned', 'spent')
+        UNION ALL
+        SELECT user_name, points, 0 FROM points_change
+        UNION ALL
+        SELECT b.request::jsonb ->> 'userName', -point, point
+        FROM settle.branch b CROSS JOIN LATERAL (SELECT (b.request::jsonb ->> 'point')::numeric AS point) asked
+        WHERE b.state = 'undecided' AND b.mode = 'tcc' AND b.action = '\(ShopActions.spend)'
+        """
+
+    static func table(in database: PostgresDatabase, logger: Logger) -> BalanceTable {
+        BalanceTable(
+            "user_points", key: "user_name", columns: ["points", "reserved"], ledger: balances, in: database,
+            logger: logger)
+    }
+}

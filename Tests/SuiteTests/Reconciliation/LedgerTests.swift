@@ -1,0 +1,71 @@
+import Foundation
+import SettlePostgres
+import SettleTestSupport
+import Testing
+
+extension Proof {
+    @Suite("Ledgers", .timeLimit(.minutes(4)))
+    struct LedgerTests {
+        private struct Balances: Decodable {
+            struct Difference: Decodable, CustomStringConvertible {
+                let account: String
+                let column: String
+                let balance: Int
+                let ledger: Int
+                var description: String { "\(account).\(column) is \(balance), its ledger \(ledger)" }
+            }
+
+            let accounts: Int
+            let differences: [Difference]
+        }
+
+        private static let looks = 200
+
+        @Test("200 looks while orders run in every mode, are refused, undone and given back: no look finds a difference")
+        func looks() async throws {
+            try await Suite.with(settings: Suite.impatient, centre: true) { suite in
+                let modes: [OrderDraft.Mode] = [.message, .centre] + OrderDraft.Mode.each + OrderDraft.Mode.pairs
+                let load = suite.load(clients: 16) { number in
+                    var draft = OrderDraft.varied(number)
+                    draft.mode = modes[number / 8 % modes.count]
+                    let isGlobal = draft.mode != .message && draft.mode != .centre
+                    switch number % 8 {
+                    case 1: draft.userName = "nobody"  // given back by a task, or refused by user-points
+                    case 2 where isGlobal: draft.spendPoints = 1_000_000  // refused after stock has done its part
+                    case 3: draft.items = [.init(sku: "tea", quantity: 1_000_000)]  // soon there is not enough
+                    default: draft.spendPoints = isGlobal ? 1 : 0
+                    }
+                    return draft
+                }
+                var found: [String] = []
+                for look in 0..<Self.looks {
+                    if look % 10 == 5 { try await suite.putProduct("cup", price: 800, available: 900_000 + look) }
+                    for role in [Role.stock, .userPoints] {
+                        let balances = try await self.balances(suite, role)
+                        #expect(balances.accounts == 3)
+                        found += balances.differences.map { "\(look): \($0)" }
+                    }
+                }
+                let attempts = await load.stop()
+                print("suite: \(2 * Self.looks) looks at balances beside \(attempts.summary)")
+                #expect(found.isEmpty, "\(found.prefix(10).joined(separator: "; "))")
+                #expect(attempts.count(status: 201) > 200, "\(attempts.summary)")
+                try await suite.awaitSettled()
+                try await suite.awaitEnded()
+                for role in [Role.stock, .userPoints] {
+                    let balances = try await self.balances(suite, role)
+                    #expect(balances.differences.isEmpty, "\(balances.differences)")
+                }
+                let kept = try await suite.number(
+                    .stock, "SELECT count(*) FROM product WHERE reserved <> 0")
+                #expect(kept == 0)
+            }
+        }
+
+        private func balances(_ suite: Suite, _ role: Role) async throws -> Balances {
+            let answer = try await suite.send("GET", role, "/ledger/balances", authorized: true)
+            try #require(answer.status == 200, "\(answer.text)")
+            return try answer.decode()
+        }
+    }
+}
