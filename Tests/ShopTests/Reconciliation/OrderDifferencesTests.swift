@@ -1,4 +1,5 @@
 import Settle
+import SettleServiceKit
 import ShopContract
 import Testing
 
@@ -18,7 +19,8 @@ struct OrderDifferencesTests {
         }
     }
 
-    private let (stock, points) = (ShopServices.stock.name, ShopServices.userPoints.name)
+    private let stock = ShopServices.stock.name
+    private let points = ShopServices.userPoints.name
     private let tea = LedgerLine(account: "tea", kind: "taken", amount: 2)
     private let earned = LedgerLine(account: "bob", kind: "earned", amount: 9)
     private let spent = LedgerLine(account: "bob", kind: "spent", amount: 5)

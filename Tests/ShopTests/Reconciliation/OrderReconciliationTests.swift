@@ -1,11 +1,9 @@
 import Foundation
-import Logging
 import Settle
 import SettleCore
 import SettlePostgres
 import SettlePostgresTestSupport
 import SettleSchema
-import SettleTestSupport
 import ShopContract
 import ShopOrderSchema
 import Testing
@@ -97,7 +95,7 @@ struct OrderReconciliationTests {
             let begun = ContinuousClock.now
             let agreed = try await Self.compare(database, business)
             print("20,000 orders compared: \(ContinuousClock.now - begun)")
-            #expect(agreed == (20_000, 0))
+            #expect(agreed.orders == 20_000 && agreed.differing == 0)
             _ = try await database.query("DELETE FROM book WHERE ctid = (SELECT ctid FROM book LIMIT 1)")
             #expect(try await Self.compare(database, business).differing == 1)
         }
@@ -115,7 +113,7 @@ struct OrderReconciliationTests {
                 let agreed = try await Self.compare(database, business)
                 let took = ContinuousClock.now - begun
                 print("1,000,000 orders compared: \(took)")
-                #expect(agreed == (1_000_000, 0) && took < .seconds(10))
+                #expect(agreed.orders == 1_000_000 && agreed.differing == 0 && took < .seconds(10))
             }
         }
     }
