@@ -12,3 +12,9 @@ CREATE TABLE settle.ledger_adjustment (
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (key, account, kind, id)          -- ranges of keys go by it
 );
+
+-- Since when the ledger holds everything: what is older may have happened before there was one.
+CREATE TABLE settle.ledger_start (
+    started_at timestamptz PRIMARY KEY
+);
+INSERT INTO settle.ledger_start VALUES (now());

@@ -1,4 +1,4 @@
-import Foundation
+public import Foundation
 import SettleCore
 public import SettlePostgres
 
@@ -23,13 +23,19 @@ public struct DatabaseLedger: LedgerBook {
         balanceBook = balances
     }
 
+    /// When the tables of `SettleSchema.ledger` were made; nil where adjustments are no part of it.
+    public func since() async throws -> Date? {
+        guard source.hasAdjustments else { return nil }
+        return try await database.query("SELECT started_at FROM settle.ledger_start").first?.decode(Date.self, at: 0)
+    }
+
     /// One statement, by index: as many looks as there are ranges.
     public func digests(between bounds: [String]) async throws -> [LedgerDigest] {
         let bounds = try bounds.map(bound)
         guard bounds.count > 1 else { return [] }
         return try await database.query(
             source.digests, [.texts(Array(bounds.dropLast())), .texts(Array(bounds.dropFirst()))]
-        ).map { LedgerDigest(entries: try $0.decode(Int.self, at: 0), sum: try $0.decode(String.self, at: 1)) }
+        ).map { LedgerDigest(lines: try $0.decode(Int.self, at: 0), sum: try $0.decode(String.self, at: 1)) }
     }
 
     /// Reads the rest of the range for each page: ranges should be small.

@@ -1,5 +1,10 @@
+public import Foundation
+
 /// A service's ledger as another one reads it: in the same process, or by HTTP.
 public protocol LedgerBook: Sendable {
+    /// Since when it holds everything; nil for one that always has.
+    func since() async throws -> Date?
+
     /// A checksum for each range from one bound, inclusive, to the next, exclusive.
     ///
     /// - Parameter bounds: in the order of keys; the first may be empty, for a range that is open below.

@@ -33,19 +33,19 @@ public struct LedgerEntry: Codable, Sendable, Equatable {
 
 /// A checksum over all entries of a range of keys: two books that hold the same lines have the same, in any database.
 public struct LedgerDigest: Codable, Sendable, Equatable {
-    /// How many keys have lines.
-    public let entries: Int
+    /// How many lines there are, each added up.
+    public let lines: Int
     /// The sum of 64 bits of the MD5 of each line, as a decimal number.
     public let sum: String
 
     /// A checksum.
-    public init(entries: Int, sum: String) {
-        self.entries = entries
+    public init(lines: Int, sum: String) {
+        self.lines = lines
         self.sum = sum
     }
 
     /// That of nothing.
-    public static let empty = LedgerDigest(entries: 0, sum: "0")
+    public static let empty = LedgerDigest(lines: 0, sum: "0")
 }
 
 /// Some entries of a range.

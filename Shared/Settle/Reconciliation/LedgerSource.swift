@@ -25,6 +25,7 @@ public struct LedgerSource: Sendable {
     }
 
     let keys: Keys
+    let hasAdjustments: Bool
     /// `$1` where each range begins, `$2` where it ends; a row for each, in their order.
     let digests: String
     /// `$1` where it begins, `$2` where it ends, `$3` after which key, `$4` how many keys.
@@ -42,6 +43,7 @@ public struct LedgerSource: Sendable {
     ///     It must hold `scope(column)` as a condition for each of its parts: that is what limits it to some keys.
     public init(keys: Keys = .text, hasAdjustments: Bool = true, lines: (_ scope: (String) -> String) -> String) {
         self.keys = keys
+        self.hasAdjustments = hasAdjustments
         func net(_ scope: @escaping (String) -> String) -> String {
             var sources = ["(\(lines(scope)))"]
             if hasAdjustments {
@@ -56,10 +58,10 @@ public struct LedgerSource: Sendable {
         }
         let type = keys.type
         digests = """
-            SELECT digest.entries, digest.sum
+            SELECT digest.lines, digest.sum
             FROM unnest($1::\(type)[], $2::\(type)[]) WITH ORDINALITY AS range (low, high, n)
             CROSS JOIN LATERAL (
-                SELECT count(DISTINCT key) AS entries, coalesce(sum(\(Self.hash)), 0)::text AS sum
+                SELECT count(*) AS lines, coalesce(sum(\(Self.hash)), 0)::text AS sum
                 FROM (\(net { "\($0) >= range.low AND \($0) < range.high" })) net
             ) digest
             ORDER BY n

@@ -75,6 +75,7 @@ extension Settle {
     package func addRoutes(toGuarded group: RouterGroup<some RequestContext>) {
         if let relay { TaskRoutes(relay).add(to: group) }
         if let producer { ProducerRoutes(producer).add(to: group) }
+        if let reconciler { ReconciliationRoutes(reconciler).add(to: group) }
         if let book { LedgerRoutes(book).add(to: group) }
         if let setAside { DeadLetterRoutes(setAside).add(to: group) }
         if let decidingSide { InitiatorRoutes(decidingSide).add(to: group) }

@@ -1,3 +1,4 @@
+public import Foundation
 import HTTPTypes
 public import Settle
 public import SettleServiceKit
@@ -10,6 +11,12 @@ public struct HTTPLedgerBook: LedgerBook {
 
     /// - Parameter client: calls the service.
     public init(_ client: ServiceClient) { self.client = client }
+
+    /// `GET /ledger`
+    public func since() async throws -> Date? {
+        let answer: LedgerAnswer = try client.decode(try await client.send(.get, "/ledger", timeout: Self.timeout))
+        return answer.since
+    }
 
     /// `POST /ledger/digests`
     public func digests(between bounds: [String]) async throws -> [LedgerDigest] {

@@ -1,4 +1,11 @@
+import Foundation
 import Settle
+
+/// `GET /ledger`
+struct LedgerAnswer: Codable, Sendable {
+    /// Since when it holds everything.
+    let since: Date?
+}
 
 /// `POST /ledger/digests`
 struct DigestsRequest: Codable, Sendable {

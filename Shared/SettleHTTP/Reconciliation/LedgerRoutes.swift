@@ -13,6 +13,7 @@ public struct LedgerRoutes: Sendable {
 
     /// Adds checksums, entries, balances, and what puts each right.
     public func add(to guarded: RouterGroup<some RequestContext>) {
+        guarded.get("ledger") { _, _ in try Response.json(LedgerAnswer(since: try await book.since())) }
         guarded.post("ledger/digests") { request, context in
             let bounds = try await requireJSON(DigestsRequest.self, from: request, context: context).bounds
             try Check.count("bounds", bounds, 2...DatabaseLedger.maxBounds)
