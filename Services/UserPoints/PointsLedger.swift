@@ -5,36 +5,41 @@ import ShopContract
 
 /// What each order earned and spent, and what the balances of users must be for it.
 enum PointsLedger {
-    static let source = LedgerSource(lines: lines)
+    static let source = LedgerSource { parts($0).joined(separator: " UNION ALL ") }
 
-    /// By account `userName` and the kinds `earned` and `spent`, the latter net of what was given back.
-    static func lines(_ scope: (String) -> String) -> String {
-        """
-        SELECT l.order_id, u.user_name, 'earned', l.point
-        FROM point_log l JOIN user_points u ON u.user_id = l.user_id WHERE \(scope("l.order_id"))
-        UNION ALL
-        SELECT s.order_id, s.user_name, 'spent', s.point FROM point_spent s WHERE \(scope("s.order_id"))
-        UNION ALL
-        SELECT s.order_id, s.user_name, 'spent', s.point FROM point_spent_at s WHERE \(scope("s.order_id"))
-        UNION ALL
-        SELECT r.order_id, r.user_name, 'spent', -r.point FROM point_refund r WHERE \(scope("r.order_id"))
-        """
+    /// By account `userName` and the kinds `earned` and `spent`, the latter net of what was given back; a statement for each
+    /// table.
+    static func parts(_ scope: (String) -> String) -> [String] {
+        [
+            """
+            SELECT l.order_id, u.user_name, 'earned', l.point
+            FROM point_log l JOIN user_points u ON u.user_id = l.user_id WHERE \(scope("l.order_id"))
+            """,
+            "SELECT s.order_id, s.user_name, 'spent', s.point FROM point_spent s WHERE \(scope("s.order_id"))",
+            "SELECT s.order_id, s.user_name, 'spent', s.point FROM point_spent_at s WHERE \(scope("s.order_id"))",
+            "SELECT r.order_id, r.user_name, 'spent', -r.point FROM point_refund r WHERE \(scope("r.order_id"))",
+        ]
     }
 
-    /// What is tried in mode `tcc` and not decided is in no ledger yet: it is what `reserved` consists of.
-    static let balances = """
-        SELECT account, CASE kind WHEN 'earned' THEN amount ELSE -amount END, 0
-        FROM (\(lines { _ in "true" })) AS l (key, account, kind, amount)
-        UNION ALL
-        SELECT account, CASE kind WHEN 'earned' THEN amount ELSE -amount END, 0
-        FROM settle.ledger_adjustment WHERE kind IN ('earned', 'spent')
-        UNION ALL
-        SELECT user_name, points, 0 FROM points_change
-        UNION ALL
-        SELECT b.request::jsonb ->> 'userName', -point, point
-        FROM settle.branch b CROSS JOIN LATERAL (SELECT (b.request::jsonb ->> 'point')::numeric AS point) asked
-        WHERE b.state = 'undecided' AND b.mode = 'tcc' AND b.action = '\(ShopActions.spend)'
-        """
+    /// Each table is added up by itself, which the server can do in parallel. What is tried in mode `tcc` and not decided is in
+    /// none of them yet: it is what `reserved` consists of.
+    private static let balances =
+        parts { _ in "true" }.map {
+            """
+            SELECT account, sum(CASE kind WHEN 'earned' THEN amount ELSE -amount END), 0
+            FROM (\($0)) AS l (key, account, kind, amount) GROUP BY account UNION ALL
+
+            """
+        }.joined() + """
+            SELECT account, CASE kind WHEN 'earned' THEN amount ELSE -amount END, 0
+            FROM settle.ledger_adjustment WHERE kind IN ('earned', 'spent')
+            UNION ALL
+            SELECT user_name, points, 0 FROM points_change
+            UNION ALL
+            SELECT b.request::jsonb ->> 'userName', -point, point
+            FROM settle.branch b CROSS JOIN LATERAL (SELECT (b.request::jsonb ->> 'point')::numeric AS point) asked
+            WHERE b.state = 'undecided' AND b.mode = 'tcc' AND b.action = '\(ShopActions.spend)'
+            """
 
     static func table(in database: PostgresDatabase, logger: Logger) -> BalanceTable {
         BalanceTable(

@@ -74,6 +74,13 @@ struct ShopStatementTests {
         }
     }
 
+    private static func stockLedger(_ scope: (String) -> String) -> String {
+        StockLedger.parts(scope).joined(separator: " UNION ALL ")
+    }
+    private static func pointsLedger(_ scope: (String) -> String) -> String {
+        PointsLedger.parts(scope).joined(separator: " UNION ALL ")
+    }
+
     private static let stock: [StatementCase] = [
         StatementCase("stock deduct", DeductStockApplier.deduct) { [new($0), items($0), false] },
         StatementCase("stock deduct or reject", DeductStockApplier.deduct) { [new($0), items($0), true] },
@@ -99,7 +106,7 @@ struct ShopStatementTests {
         StatementCase("branch compensate", Deduct.giveBack) {
             [products($0), all(1, $0), known($0), items($0)]
         },
-        StatementCase("stock ledger of orders", StockLedger.lines { "\($0) = ANY ($1::text[])" }) { [known($0)] },
+        StatementCase("stock ledger of orders", stockLedger { "\($0) = ANY ($1::text[])" }) { [known($0)] },
     ]
 
     private static let points: [StatementCase] = [
@@ -121,7 +128,7 @@ struct ShopStatementTests {
         StatementCase("points spend compensate", Spend.giveBack) {
             [users($0), all(1, $0), known($0), users($0), all(1, $0)]
         },
-        StatementCase("points ledger of orders", PointsLedger.lines { "\($0) = ANY ($1::text[])" }) { [known($0)] },
+        StatementCase("points ledger of orders", pointsLedger { "\($0) = ANY ($1::text[])" }) { [known($0)] },
     ]
 
     private static let orders: [StatementCase] = [
@@ -151,10 +158,10 @@ struct ShopStatementTests {
         StatementCase("product make", ProductRoutes.make) { _ in [] },
         StatementCase("product change", ProductRoutes.change) { _ in [] },
         StatementCase(
-            "stock ledger of a range", StockLedger.lines { "\($0) >= $1::text AND \($0) < $2::text" }
+            "stock ledger of a range", stockLedger { "\($0) >= $1::text AND \($0) < $2::text" }
         ) { _ in [] },
         StatementCase(
-            "points ledger of a range", PointsLedger.lines { "\($0) >= $1::text AND \($0) < $2::text" }
+            "points ledger of a range", pointsLedger { "\($0) >= $1::text AND \($0) < $2::text" }
         ) { _ in [] },
     ]
 
