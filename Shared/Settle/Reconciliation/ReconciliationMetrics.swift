@@ -3,7 +3,7 @@ import Metrics
 
 /// What an operator watches of reconciliation.
 struct ReconciliationMetrics: Sendable {
-    private let age = Gauge(label: "settle_reconciliation_last_run_age_seconds")
+    private let lastRun = Gauge(label: "settle_reconciliation_last_run_timestamp_seconds")
     private let duration = Gauge(label: "settle_reconciliation_duration_seconds")
     private let clean = Gauge(label: "settle_reconciliation_clean")
     private let repaired = Counter(label: "settle_reconciliation_repaired_total")
@@ -13,7 +13,7 @@ struct ReconciliationMetrics: Sendable {
         self.duration.record(duration / .seconds(1))
         clean.record(isClean ? 1 : 0)
         if !isComplete { failed.increment() }
-        age.record(0)
+        lastRun(endedAt: Date())
     }
 
     func found(_ kind: String, repaired: Bool) {
@@ -22,5 +22,5 @@ struct ReconciliationMetrics: Sendable {
         if repaired { self.repaired.increment() }
     }
 
-    func lastRun(endedAt: Date) { age.record(Date().timeIntervalSince(endedAt)) }
+    func lastRun(endedAt: Date) { lastRun.record(endedAt.timeIntervalSince1970) }
 }

@@ -51,6 +51,7 @@ private struct MemoryBook: LedgerBook {
 private struct Business: ReconciledBusiness {
     let keys: [String]
     var stray: BusinessStray?
+    var isSlow = false
 
     func bounds(after: String, before: String) async throws -> (bounds: [String], keys: Int) { ([], keys.count) }
 
@@ -70,7 +71,10 @@ private struct Business: ReconciledBusiness {
         Dictionary(differences.indices.map { ($0, "sent again") }, uniquingKeysWith: { $1 })
     }
 
-    func strays(before: String) async throws -> [BusinessStray] { stray.map { [$0] } ?? [] }
+    func strays(before: String) async throws -> [BusinessStray] {
+        if isSlow { try await Task.sleep(for: .seconds(3600)) }
+        return stray.map { [$0] } ?? []
+    }
 
     func mend(_ strays: [BusinessStray], in transaction: borrowing PostgresTransaction) throws -> [Int: String] { [:] }
 
@@ -191,6 +195,23 @@ struct ReconcilerTests {
             // Another replica has had its turn just now.
             #expect(try await store.begin(repairs: true, after: .seconds(60)) == nil)
             #expect(try await store.begin(repairs: true, after: .zero) != nil)
+        }
+    }
+
+    @Test("a process that is stopped ends its run, and says that it is incomplete")
+    func stopped() async throws {
+        try await ScratchDatabase.with([SettleSchema.reconciliation]) { database in
+            let reconciler = Reconciler(
+                settings: Self.settings(), database: database, books: [], business: Business(keys: [], isSlow: true),
+                logger: quiet)
+            try await serving([reconciler]) {
+                let (one, another) = (try await reconciler.begin(), try await reconciler.begin())
+                #expect(one && !another, "one at a time")
+                let report = try await reconciler.last()
+                #expect(report?.endedAt == nil)
+            }
+            let last = try #require(try await reconciler.last())
+            #expect(last.endedAt != nil && last.error?.contains("strays") == true && !last.clean)
         }
     }
 
