@@ -76,8 +76,10 @@ struct LedgerUpgradeTests {
             INSERT INTO product (sku, title, unit_price, available) VALUES ('tea', 'Tea', 1, 1000), ('cup', 'Cup', 1, 1000);
             INSERT INTO user_points (user_name, points) VALUES ('ann', 1000), ('bob', 1000);
             INSERT INTO stock_log (order_id, action, items, rejected) VALUES
-                ('old', 'deduct', '[{"sku": "tea", "quantity": 3}]', NULL), ('old', 'restock', '[{"sku": "tea", "quantity": 3}]', NULL),
-                ('kept', 'deduct', '[{"sku": "tea", "quantity": 4}]', NULL), ('no', 'deduct', '[{"sku": "tea", "quantity": 9}]', 'why');
+                ('old', 'deduct', '[{"sku": "tea", "quantity": 3}]', NULL),
+                ('old', 'restock', '[{"sku": "tea", "quantity": 3}]', NULL),
+                ('kept', 'deduct', '[{"sku": "tea", "quantity": 4}]', NULL),
+                ('no', 'deduct', '[{"sku": "tea", "quantity": 9}]', 'why');
             INSERT INTO point_log (order_id, user_id, point) SELECT 'kept', user_id, 6 FROM user_points WHERE user_name = 'ann';
             INSERT INTO point_refund (order_id, user_name, point) VALUES ('old', 'ann', 2);
             """)
