@@ -4,6 +4,7 @@ import SettleCore
 import SettlePostgres
 import SettlePostgresTestSupport
 import SettleSchema
+import SettleTestSupport
 import ShopContract
 import ShopOrderSchema
 import Testing
@@ -30,11 +31,18 @@ struct OrderReconciliationTests {
 
     /// Of an application that never runs: it is only asked for its statements.
     private static var outbox: Outbox {
-        get throws { try Settle(database: "postgresql://127.0.0.1/none", broker: nil, app: "test").outbox }
+        get throws {
+            var configuration = Settle.Configuration(
+                app: "test", database: try PostgresConfiguration(url: "postgresql://127.0.0.1/none"))
+            configuration.schema = .public
+            return Settle(configuration, logger: quiet).outbox
+        }
     }
 
-    static func with(_ body: (PostgresDatabase, OrderReconciliation) async throws -> Void) async throws {
-        try await ScratchDatabase.with(sets) { database in
+    static func with(
+        connections: Int = 1, _ body: (PostgresDatabase, OrderReconciliation) async throws -> Void
+    ) async throws {
+        try await ScratchDatabase.with(sets, connections: connections) { database in
             try await body(database, OrderReconciliation(database: database, outbox: try outbox))
         }
     }
@@ -78,10 +86,15 @@ struct OrderReconciliationTests {
             orders += cut.keys
             let isLast = cut.bounds.count < ReconciliationSettings.maxRanges
             let bounds = [after] + cut.bounds + (isLast ? [before] : [])
-            for (expected, booked) in sides {
-                async let one = DatabaseLedger(expected, in: database).digests(between: bounds)
-                async let other = DatabaseLedger(booked, in: database).digests(between: bounds)
-                differing += zip(try await one, try await other).count { $0 != $1 }
+            differing += try await withThrowingTaskGroup(of: Int.self) { group in
+                for (expected, booked) in sides {
+                    group.addTask {
+                        async let one = DatabaseLedger(expected, in: database).digests(between: bounds)
+                        async let other = DatabaseLedger(booked, in: database).digests(between: bounds)
+                        return zip(try await one, try await other).count { $0 != $1 }
+                    }
+                }
+                return try await group.reduce(0, +)
             }
             guard !isLast, let last = cut.bounds.last else { return (orders, differing) }
             after = last
@@ -106,7 +119,8 @@ struct OrderReconciliationTests {
         "a million orders are compared with two books in ten seconds",
         .enabled(if: ProcessInfo.processInfo.environment["SETTLE_TEST_MILLION"] != nil))
     func million() async throws {
-        try await Self.with { database, business in
+        // As many as there are statements at once: two sides of two books.
+        try await Self.with(connections: 4) { database, business in
             try await Self.fill(database, 1_000_000)
             for _ in 1...3 {
                 let begun = ContinuousClock.now

@@ -5,7 +5,7 @@ enum Corruption: String, CaseIterable {
     case pointsRowLost, pointsRowDoubled, pointsChanged, pointsOfAnother, spentRowLost
     case stockRowLost, stockItemsChanged, restockRowLost, takenRowLost
     case orderLost, orderReopened, orderCancelled, orderItemsChanged
-    case balanceOfProduct, balanceOfUser, taskOfNobody
+    case balanceOfProduct, balanceOfUser, taskOfNobody, branchOfNobody
 
     /// Which orders it can be done to: a condition on `orders`; nil where it is about none.
     var victims: String? {
@@ -16,7 +16,7 @@ enum Corruption: String, CaseIterable {
         case .restockRowLost: "status = 'cancelled'"
         case .takenRowLost: "status = 'settled' AND mode NOT IN ('message', 'centre')"
         case .orderLost, .orderReopened, .orderCancelled, .orderItemsChanged: "status = 'settled' AND point > 0"
-        case .balanceOfProduct, .balanceOfUser, .taskOfNobody: nil
+        case .balanceOfProduct, .balanceOfUser, .taskOfNobody, .branchOfNobody: nil
         }
     }
 
@@ -34,6 +34,7 @@ enum Corruption: String, CaseIterable {
         case .orderCancelled: ["stockKept", "pointsForCancelledOrder"]
         case .balanceOfProduct, .balanceOfUser: ["balance"]
         case .taskOfNobody: ["taskWithoutOrder"]
+        case .branchOfNobody: ["branch"]
         }
     }
 
@@ -58,7 +59,8 @@ enum Corruption: String, CaseIterable {
             try await change(
                 .userPoints,
                 """
-                UPDATE point_log l SET user_id = (SELECT user_id FROM user_points WHERE user_id <> l.user_id LIMIT 1)
+                UPDATE point_log l SET user_id = (SELECT user_id FROM user_points
+                    WHERE user_id <> l.user_id AND user_name NOT LIKE 'idle%' LIMIT 1)
                 WHERE order_id = $1
                 """)
         case .spentRowLost:
@@ -96,6 +98,18 @@ enum Corruption: String, CaseIterable {
             try await change(.stock, "UPDATE product SET available = available - 3 WHERE sku = $1")
         case .balanceOfUser:
             try await change(.userPoints, "UPDATE user_points SET points = points + 11 WHERE user_name = $1")
+        case .branchOfNobody:
+            // As if its initiator had lost its memory, and check-back were not there.
+            try await change(
+                .stock,
+                """
+                WITH branch AS (
+                    INSERT INTO settle.branch (xid, state, mode, action, initiator, request, answer, created_at, check_time)
+                    VALUES ($1, 'undecided', 'tcc', 'deduct', 'order',
+                            '{"orderId": "of nobody", "items": [{"sku": "cup", "quantity": 1}]}', '{"quotes": []}',
+                            now() - interval '1 hour', now() + interval '1 hour'))
+                UPDATE product SET available = available - 1, reserved = reserved + 1 WHERE sku = 'cup' AND $1 <> ''
+                """)
         case .taskOfNobody:
             let rows = try await suite.rows(
                 .order,

@@ -136,7 +136,7 @@ extension Proof {
                 switch corruption {
                 case .balanceOfProduct: key = "idle \(number / list.count)"
                 case .balanceOfUser: key = "idle\(number / list.count)"
-                case .taskOfNobody: key = UUID().uuidString.lowercased()
+                case .taskOfNobody, .branchOfNobody: key = UUID().uuidString.lowercased()
                 default:
                     let old = "id < '\(try await oldest(suite))'"
                     let ids = try await suite.rows(
