@@ -58,7 +58,9 @@ struct LedgerUpgradeTests {
     }
 
     private static let before =
-        Before<StockChange>(table: "product", key: "sku", column: "available") { $0.items.map { ($0.sku, $0.quantity) } }
+        Before<StockChange>(table: "product", key: "sku", column: "available") {
+            $0.items.map { ($0.sku, $0.quantity) }
+        }
         .handlers(ShopActions.deduct)
         + Before<AddPoint>(table: "user_points", key: "user_name", column: "points") { [($0.userName, $0.point)] }
         .handlers(ShopActions.spend)
@@ -66,7 +68,8 @@ struct LedgerUpgradeTests {
     private static func sets(before: Bool) -> [MigrationSet] {
         [
             MigrationSet("stock", StockSchema.migrations.migrations.filter { !before || $0.name < "stock_0003" }),
-            MigrationSet("user-points", PointsSchema.migrations.migrations.filter { !before || $0.name < "points_0005" }),
+            MigrationSet(
+                "user-points", PointsSchema.migrations.migrations.filter { !before || $0.name < "points_0005" }),
         ]
     }
 

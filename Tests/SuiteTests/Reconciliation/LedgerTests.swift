@@ -21,7 +21,8 @@ extension Proof {
 
         private static let looks = 200
 
-        @Test("200 looks while orders run in every mode, are refused, undone and given back: no look finds a difference")
+        @Test(
+            "200 looks while orders run in every mode, are refused, undone and given back: no look finds a difference")
         func looks() async throws {
             try await Suite.with(settings: Suite.impatient, centre: true) { suite in
                 let modes: [OrderDraft.Mode] = [.message, .centre] + OrderDraft.Mode.each + OrderDraft.Mode.pairs
