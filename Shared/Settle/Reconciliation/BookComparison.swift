@@ -8,7 +8,7 @@ struct BookComparison: Sendable {
     func suspects(between bounds: [String]) async throws -> [String] {
         let (expected, booked) = try await both { try await $0.digests(between: bounds) }
         var suspects: [String] = []
-        for index in expected.indices where expected[index] != booked[index] {
+        for index in expected.indices where expected[index].sum != booked[index].sum {
             let range = LedgerRange(from: bounds[index], to: bounds[index + 1])
             suspects += try await self.suspects(in: range, lines: max(expected[index].lines, booked[index].lines))
         }

@@ -31,11 +31,11 @@ public struct LedgerEntry: Codable, Sendable, Equatable {
     }
 }
 
-/// A checksum over all entries of a range of keys: two books that hold the same lines have the same, in any database.
+/// A checksum over all entries of a range of keys: two books that hold the same have the same ``sum``.
 public struct LedgerDigest: Codable, Sendable, Equatable {
-    /// How many lines there are, each added up.
+    /// How many lines there are, before they are added up: how much there is to read.
     public let lines: Int
-    /// The sum of 64 bits of the MD5 of each line, as a decimal number.
+    /// The sum of each line's amount times a hash of its key, account and kind, as a decimal number.
     public let sum: String
 
     /// A checksum.

@@ -54,7 +54,8 @@ struct ReconciliationRun: Sendable {
         var (books, after) = await whatCanBeCompared()
         let first = after
         while !Task.isCancelled, !books.isEmpty {
-            guard let cut = await trying("orders", { try await reconciler.business.bounds(after: after, before: before) })
+            guard
+                let cut = await trying("orders", { try await reconciler.business.bounds(after: after, before: before) })
             else { return }
             let isLast = cut.bounds.count < ReconciliationSettings.maxRanges
             let bounds = [after] + cut.bounds + (isLast ? [before] : [])

@@ -83,7 +83,8 @@ struct ReconciliationStore: Sendable {
     /// Notes that a finding's proposal was applied.
     func applied(_ finding: UUID, _ repair: Repair) async throws {
         try await database.transaction { transaction in
-            transaction.add("UPDATE settle.reconciliation_finding SET applied_at = now() WHERE id = $1", [.uuid(finding)])
+            transaction.add(
+                "UPDATE settle.reconciliation_finding SET applied_at = now() WHERE id = $1", [.uuid(finding)])
             add([repair], in: transaction)
         }
     }

@@ -91,17 +91,25 @@ extension Settle {
     ///   - peer: the service itself, as others know it.
     ///   - books: the others, and what it expects of each.
     ///   - business: what it knows of its keys.
+    /// - Throws: `SettingsError`.
     public func reconcile(
         _ boot: Bootstrap, as peer: PeerService, _ books: [(peer: PeerService, expected: LedgerSource)],
         business: some ReconciledBusiness
     ) throws {
+        let settings = try ReconciliationSettings.table.read(boot.reader)
+        guard settings.settling > configuration.transactions.deadline else {
+            // What a global transaction has taken would be of no order, until it commits.
+            throw SettingsError("reconciliation-settling", "longer than TRANSACTION_DEADLINE is expected")
+        }
         let http = outbound()
         let clients = try books.map { (name: $0.peer.name, client: try boot.client($0.peer, over: http)) }
         reconcile(
-            zip(books, clients).map { ReconciledBook($1.name, HTTPLedgerBook($1.client), expected: expects($0.expected)) },
+            zip(books, clients).map {
+                ReconciledBook($1.name, HTTPLedgerBook($1.client), expected: expects($0.expected))
+            },
             business: business,
             branches: HTTPBranchAudit(clients, initiator: [peer.name, try boot.settings.url(of: peer).description]),
-            settings: try ReconciliationSettings.table.read(boot.reader))
+            settings: settings)
     }
 
     /// The message centre as this service reaches it, for `produce` and `receive`.

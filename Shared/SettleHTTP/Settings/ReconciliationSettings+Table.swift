@@ -9,10 +9,10 @@ extension ReconciliationSettings {
         ReconciliationSettings(),
         [
             .duration(
-                "reconciliation-interval", \.interval, in: .zero ... (day * 366),
+                "reconciliation-interval", \.interval, in: .zero...(day * 366),
                 "How often the books are compared; 0s: only when an operator asks for it."),
             .duration(
-                "reconciliation-settling", \.settling, in: .milliseconds(10) ... day,
+                "reconciliation-settling", \.settling, in: .milliseconds(10)...day,
                 "What is younger is not compared: it may still be on its way."),
         ])
 }

@@ -49,7 +49,9 @@ struct LedgerTests {
             """, [keys])
     }
 
-    @Test("two sides that hold the same have the same checksums, whatever makes it up; one change shows in its range only")
+    @Test(
+        "two sides that hold the same have the same checksums, whatever makes it up; one change shows in its range only"
+    )
     func digests() async throws {
         try await Self.with { database in
             try await Self.fill(database, 1000)
@@ -58,17 +60,18 @@ struct LedgerTests {
             )
             let bounds = [""] + stride(from: 100, through: 900, by: 100).map(Self.key) + [Self.key(1000)]
             let sums = try await expected.digests(between: bounds)
-            #expect(sums.count == 10 && sums.allSatisfy { $0.lines == 100 })
-            #expect(try await booked.digests(between: bounds) == sums)
+            #expect(sums.count == 10 && sums.allSatisfy { $0.lines == 100 && $0.sum != "0" })
+            #expect(try await booked.digests(between: bounds).map(\.sum) == sums.map(\.sum))
             for change in [
-                "UPDATE booked SET amount = 4 WHERE key = $1 AND n = 1", "UPDATE booked SET account = 'x' WHERE key = $1",
+                "UPDATE booked SET amount = 4 WHERE key = $1 AND n = 1",
+                "UPDATE booked SET account = 'x' WHERE key = $1",
                 "DELETE FROM booked WHERE key = $1",
             ] {
                 try await database.transaction { transaction in
                     transaction.add(change, [.text(Self.key(450))])
                 }
                 let now = try await booked.digests(between: bounds)
-                #expect(now.indices.filter { now[$0] != sums[$0] } == [4], "\(change)")
+                #expect(now.indices.filter { now[$0].sum != sums[$0].sum } == [4], "\(change)")
             }
             #expect(try await expected.digests(between: [""]).isEmpty)
             await #expect(throws: LedgerRequestError.self) { try await expected.digests(between: ["", "x"]) }
@@ -79,7 +82,8 @@ struct LedgerTests {
     func entries() async throws {
         try await Self.with { database in
             try await Self.fill(database, 25)
-            _ = try await database.query("INSERT INTO booked VALUES ('order 1', 1, 'a', 9223372036854775807), ('order 1', 2, 'a', 1)")
+            _ = try await database.query(
+                "INSERT INTO booked VALUES ('order 1', 1, 'a', 9223372036854775807), ('order 1', 2, 'a', 1)")
             let booked = DatabaseLedger(Self.booked, in: database)
             var keys: [String] = []
             var after: String?

@@ -31,7 +31,8 @@ private struct MemoryBook: LedgerBook {
 
     func entries(of range: LedgerRange, after: String?, limit: Int) async throws -> LedgerPage {
         let inside = entries.filter { entry in
-            entry.key >= range.from && (range.to.map { entry.key < $0 } ?? true) && (after.map { entry.key > $0 } ?? true)
+            entry.key >= range.from && (range.to.map { entry.key < $0 } ?? true)
+                && (after.map { entry.key > $0 } ?? true)
         }.sorted { $0.key < $1.key }
         return LedgerPage(
             entries: Array(inside.prefix(limit)), next: inside.count > limit ? inside[limit - 1].key : nil)
@@ -55,7 +56,9 @@ private struct Business: ReconciledBusiness {
 
     func states(of keys: [String]) async throws -> [ByteKey: BusinessState] {
         Dictionary(
-            keys.filter(self.keys.contains).map { (ByteKey($0), BusinessState(name: "over", isFinal: !$0.hasPrefix("open"))) },
+            keys.filter(self.keys.contains).map {
+                (ByteKey($0), BusinessState(name: "over", isFinal: !$0.hasPrefix("open")))
+            },
             uniquingKeysWith: { $1 })
     }
 
@@ -117,7 +120,8 @@ struct ReconcilerTests {
         }
     }
 
-    @Test("what the protocol mends is mended once; what is wrong again, and what it cannot mend, is proposed to a person")
+    @Test(
+        "what the protocol mends is mended once; what is wrong again, and what it cannot mend, is proposed to a person")
     func findings() async throws {
         let expected = MemoryBook(entries: [Self.entry("1"), Self.entry("open 2")])
         let booked = MemoryBook(

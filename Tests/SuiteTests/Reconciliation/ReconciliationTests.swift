@@ -43,7 +43,9 @@ extension Proof {
             }
         }
 
-        @Test("a hundred corruptions of all kinds are found while orders go on, none is invented, and the books agree again")
+        @Test(
+            "a hundred corruptions of all kinds are found while orders go on, none is invented, and the books agree again"
+        )
         func corruptions() async throws {
             let seed = UInt64.random(in: 0...UInt64.max)
             print("reconciliation: seed \(seed)")
@@ -78,7 +80,9 @@ extension Proof {
             try await Suite.withReconciliation { suite in
                 _ = await suite.load(clients: 4, limit: 80, draft: Self.draft).finished()
                 try await suite.awaitSettled()
-                let tables = ["point_log", "point_refund", "point_refusal", "point_spent", "point_spent_at", "user_points"]
+                let tables = [
+                    "point_log", "point_refund", "point_refusal", "point_spent", "point_spent_at", "user_points",
+                ]
                 for table in tables {
                     _ = try await suite.rows(.userPoints, "CREATE TABLE copy_of_\(table) AS TABLE \(table)")
                 }
@@ -140,7 +144,8 @@ extension Proof {
                 default:
                     let old = "id < '\(try await oldest(suite))'"
                     let ids = try await suite.rows(
-                        .order, "SELECT id::text FROM orders WHERE \(corruption.victims ?? "true") AND \(old) ORDER BY id"
+                        .order,
+                        "SELECT id::text FROM orders WHERE \(corruption.victims ?? "true") AND \(old) ORDER BY id"
                     ).map { try $0.decode(String.self, at: 0) }.filter { !taken.contains($0) }
                     key = try #require(ids.randomElement(using: &random), "no order left for \(corruption)")
                     taken.insert(key)
@@ -172,7 +177,9 @@ extension Proof {
                     unexplained.remove(at: index)
                 }
             }
-            #expect(unexplained.isEmpty, "invented: \(unexplained.map { "\($0.kind) \($0.orderId ?? $0.key ?? "") \($0.detail)" })")
+            #expect(
+                unexplained.isEmpty,
+                "invented: \(unexplained.map { "\($0.kind) \($0.orderId ?? $0.key ?? "") \($0.detail)" })")
         }
     }
 }
