@@ -52,7 +52,8 @@ extension Deduct {
     private static func changeLocked(_ assignments: String, booking: String? = nil) -> String {
         """
         WITH line AS (
-            SELECT jsonb_object_agg(sku, quantity) AS map FROM unnest($1::text[], $2::bigint[]) AS l (sku, quantity))\(with(booking))
+            SELECT jsonb_object_agg(sku, quantity) AS map
+            FROM unnest($1::text[], $2::bigint[]) AS l (sku, quantity))\(with(booking))
         UPDATE product p SET \(assignments) WHERE p.sku = ANY ($1::text[])
         """
     }

@@ -27,7 +27,8 @@ extension Spend {
         }
         return """
             WITH taken AS (
-                UPDATE user_points SET \(assignments) WHERE user_name = $1 AND points >= $2::bigint RETURNING points)\(booked ?? "")
+                UPDATE user_points SET \(assignments) WHERE user_name = $1 AND points >= $2::bigint
+                RETURNING points)\(booked ?? "")
             SELECT points FROM taken
             """
     }
@@ -50,7 +51,8 @@ extension Spend {
             FROM (SELECT user_name, sum(point)::bigint AS point
                   FROM unnest($1::text[], $2::bigint[]) AS l (user_name, point) GROUP BY user_name) l),
         held AS (
-            SELECT user_name FROM user_points WHERE user_name = ANY ($1::text[]) ORDER BY user_name FOR NO KEY UPDATE)\(book(amount))
+            SELECT user_name FROM user_points WHERE user_name = ANY ($1::text[])
+            ORDER BY user_name FOR NO KEY UPDATE)\(book(amount))
         UPDATE user_points u SET \(assignments) WHERE u.user_name = ANY (ARRAY(SELECT user_name FROM held))
         """
     }

@@ -33,7 +33,8 @@ public struct BalanceTable: LedgerBalances {
     ///   - database: where both are.
     ///   - logger: gets a line for each balance that is set.
     public init(
-        _ table: StaticString, key: StaticString, columns: [StaticString], ledger: String, in database: PostgresDatabase,
+        _ table: StaticString, key: StaticString, columns: [StaticString], ledger: String,
+        in database: PostgresDatabase,
         logger: Logger
     ) {
         let columns = columns.map { "\($0)" }
@@ -112,7 +113,8 @@ public struct BalanceTable: LedgerBalances {
     private func set(_ corrections: [BalanceDifference]) async throws -> [BalanceDifference] {
         try await database.transaction { [self] transaction in
             // Two who have seen the same must not both add what is missing.
-            transaction.add("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", [.text("settle.balances:\(table)")])
+            transaction.add(
+                "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", [.text("settle.balances:\(table)")])
             transaction.add(Self.planning)
             let accounts = corrections.map(\.account).byteKeys
             let off = try transaction.query(compareThese, [.texts(accounts.map(\.text))])

@@ -62,13 +62,17 @@ struct LedgerBed {
     /// A part for each of `orders`, under an XID of its own: all in one request, or each in one.
     ///
     /// - Parameter apart: whether each has products of its own; two that are undecided cannot share one in `at` and `xa`.
-    func take(_ mode: BranchMode, _ orders: [String], isGrouped: Bool = false, apart: Bool = false) async throws -> [XID] {
+    func take(_ mode: BranchMode, _ orders: [String], isGrouped: Bool = false, apart: Bool = false) async throws
+        -> [XID]
+    {
         try await perform(
             ShopActions.deduct, mode, isGrouped: isGrouped, orders.map { Self.items($0, of: apart ? $0 : nil) })
     }
 
     /// As `take`, of points.
-    func spend(_ mode: BranchMode, _ orders: [String], isGrouped: Bool = false, apart: Bool = false) async throws -> [XID] {
+    func spend(_ mode: BranchMode, _ orders: [String], isGrouped: Bool = false, apart: Bool = false) async throws
+        -> [XID]
+    {
         try await perform(
             ShopActions.spend, mode, isGrouped: isGrouped,
             orders.map { AddPoint(userName: Self.own("ann", apart ? $0 : nil), orderId: $0, point: 5) })

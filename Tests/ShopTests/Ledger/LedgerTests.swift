@@ -90,9 +90,10 @@ struct LedgerTests {
             #expect(try await bed.spent(orders) == ["rich"])
             let earned = try await bed.points.entries(of: ["a", "b"]).sorted { $0.key < $1.key }
             #expect(
-                earned == ["a", "b"].map { order in
-                    LedgerEntry(key: order, lines: [LedgerLine(account: "bob", kind: "earned", amount: 7)])
-                })
+                earned
+                    == ["a", "b"].map { order in
+                        LedgerEntry(key: order, lines: [LedgerLine(account: "bob", kind: "earned", amount: 7)])
+                    })
             #expect(try await bed.differences() == [])
         }
     }

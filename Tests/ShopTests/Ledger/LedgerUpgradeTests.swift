@@ -58,7 +58,9 @@ struct LedgerUpgradeTests {
     }
 
     private static let before =
-        Before<StockChange>(table: "product", key: "sku", column: "available") { $0.items.map { ($0.sku, $0.quantity) } }
+        Before<StockChange>(table: "product", key: "sku", column: "available") {
+            $0.items.map { ($0.sku, $0.quantity) }
+        }
         .handlers(ShopActions.deduct)
         + Before<AddPoint>(table: "user_points", key: "user_name", column: "points") { [($0.userName, $0.point)] }
         .handlers(ShopActions.spend)
@@ -66,7 +68,8 @@ struct LedgerUpgradeTests {
     private static func sets(before: Bool) -> [MigrationSet] {
         [
             MigrationSet("stock", StockSchema.migrations.migrations.filter { !before || $0.name < "stock_0003" }),
-            MigrationSet("user-points", PointsSchema.migrations.migrations.filter { !before || $0.name < "points_0005" }),
+            MigrationSet(
+                "user-points", PointsSchema.migrations.migrations.filter { !before || $0.name < "points_0005" }),
         ]
     }
 
@@ -76,8 +79,10 @@ struct LedgerUpgradeTests {
             INSERT INTO product (sku, title, unit_price, available) VALUES ('tea', 'Tea', 1, 1000), ('cup', 'Cup', 1, 1000);
             INSERT INTO user_points (user_name, points) VALUES ('ann', 1000), ('bob', 1000);
             INSERT INTO stock_log (order_id, action, items, rejected) VALUES
-                ('old', 'deduct', '[{"sku": "tea", "quantity": 3}]', NULL), ('old', 'restock', '[{"sku": "tea", "quantity": 3}]', NULL),
-                ('kept', 'deduct', '[{"sku": "tea", "quantity": 4}]', NULL), ('no', 'deduct', '[{"sku": "tea", "quantity": 9}]', 'why');
+                ('old', 'deduct', '[{"sku": "tea", "quantity": 3}]', NULL),
+                ('old', 'restock', '[{"sku": "tea", "quantity": 3}]', NULL),
+                ('kept', 'deduct', '[{"sku": "tea", "quantity": 4}]', NULL),
+                ('no', 'deduct', '[{"sku": "tea", "quantity": 9}]', 'why');
             INSERT INTO point_log (order_id, user_id, point) SELECT 'kept', user_id, 6 FROM user_points WHERE user_name = 'ann';
             INSERT INTO point_refund (order_id, user_name, point) VALUES ('old', 'ann', 2);
             """)
