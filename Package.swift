@@ -139,17 +139,19 @@ let package = Package(
                 "settle_0005_at_reading", "settle_0006_at_rollback", "settle_0007_set_aside",
                 "settle_0008_purge_and_names", "settle_0009_deadlines", "settle_0010_at_capture",
                 "settle_0011_at_obstacles", "settle_0012_at_checks", "settle_0013_inbox", "settle_0014_foreign_xids",
-                "settle_0015_messages",
+                "settle_0015_messages", "settle_0016_ledger",
+                "settle_0017_reconciliation",
             ]),
         // Writes them as files for other tools.
         .executableTarget(
             name: "SettleSchemaCommand", dependencies: ["SettlePostgres", "SettleSchema", argumentParser],
             path: "Shared/SchemaCommand", swiftSettings: strict),
         schema("ShopOrderSchema", path: "sql/order", ["order_0001_orders"]),
-        schema("ShopStockSchema", path: "sql/stock", ["stock_0001_products", "stock_0002_enroll"]),
+        schema(
+            "ShopStockSchema", path: "sql/stock", ["stock_0001_products", "stock_0002_enroll", "stock_0003_ledger"]),
         schema(
             "ShopPointsSchema", path: "sql/user-points",
-            ["points_0001_users", "points_0002_spending", "points_0004_customers"]),
+            ["points_0001_users", "points_0002_spending", "points_0004_customers", "points_0005_ledger"]),
         schema("ShopCentreSchema", path: "sql/message-centre", ["centre_0001_messages"]),
 
         // What the three services say to each other.

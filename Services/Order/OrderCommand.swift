@@ -10,7 +10,7 @@ enum OrderCommand {
         "order", about: "Places orders, and sends tasks until each order is settled or cancelled.",
         port: 8080, peers: ShopServices.all,
         settings: SettleSettings.messages + SettleSettings.tasks + SettleSettings.producer
-            + SettleSettings.transactions + CustomerSettings.table.settings)
+            + SettleSettings.transactions + SettleSettings.reconciliation + CustomerSettings.table.settings)
 
     static func main() async {
         await ServiceMain.run(command) { boot in
@@ -29,6 +29,10 @@ enum OrderCommand {
             }
             try settle.initiate(
                 boot, as: ShopServices.order, participants: [ShopServices.stock, ShopServices.userPoints])
+            try settle.reconcile(
+                boot, as: ShopServices.order,
+                [(ShopServices.stock, OrderBooks.stock), (ShopServices.userPoints, OrderBooks.points)],
+                business: OrderReconciliation(database: settle.database, outbox: settle.outbox))
             // As many as may wait at once for a row that all want: who wants another must not queue behind them.
             var connections = OutboundHTTP.Options()
             connections.connectionsPerHost = 512

@@ -164,16 +164,20 @@ extension Settlement {
         UPDATE orders SET status = 'cancelling', reason = \(reason) WHERE id = ANY ($1::uuid[]) AND status = 'placed'
         """
 
-    static let earned = "SELECT id::text, user_name, point FROM orders WHERE id = ANY ($1::uuid[])"
+    // Of orders that are under way: for one that is over, an answer comes to a task that reconciliation has sent again.
+    static let earned = """
+        SELECT id::text, user_name, point FROM orders WHERE id = ANY ($1::uuid[]) AND status = 'placed'
+        """
 
     static let taken = """
         SELECT id::text, xid, (SELECT json_agg(json_build_object('sku', sku, 'quantity', quantity))
                                FROM order_item WHERE order_id = orders.id)
-        FROM orders WHERE id = ANY ($1::uuid[])
+        FROM orders WHERE id = ANY ($1::uuid[]) AND status = 'cancelling'
         """
 
     static let spent = """
-        SELECT id::text, user_name, spend_points FROM orders WHERE id = ANY ($1::uuid[]) AND spend_points > 0
+        SELECT id::text, user_name, spend_points FROM orders
+        WHERE id = ANY ($1::uuid[]) AND status = 'cancelling' AND spend_points > 0
         """
 }
 

@@ -9,14 +9,17 @@ import ShopContract
 enum Deduct {
     /// What stock can do, in each mode.
     static let handlers: [BranchHandler] = [
-        .at(ShopActions.deduct, Plain()), .xa(ShopActions.deduct, Plain()), .tcc(ShopActions.deduct, Reserved()),
-        .saga(ShopActions.deduct, Compensated()),
+        .at(ShopActions.deduct, Plain(statement: Deduct.takeAT)),
+        .xa(ShopActions.deduct, Plain(statement: Deduct.takePlain)),
+        .tcc(ShopActions.deduct, Reserved()), .saga(ShopActions.deduct, Compensated()),
     ]
 
     /// The plain statement, for `at` and `xa`.
     struct Plain: LocalAction {
+        let statement: String
+
         func perform(_ order: StockChange, in transaction: borrowing PostgresTransaction) throws -> QuoteAnswer {
-            try take(order, Deduct.takePlain, in: transaction)
+            try take(order, statement, isBooked: true, in: transaction)
         }
 
         func rows(of order: StockChange) -> [EnrolledRow] { order.items.map { EnrolledRow("product", "sku", $0.sku) } }
@@ -25,42 +28,44 @@ enum Deduct {
     /// Reserved first, for `tcc`.
     struct Reserved: TCCGroupAction {
         func `try`(_ order: StockChange, in transaction: borrowing PostgresTransaction) throws -> QuoteAnswer {
-            try take(order, Deduct.takeReserved, in: transaction)
+            try take(order, Deduct.takeReserved, isBooked: false, in: transaction)
         }
 
         func `try`(_ orders: [StockChange], in transaction: borrowing PostgresTransaction) throws -> [QuoteAnswer?] {
-            try takeWhatIsThere(orders, Deduct.reserveTogether, in: transaction)
+            try takeWhatIsThere(orders, Deduct.reserveTogether, isBooked: false, in: transaction)
         }
 
         func confirm(_ orders: [StockChange], in transaction: borrowing PostgresTransaction) throws {
-            change(orders, Deduct.confirmReserved, in: transaction)
+            try change(orders, Deduct.confirmReserved, isBooked: true, in: transaction)
         }
 
         func cancel(_ orders: [StockChange], in transaction: borrowing PostgresTransaction) throws {
-            change(orders, Deduct.cancelReserved, in: transaction)
+            try change(orders, Deduct.cancelReserved, isBooked: false, in: transaction)
         }
     }
 
     /// Taken at once and given back if need be, for `saga`.
     struct Compensated: SagaGroupAction {
         func perform(_ order: StockChange, in transaction: borrowing PostgresTransaction) throws -> QuoteAnswer {
-            try take(order, Deduct.takePlain, in: transaction)
+            try take(order, Deduct.takePlain, isBooked: true, in: transaction)
         }
 
         func perform(
             _ orders: [StockChange], in transaction: borrowing PostgresTransaction
         ) throws -> [QuoteAnswer?] {
-            try takeWhatIsThere(orders, Deduct.takeTogether, in: transaction)
+            try takeWhatIsThere(orders, Deduct.takeTogether, isBooked: true, in: transaction)
         }
 
         func compensate(_ orders: [StockChange], in transaction: borrowing PostgresTransaction) throws {
-            change(orders, Deduct.giveBack, in: transaction)
+            try change(orders, Deduct.giveBack, isBooked: true, in: transaction)
         }
     }
 
     /// Takes all of the items or refuses; answers what they cost.
+    ///
+    /// - Parameter isBooked: here and below, whether the statement writes the ledger, too.
     private static func take(
-        _ order: StockChange, _ statement: String, in transaction: borrowing PostgresTransaction
+        _ order: StockChange, _ statement: String, isBooked: Bool, in transaction: borrowing PostgresTransaction
     ) throws -> QuoteAnswer {
         do {
             try order.check()
@@ -68,7 +73,9 @@ enum Deduct {
             throw BranchRefusal(code: "impossible-order", detail: error.description)
         }
         let rows = try transaction.query(
-            statement, [.texts(order.items.map(\.sku)), .int64s(order.items.map(\.quantity))])
+            statement,
+            try [.texts(order.items.map(\.sku)), .int64s(order.items.map(\.quantity))]
+                + (isBooked ? booking([order]) : []))
         let quotes = try rows.map {
             Quote(sku: try $0.decode(String.self, at: 0), unitPrice: try $0.decode(Int64.self, at: 1))
         }
@@ -80,7 +87,7 @@ enum Deduct {
 
     /// Takes the items of those orders for which everything is there, one order after the other; nil for the others.
     private static func takeWhatIsThere(
-        _ orders: [StockChange], _ statement: String, in transaction: borrowing PostgresTransaction
+        _ orders: [StockChange], _ statement: String, isBooked: Bool, in transaction: borrowing PostgresTransaction
     ) throws -> [QuoteAnswer?] {
         let rows = try transaction.query(
             Deduct.shelf, [.texts(orders.flatMap { $0.items.map(\.sku) }.byteKeys.map(\.text))])
@@ -106,8 +113,11 @@ enum Deduct {
             return QuoteAnswer(quotes: quotes)
         }
         if !taken.isEmpty {
+            let served = zip(orders, answers).compactMap { order, answer in answer == nil ? nil : order }
             transaction.add(
-                statement, [.texts(taken.keys.map(\.text)), .int64s(Array(taken.values))])
+                statement,
+                try [.texts(taken.keys.map(\.text)), .int64s(Array(taken.values))]
+                    + (isBooked ? booking(served) : []))
         }
         return answers
     }
@@ -133,9 +143,16 @@ enum Deduct {
 
     /// Changes the products of all of `orders` at once.
     private static func change(
-        _ orders: [StockChange], _ statement: String, in transaction: borrowing PostgresTransaction
-    ) {
+        _ orders: [StockChange], _ statement: String, isBooked: Bool, in transaction: borrowing PostgresTransaction
+    ) throws {
         let items = orders.flatMap(\.items)
-        transaction.add(statement, [.texts(items.map(\.sku)), .int64s(items.map(\.quantity))])
+        transaction.add(
+            statement,
+            try [.texts(items.map(\.sku)), .int64s(items.map(\.quantity))]
+                + (isBooked ? booking(orders) : []))
+    }
+
+    private static func booking(_ orders: [StockChange]) throws -> [PostgresValue] {
+        StockLogEntry.parameters(try orders.map { try StockLogEntry($0) })
     }
 }

@@ -82,15 +82,29 @@ struct ProductRoutes {
 
     /// False when it existed. What is reserved stays so.
     private func put(_ sku: String, _ product: NewProduct) async throws -> Bool {
-        let rows = try await database.query(
-            """
-            INSERT INTO product (sku, title, unit_price, available) VALUES ($1, $2, $3, $4)
-            ON CONFLICT (sku) DO UPDATE SET
-                title = excluded.title, unit_price = excluded.unit_price, available = excluded.available
-            RETURNING xmax = 0
-            """, [.text(sku), .text(product.title), .int64(product.unitPrice), .int64(product.available)])
-        return try rows.first?.decode(Bool.self, at: 0) ?? false
+        try await database.transaction { transaction in
+            // First of all it is there: who has made it at the same time is waited for, and then seen.
+            let made = transaction.add(Self.make, [.text(sku), .text(product.title), .int64(product.unitPrice)])
+            transaction.add(
+                Self.change,
+                [.text(sku), .text(product.title), .int64(product.unitPrice), .int64(product.available)])
+            return try !transaction.rows(of: made).isEmpty
+        }
     }
+
+    static let make = """
+        INSERT INTO product (sku, title, unit_price, available) VALUES ($1, $2, $3, 0) ON CONFLICT DO NOTHING RETURNING sku
+        """
+
+    /// Writes what it adds, or takes away, into the ledger.
+    static let change = """
+        WITH before AS (SELECT available FROM product WHERE sku = $1 FOR NO KEY UPDATE),
+        changed AS (
+            UPDATE product SET title = $2, unit_price = $3, available = $4::bigint
+            WHERE sku = $1 AND (SELECT true FROM before))
+        INSERT INTO product_change (sku, available, why)
+        SELECT $1, $4::bigint - available, 'put' FROM before WHERE available <> $4::bigint
+        """
 
     private func quotes(_ skus: [String]) async throws -> [Quote] {
         let rows = try await database.query(

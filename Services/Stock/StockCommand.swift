@@ -29,6 +29,8 @@ enum StockCommand {
                 through: centre)
             settle.receive(
                 ShopRoutes.centreRestock, applier: RestockApplier(database: settle.messageDatabase), through: centre)
+            settle.ledger(
+                StockLedger.source, balances: StockLedger.table(in: settle.database, logger: boot.logger))
             try settle.participate(boot, Deduct.handlers, initiators: [ShopServices.order])
             let server = settle.server(boot) { open, guarded in
                 ProductRoutes(database: settle.database).add(to: open, guarded: guarded)

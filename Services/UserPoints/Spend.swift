@@ -7,14 +7,17 @@ import ShopContract
 enum Spend {
     /// What user-points can do, in each mode.
     static let handlers: [BranchHandler] = [
-        .at(ShopActions.spend, Plain()), .xa(ShopActions.spend, Plain()), .tcc(ShopActions.spend, Reserved()),
-        .saga(ShopActions.spend, Compensated()),
+        .at(ShopActions.spend, Plain(statement: Spend.takeAT)),
+        .xa(ShopActions.spend, Plain(statement: Spend.takePlain)),
+        .tcc(ShopActions.spend, Reserved()), .saga(ShopActions.spend, Compensated()),
     ]
 
     /// The plain statement, for `at` and `xa`.
     struct Plain: LocalAction {
+        let statement: String
+
         func perform(_ spending: AddPoint, in transaction: borrowing PostgresTransaction) throws -> Balance {
-            try take(spending, Spend.takePlain, in: transaction)
+            try take(spending, statement, isBooked: true, in: transaction)
         }
 
         func rows(of spending: AddPoint) -> [EnrolledRow] {
@@ -25,46 +28,49 @@ enum Spend {
     /// Reserved first, for `tcc`.
     struct Reserved: TCCGroupAction {
         func `try`(_ spending: AddPoint, in transaction: borrowing PostgresTransaction) throws -> Balance {
-            try take(spending, Spend.takeReserved, in: transaction)
+            try take(spending, Spend.takeReserved, isBooked: false, in: transaction)
         }
 
         func `try`(_ spendings: [AddPoint], in transaction: borrowing PostgresTransaction) throws -> [Balance?] {
-            try takeWhatIsThere(spendings, Spend.reserveTogether, in: transaction)
+            try takeWhatIsThere(spendings, Spend.reserveTogether, isBooked: false, in: transaction)
         }
 
         func confirm(_ spendings: [AddPoint], in transaction: borrowing PostgresTransaction) throws {
-            change(spendings, Spend.confirmReserved, in: transaction)
+            change(spendings, Spend.confirmReserved, isBooked: true, in: transaction)
         }
 
         func cancel(_ spendings: [AddPoint], in transaction: borrowing PostgresTransaction) throws {
-            change(spendings, Spend.cancelReserved, in: transaction)
+            change(spendings, Spend.cancelReserved, isBooked: false, in: transaction)
         }
     }
 
     /// Taken at once and given back if need be, for `saga`.
     struct Compensated: SagaGroupAction {
         func perform(_ spending: AddPoint, in transaction: borrowing PostgresTransaction) throws -> Balance {
-            try take(spending, Spend.takePlain, in: transaction)
+            try take(spending, Spend.takePlain, isBooked: true, in: transaction)
         }
 
         func perform(_ spendings: [AddPoint], in transaction: borrowing PostgresTransaction) throws -> [Balance?] {
-            try takeWhatIsThere(spendings, Spend.takeTogether, in: transaction)
+            try takeWhatIsThere(spendings, Spend.takeTogether, isBooked: true, in: transaction)
         }
 
         func compensate(_ spendings: [AddPoint], in transaction: borrowing PostgresTransaction) throws {
-            change(spendings, Spend.giveBack, in: transaction)
+            change(spendings, Spend.giveBack, isBooked: true, in: transaction)
         }
     }
 
+    /// - Parameter isBooked: here and below, whether the statement writes the ledger, too.
     private static func take(
-        _ spending: AddPoint, _ statement: String, in transaction: borrowing PostgresTransaction
+        _ spending: AddPoint, _ statement: String, isBooked: Bool, in transaction: borrowing PostgresTransaction
     ) throws -> Balance {
         do {
             try spending.check()
         } catch let error as UnreadableMessage {
             throw BranchRefusal(code: "impossible-order", detail: error.description)
         }
-        let rows = try transaction.query(statement, [.text(spending.userName), .int64(spending.point)])
+        let rows = try transaction.query(
+            statement,
+            [.text(spending.userName), .int64(spending.point)] + (isBooked ? [.text(spending.orderId)] : []))
         guard let row = rows.first else {
             try transaction.checkRefusal(
                 "user_points", keys: [spending.userName],
@@ -77,7 +83,7 @@ enum Spend {
 
     /// Takes the points of those users that have them, one request after the other; nil for the others.
     private static func takeWhatIsThere(
-        _ spendings: [AddPoint], _ statement: String, in transaction: borrowing PostgresTransaction
+        _ spendings: [AddPoint], _ statement: String, isBooked: Bool, in transaction: borrowing PostgresTransaction
     ) throws -> [Balance?] {
         let rows = try transaction.query(
             Spend.purses, [.texts(spendings.map(\.userName).byteKeys.map(\.text))])
@@ -96,57 +102,24 @@ enum Spend {
             return Balance(points: balance - spending.point)
         }
         if !taken.isEmpty {
-            transaction.add(statement, [.texts(taken.keys.map(\.text)), .int64s(Array(taken.values))])
+            let served = zip(spendings, answers).compactMap { spending, answer in answer == nil ? nil : spending }
+            transaction.add(
+                statement,
+                [.texts(taken.keys.map(\.text)), .int64s(Array(taken.values))] + (isBooked ? booking(served) : []))
         }
         return answers
     }
 
     /// Changes the balances of all of `spendings` at once, locked in the order of their names.
     private static func change(
-        _ spendings: [AddPoint], _ statement: String, in transaction: borrowing PostgresTransaction
+        _ spendings: [AddPoint], _ statement: String, isBooked: Bool, in transaction: borrowing PostgresTransaction
     ) {
-        transaction.add(statement, [.texts(spendings.map(\.userName)), .int64s(spendings.map(\.point))])
-    }
-}
-
-// The statements: `$1` the user, or users, `$2` how many points of each.
-extension Spend {
-    static let takePlain = take("points = points - $2")
-    static let takeReserved = take("points = points - $2, reserved = reserved + $2")
-
-    private static let point = "((SELECT map FROM line) -> u.user_name)::bigint"
-    static let confirmReserved = change("reserved = u.reserved - \(point)")
-    static let cancelReserved = change("points = u.points + \(point), reserved = u.reserved - \(point)")
-    static let giveBack = change("points = u.points + \(point)")
-
-    /// Of several requests at once: first what is there, then what was taken of each user.
-    static let purses =
-        "SELECT user_name, points FROM user_points WHERE user_name = ANY ($1::text[]) ORDER BY user_name FOR NO KEY UPDATE"
-    static let takeTogether = changeLocked("points = u.points - \(point)")
-    static let reserveTogether = changeLocked("points = u.points - \(point), reserved = u.reserved + \(point)")
-
-    private static func take(_ assignments: String) -> String {
-        "UPDATE user_points SET \(assignments) WHERE user_name = $1 AND points >= $2::bigint RETURNING points"
+        transaction.add(
+            statement,
+            [.texts(spendings.map(\.userName)), .int64s(spendings.map(\.point))] + (isBooked ? booking(spendings) : []))
     }
 
-    private static func changeLocked(_ assignments: String) -> String {
-        """
-        WITH line AS (
-            SELECT jsonb_object_agg(user_name, point) AS map FROM unnest($1::text[], $2::bigint[]) AS l (user_name, point))
-        UPDATE user_points u SET \(assignments) WHERE u.user_name = ANY ($1::text[])
-        """
-    }
-
-    /// What belongs to a user gets to the row by a map: a join would compare each spending with each.
-    private static func change(_ assignments: String) -> String {
-        """
-        WITH line AS (
-            SELECT jsonb_object_agg(user_name, point) AS map
-            FROM (SELECT user_name, sum(point)::bigint AS point
-                  FROM unnest($1::text[], $2::bigint[]) AS l (user_name, point) GROUP BY user_name) l),
-        held AS (
-            SELECT user_name FROM user_points WHERE user_name = ANY ($1::text[]) ORDER BY user_name FOR NO KEY UPDATE)
-        UPDATE user_points u SET \(assignments) WHERE u.user_name = ANY (ARRAY(SELECT user_name FROM held))
-        """
+    private static func booking(_ spendings: [AddPoint]) -> [PostgresValue] {
+        [.texts(spendings.map(\.orderId)), .texts(spendings.map(\.userName)), .int64s(spendings.map(\.point))]
     }
 }

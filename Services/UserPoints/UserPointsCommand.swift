@@ -26,6 +26,8 @@ enum UserPointsCommand {
             settle.receive(
                 ShopRoutes.centreAddPoint, applier: AddPointApplier(database: settle.messageDatabase),
                 through: try settle.messageCentre(boot, ShopServices.messageCentre))
+            settle.ledger(
+                PointsLedger.source, balances: PointsLedger.table(in: settle.database, logger: boot.logger))
             try settle.participate(boot, Spend.handlers, initiators: [ShopServices.order])
             let tokens = CustomerTokens(database: settle.database)
             let areCustomersToldApart = try CustomerSettings.table.read(boot.reader).areToldApart

@@ -72,10 +72,7 @@ struct UserRoutes {
         let token = makesTokens ? CustomerTokens.random() : nil
         return try await database.transaction { transaction in
             transaction.add(UserName.lock, [.texts([name])])
-            let created = transaction.add(
-                """
-                INSERT INTO user_points (user_name, points) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING user_id
-                """, [.text(name), .int64(user.points)])
+            let created = transaction.add(Self.create, [.text(name), .int64(user.points)])
             guard let token else { return (!(try transaction.rows(of: created)).isEmpty, nil) }
             let kept = try transaction.query(
                 """
@@ -86,6 +83,16 @@ struct UserRoutes {
             return (!(try transaction.rows(of: created)).isEmpty, kept.isEmpty ? nil : token)
         }
     }
+
+    /// The points that somebody begins with stand in the ledger.
+    static let create = """
+        WITH created AS (
+            INSERT INTO user_points (user_name, points) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING user_name, points),
+        booked AS (
+            INSERT INTO points_change (user_name, points, why)
+            SELECT user_name, points, 'put' FROM created WHERE points <> 0)
+        SELECT user_name FROM created
+        """
 
     private func pointLog(_ name: String, limit: Int) async throws -> PointLog {
         _ = try await find(name)

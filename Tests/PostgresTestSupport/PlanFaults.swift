@@ -80,8 +80,8 @@ package enum PlanFaults {
             if condition != nil { return true }
             switch type {
             case "Function Scan": return alias?.hasPrefix("own") == true || (function != nil && function != "unnest")
-            case "Result": return children.allSatisfy(\.isByKey)
-            case "CTE Scan", "Materialize", "Memoize", "Seq Scan", "Index Scan", "Index Only Scan", "Hash Join",
+            case "Result", "Memoize": return children.allSatisfy(\.isByKey)
+            case "CTE Scan", "Materialize", "Seq Scan", "Index Scan", "Index Only Scan", "Hash Join",
                 "Merge Join", "Values Scan":
                 return false
             // InitPlans are made once.

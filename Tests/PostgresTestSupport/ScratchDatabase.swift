@@ -9,14 +9,16 @@ package enum ScratchDatabase {
 
     /// Runs `body` with a new database that has the tables of `sets`; it is dropped afterwards. Its connections plan as the
     /// services' do.
-    package static func with(_ sets: [MigrationSet], _ body: (PostgresDatabase) async throws -> Void) async throws {
+    package static func with(
+        _ sets: [MigrationSet], connections: Int = 1, _ body: (PostgresDatabase) async throws -> Void
+    ) async throws {
         guard let server = serverURL, var parts = URLComponents(string: server) else {
             throw NoServer()
         }
         let name = "scratch_\(UUID().uuidString.lowercased().replacing("-", with: ""))"
         let admin = try connect(server)
         parts.path = "/" + name
-        let database = try connect(parts.string ?? server)
+        let database = try connect(parts.string ?? server, connections: connections)
         try await serving([admin]) {
             _ = try await admin.query("CREATE DATABASE \(name)")
             let result: Result<Void, any Error>
@@ -34,9 +36,9 @@ package enum ScratchDatabase {
         }
     }
 
-    private static func connect(_ url: String) throws -> PostgresDatabase {
+    private static func connect(_ url: String, connections: Int = 1) throws -> PostgresDatabase {
         var configuration = try PostgresConfiguration(url: url)
-        configuration.connections = 1
+        configuration.connections = connections
         configuration.plans = .byIndex
         configuration.statementTimeout = .seconds(600)
         return PostgresDatabase(configuration, logger: quiet)

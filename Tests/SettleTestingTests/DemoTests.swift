@@ -85,6 +85,15 @@ struct DemoTests {
         }
     }
 
+    /// What a ledger comes to: nothing is ever taken out of it, so a compensation is one more line.
+    private static func net(_ parts: [String]) -> String {
+        """
+        SELECT key, account, kind, sum(amount) AS amount
+        FROM (\(parts.joined(separator: " UNION ALL "))) line (key, account, kind, amount)
+        GROUP BY key, account, kind HAVING sum(amount) <> 0
+        """
+    }
+
     @Test("the branches of stock and user-points in the modes tcc and saga")
     func branches() async throws {
         func reversible(_ handlers: [BranchHandler]) -> [BranchHandler] {
@@ -92,12 +101,16 @@ struct DemoTests {
         }
         try await withStock { database in
             for handler in reversible(Deduct.handlers) {
-                try await verifyBranch(handler, items("o"), refused: items("o", tea: 100_000), in: database)
+                try await verifyBranch(
+                    handler, items("o"), refused: items("o", tea: 100_000), in: database,
+                    comparing: .rows(of: "SELECT * FROM product", Self.net(StockLedger.parts { _ in "true" })))
             }
         }
         try await withPoints { database in
             for handler in reversible(Spend.handlers) {
-                try await verifyBranch(handler, points("o"), refused: points("o", "ann", 1000), in: database)
+                try await verifyBranch(
+                    handler, points("o"), refused: points("o", "ann", 1000), in: database,
+                    comparing: .rows(of: "SELECT * FROM user_points", Self.net(PointsLedger.parts { _ in "true" })))
             }
         }
     }

@@ -56,6 +56,10 @@ struct ShopStatementTests {
                 WHERE user_name LIKE 'user-___' OR user_name LIKE 'user-__' OR user_name LIKE 'user-_';
                 INSERT INTO stock_log (order_id, action, items) SELECT key, 'deduct', '[{"sku": "sku-1", "quantity": 1}]' FROM item;
                 INSERT INTO point_log (order_id, user_id, point) SELECT key, 1, 1 FROM item;
+                INSERT INTO stock_taken (order_id, sign, items) SELECT key, 1, '[{"sku": "sku-1", "quantity": 1}]' FROM item;
+                INSERT INTO stock_taken_at (order_id, items) SELECT key, '[{"sku": "sku-1", "quantity": 1}]' FROM item;
+                INSERT INTO point_spent (order_id, user_name, point) SELECT key, 'user-1', 1 FROM item;
+                INSERT INTO point_spent_at (order_id, user_name, point) SELECT key, 'user-1', 1 FROM item;
                 INSERT INTO point_refund (order_id, user_name, point) SELECT key, 'user-1', 1 FROM item;
                 INSERT INTO point_refusal (order_id, user_name, point, reason)
                     SELECT 'refused-' || key, 'user-1', 1, 'unknown user' FROM item;
@@ -70,20 +74,39 @@ struct ShopStatementTests {
         }
     }
 
+    private static func stockLedger(_ scope: (String) -> String) -> String {
+        StockLedger.parts(scope).joined(separator: " UNION ALL ")
+    }
+    private static func pointsLedger(_ scope: (String) -> String) -> String {
+        PointsLedger.parts(scope).joined(separator: " UNION ALL ")
+    }
+
     private static let stock: [StatementCase] = [
         StatementCase("stock deduct", DeductStockApplier.deduct) { [new($0), items($0), false] },
         StatementCase("stock deduct or reject", DeductStockApplier.deduct) { [new($0), items($0), true] },
         StatementCase("stock lock", DeductStockApplier.lock) { [items($0)] },
         StatementCase("stock restock", RestockApplier.restock) { [new($0), items($0), known($0)] },
         StatementCase("stock known", StockLogEntry.known) { [known($0), items($0), "deduct"] },
-        StatementCase("branch take", Deduct.takePlain) { [products($0), all(1, $0)] },
+        StatementCase("branch take", Deduct.takePlain) {
+            [products($0), all(1, $0), .texts([uuid(1)]), items(1)]
+        },
+        StatementCase("branch take in at", Deduct.takeAT) {
+            [products($0), all(1, $0), .texts([uuid(1)]), items(1)]
+        },
         StatementCase("branch try", Deduct.takeReserved) { [products($0), all(1, $0)] },
         StatementCase("branches: what is there", Deduct.shelf) { [products($0)] },
-        StatementCase("branches take", Deduct.takeTogether) { [products($0), all(1, $0)] },
+        StatementCase("branches take", Deduct.takeTogether) {
+            [products($0), all(1, $0), known($0), items($0)]
+        },
         StatementCase("branches try", Deduct.reserveTogether) { [products($0), all(1, $0)] },
-        StatementCase("branch confirm", Deduct.confirmReserved) { [products($0), all(1, $0)] },
+        StatementCase("branch confirm", Deduct.confirmReserved) {
+            [products($0), all(1, $0), known($0), items($0)]
+        },
         StatementCase("branch cancel", Deduct.cancelReserved) { [products($0), all(1, $0)] },
-        StatementCase("branch compensate", Deduct.giveBack) { [products($0), all(1, $0)] },
+        StatementCase("branch compensate", Deduct.giveBack) {
+            [products($0), all(1, $0), known($0), items($0)]
+        },
+        StatementCase("stock ledger of orders", stockLedger { "\($0) = ANY ($1::text[])" }) { [known($0)] },
     ]
 
     private static let points: [StatementCase] = [
@@ -94,11 +117,18 @@ struct ShopStatementTests {
         StatementCase("points refund known", RefundPointApplier.known) { [known($0), users($0), all(5, $0)] },
         StatementCase("points refund unknown", RefundPointApplier.unknown) { [users($0)] },
         StatementCase("points spend: what is there", Spend.purses) { [users($0)] },
-        StatementCase("points spend together", Spend.takeTogether) { [users($0), all(1, $0)] },
+        StatementCase("points spend together", Spend.takeTogether) {
+            [users($0), all(1, $0), known($0), users($0), all(1, $0)]
+        },
         StatementCase("points spend, try together", Spend.reserveTogether) { [users($0), all(1, $0)] },
-        StatementCase("points spend confirm", Spend.confirmReserved) { [users($0), all(1, $0)] },
+        StatementCase("points spend confirm", Spend.confirmReserved) {
+            [users($0), all(1, $0), known($0), users($0), all(1, $0)]
+        },
         StatementCase("points spend cancel", Spend.cancelReserved) { [users($0), all(1, $0)] },
-        StatementCase("points spend compensate", Spend.giveBack) { [users($0), all(1, $0)] },
+        StatementCase("points spend compensate", Spend.giveBack) {
+            [users($0), all(1, $0), known($0), users($0), all(1, $0)]
+        },
+        StatementCase("points ledger of orders", pointsLedger { "\($0) = ANY ($1::text[])" }) { [known($0)] },
     ]
 
     private static let orders: [StatementCase] = [
@@ -122,7 +152,17 @@ struct ShopStatementTests {
     /// Not for batches.
     private static let single: [StatementCase] = [
         StatementCase("points spend", Spend.takePlain) { _ in [] },
+        StatementCase("points spend in at", Spend.takeAT) { _ in [] },
         StatementCase("points spend try", Spend.takeReserved) { _ in [] },
+        StatementCase("user create", UserRoutes.create) { _ in [] },
+        StatementCase("product make", ProductRoutes.make) { _ in [] },
+        StatementCase("product change", ProductRoutes.change) { _ in [] },
+        StatementCase(
+            "stock ledger of a range", stockLedger { "\($0) >= $1::text AND \($0) < $2::text" }
+        ) { _ in [] },
+        StatementCase(
+            "points ledger of a range", pointsLedger { "\($0) >= $1::text AND \($0) < $2::text" }
+        ) { _ in [] },
     ]
 
     @Test("find their rows by key, and never go through a batch for each of its rows")

@@ -50,6 +50,15 @@ public enum SettleSchema {
         "settle-messages",
         [Migration(name: "settle_0015_messages", bytes: PackageResources.settle_0015_messages_sql)])
 
+    /// `settle.ledger_adjustment`, for a service whose ledger is reconciled.
+    public static let ledger = MigrationSet(
+        "settle-ledger", [Migration(name: "settle_0016_ledger", bytes: PackageResources.settle_0016_ledger_sql)])
+
+    /// `settle.reconciliation_run` and what it found and mended, for who compares the books.
+    public static let reconciliation = MigrationSet(
+        "settle-reconciliation",
+        [Migration(name: "settle_0017_reconciliation", bytes: PackageResources.settle_0017_reconciliation_sql)])
+
     /// `settle.set_aside`, for a service that receives tasks or answers: what waits, and the dead letters.
     public static let setAside = MigrationSet(
         "settle-set-aside",

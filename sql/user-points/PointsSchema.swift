@@ -9,5 +9,6 @@ public enum PointsSchema {
             Migration(name: "points_0001_users", bytes: PackageResources.points_0001_users_sql),
             Migration(name: "points_0002_spending", bytes: PackageResources.points_0002_spending_sql),
             Migration(name: "points_0004_customers", bytes: PackageResources.points_0004_customers_sql),
+            Migration(name: "points_0005_ledger", bytes: PackageResources.points_0005_ledger_sql),
         ])
 }

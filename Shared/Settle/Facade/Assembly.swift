@@ -70,6 +70,7 @@ struct Assembly: Sendable {
         if let initiation = content.initiation {
             services.append(AfterStartup(step: steps.library, service: initiation.initiator))
         }
+        if let reconciler = content.reconciler { services.append(AfterStartup(step: steps.own, service: reconciler)) }
         if let consumer { services.append(AfterStartup(step: steps.own, service: consumer)) }
         self.services = services
         self.checks = checks

@@ -16,6 +16,10 @@ final class Registry: Sendable {
         /// The messages of a message centre that it consumes.
         var consumed: [MessageRoute] = []
         var producer: MessageProducer?
+        /// The ledger that others compare with theirs.
+        var ledger: DatabaseLedger?
+        /// Compares those of others with what the application expects.
+        var reconciler: Reconciler?
         /// Also where there is no broker.
         var usesMessageDatabase = false
         /// Make the subscriptions to tasks, and to answers.
@@ -74,6 +78,8 @@ final class Registry: Sendable {
             sets.append(SettleSchema.setAside)
         }
         if content.producer != nil { sets.append(SettleSchema.messages) }
+        if content.reconciler != nil { sets.append(SettleSchema.reconciliation) }
+        if content.ledger != nil { sets.append(SettleSchema.ledger) }
         if content.keepsInbox { sets.append(SettleSchema.inbox) }
         return sets + content.librarySets
     }

@@ -12,6 +12,7 @@ extension Settle {
     struct Initiation: Sendable {
         let initiator: TransactionInitiator
         let transport: any BranchTransport
+        let peers: any ParticipantPeers
     }
 
     /// Says that the application does parts of global transactions.
@@ -44,7 +45,8 @@ extension Settle {
             settings: configuration.transactions, failpoints: configuration.failpoints, logger: logger)
         registry.add { content in
             precondition(content.initiation == nil, "an application is one initiator, for all its participants")
-            content.initiation = Initiation(initiator: initiator, transport: participants)
+            content.initiation = Initiation(
+                initiator: initiator, transport: participants, peers: participants)
         }
     }
 
@@ -53,7 +55,7 @@ extension Settle {
     /// - Precondition: `initiate` was called.
     public var initiator: TransactionInitiator { initiation.initiator }
 
-    private var initiation: Initiation {
+    var initiation: Initiation {
         guard let initiation = registry.content.initiation else {
             preconditionFailure("call initiate before global transactions are begun")
         }

@@ -84,6 +84,34 @@ extension Settle {
         return produce(through: try messageCentre(boot, centre), settings: settings, outcome: outcome)
     }
 
+    /// Says that the service compares its books with those of other services, and looks after the branches that they hold.
+    ///
+    /// - Parameters:
+    ///   - boot: what the process has made of its settings.
+    ///   - peer: the service itself, as others know it.
+    ///   - books: the others, and what it expects of each.
+    ///   - business: what it knows of its keys.
+    /// - Throws: `SettingsError`.
+    public func reconcile(
+        _ boot: Bootstrap, as peer: PeerService, _ books: [(peer: PeerService, expected: LedgerSource)],
+        business: some ReconciledBusiness
+    ) throws {
+        let settings = try ReconciliationSettings.table.read(boot.reader)
+        guard settings.settling > configuration.transactions.deadline else {
+            // What a global transaction has taken would be of no order, until it commits.
+            throw SettingsError("reconciliation-settling", "longer than TRANSACTION_DEADLINE is expected")
+        }
+        let http = outbound()
+        let clients = try books.map { (name: $0.peer.name, client: try boot.client($0.peer, over: http)) }
+        reconcile(
+            zip(books, clients).map {
+                ReconciledBook($1.name, HTTPLedgerBook($1.client), expected: expects($0.expected))
+            },
+            business: business,
+            branches: HTTPBranchAudit(clients, initiator: [peer.name, try boot.settings.url(of: peer).description]),
+            settings: settings)
+    }
+
     /// The message centre as this service reaches it, for `produce` and `receive`.
     public func messageCentre(_ boot: Bootstrap, _ centre: PeerService) throws -> HTTPMessageCentre {
         HTTPMessageCentre(try boot.client(centre, over: outbound()), as: boot.name)
@@ -105,7 +133,7 @@ extension Settle {
         return HTTPService(
             boot,
             checks: self.checks.map { HealthCheck($0.name, isRequired: $0.isRequired, $0.isWell) } + checks,
-            problems: problems + parts + [.transactions, .messages, .postgres], isOpen: isOpen
+            problems: problems + parts + [.transactions, .messages, .ledger, .postgres], isOpen: isOpen
         ) { open, guarded in
             routes(open, guarded)
             addRoutes(toGuarded: guarded)

@@ -66,7 +66,7 @@ extension Settle {
         let parts: [ProblemMapping] = participation == nil ? [] : [.branches]
         addRoutes(
             toGuarded: group.group()
-                .add(middleware: ProblemMiddleware(mappings: parts + [.transactions, .messages, .postgres]))
+                .add(middleware: ProblemMiddleware(mappings: parts + [.transactions, .messages, .ledger, .postgres]))
                 .add(middleware: BearerTokenMiddleware(try tokens))
                 .add(middleware: OpenMiddleware(isOpen: isOpen)))
     }
@@ -75,6 +75,8 @@ extension Settle {
     package func addRoutes(toGuarded group: RouterGroup<some RequestContext>) {
         if let relay { TaskRoutes(relay).add(to: group) }
         if let producer { ProducerRoutes(producer).add(to: group) }
+        if let reconciler { ReconciliationRoutes(reconciler).add(to: group) }
+        if let book { LedgerRoutes(book).add(to: group) }
         if let setAside { DeadLetterRoutes(setAside).add(to: group) }
         if let decidingSide { InitiatorRoutes(decidingSide).add(to: group) }
         if let participation {

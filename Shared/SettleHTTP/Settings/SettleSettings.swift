@@ -13,6 +13,9 @@ public enum SettleSettings {
     /// Of one that sends messages through a message centre, too.
     public static let producer = MessageSettings.table.settings
 
+    /// Of one that compares its books with others'.
+    public static let reconciliation = ReconciliationSettings.table.settings
+
     /// Of one that begins global transactions, or takes part in them.
     public static let transactions = TransactionSettings.table.settings
 
