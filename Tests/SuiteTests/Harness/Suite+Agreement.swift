@@ -20,7 +20,8 @@ extension Ledger {
 }
 
 extension Suite {
-    /// Waits until all is settled, and checks that the books agree with each other and with what the clients were told.
+    /// Waits until all is settled, and checks that the books agree with each other and with what the clients were told, and each
+    /// balance with its ledger.
     ///
     /// - Parameters:
     ///   - attempts: what the clients saw.
@@ -42,6 +43,8 @@ extension Suite {
                 "\(disagreements.count) disagreements: \(disagreements.prefix(12).joined(separator: "; "))",
                 sourceLocation: sourceLocation)
         }
+        let wrong = try await wrongBalances(openings: points.merging(available) { $1 })
+        #expect(wrong.isEmpty, "\(wrong.prefix(12).joined(separator: "; "))", sourceLocation: sourceLocation)
         if let cancelled {
             #expect(ledger.orders.count { $0.status == "cancelled" } == cancelled, sourceLocation: sourceLocation)
         } else {

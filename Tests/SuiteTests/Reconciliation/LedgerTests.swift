@@ -6,19 +6,6 @@ import Testing
 extension Proof {
     @Suite("Ledgers", .timeLimit(.minutes(4)))
     struct LedgerTests {
-        private struct Balances: Decodable {
-            struct Difference: Decodable, CustomStringConvertible {
-                let account: String
-                let column: String
-                let balance: Int
-                let ledger: Int
-                var description: String { "\(account).\(column) is \(balance), its ledger \(ledger)" }
-            }
-
-            let accounts: Int
-            let differences: [Difference]
-        }
-
         private static let looks = 200
 
         @Test(
@@ -42,7 +29,7 @@ extension Proof {
                 for look in 0..<Self.looks {
                     if look % 10 == 5 { try await self.put(suite, available: 900_000 + look) }
                     for role in [Role.stock, .userPoints] {
-                        let balances = try await self.balances(suite, role)
+                        let balances = try await suite.balances(role)
                         #expect(balances.accounts == 3)
                         found += balances.differences.map { "\(look): \($0)" }
                     }
@@ -54,7 +41,7 @@ extension Proof {
                 try await suite.awaitSettled()
                 try await suite.awaitEnded()
                 for role in [Role.stock, .userPoints] {
-                    let balances = try await self.balances(suite, role)
+                    let balances = try await suite.balances(role)
                     #expect(balances.differences.isEmpty, "\(balances.differences)")
                 }
                 let kept = try await suite.number(
@@ -69,12 +56,6 @@ extension Proof {
                 "PUT", .stock, "/products/cup", json: #"{"title":"cup","unitPrice":800,"available":\#(available)}"#,
                 authorized: true)
             try #require(answer.status == 200 || answer.isLocked, "\(answer.text)")
-        }
-
-        private func balances(_ suite: Suite, _ role: Role) async throws -> Balances {
-            let answer = try await suite.send("GET", role, "/ledger/balances", authorized: true)
-            try #require(answer.status == 200, "\(answer.text)")
-            return try answer.decode()
         }
     }
 }
