@@ -130,7 +130,7 @@ struct MessageProducerTests {
             try await Task.sleep(for: .milliseconds(20))
             let begin = ContinuousClock.now
             #expect(try await bed.producer.verdicts(on: [draft.id]) == [draft.id: .undecided])
-            #expect(ContinuousClock.now - begin < .seconds(1), "nobody waits for it")
+            #expect(ContinuousClock.now - begin < .seconds(10), "nobody waits for it")
             gate.open()
             try await open.value
             #expect(try await bed.producer.verdicts(on: [draft.id]) == [draft.id: .done])

@@ -63,7 +63,7 @@ struct TaskStoreTests {
     func lease() async throws {
         try await TestDatabase.with { database in
             var settings = TaskSettings()
-            settings.lease = .milliseconds(300)
+            settings.lease = .seconds(3)
             let store = TaskStore(database: database.pool, settings: settings)
             try await database.insertTasks(["a"], route: route)
             #expect(try await store.claim(limit: 10).tasks.map(\.attempts) == [2])
