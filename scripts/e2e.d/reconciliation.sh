@@ -15,6 +15,7 @@ refuses "applying needs the token" 401 POST "$order_url/reconciliation/apply" "$
 send_internal POST "$order_url/reconciliation" '{"repair": false}'
 answered "a run begins, or is under way" 202 '.status == "begun" or .status == "running"'
 eventually "it comes to its end" over reconciled
+call_internal GET "$order_url/reconciliation"
 answered "what it found" 200 '(.orders | type) == "number" and (.findings | type) == "array"
     and (.clean | type) == "boolean" and .error == null'
 call_internal GET "$order_url/reconciliation" -H 'Accept: text/plain'
