@@ -46,7 +46,12 @@ public final class TaskReceiver<Applier: TaskApplier>: Sendable {
     ///   - route: which messages.
     ///   - applier: does what they ask for.
     ///   - centre: is told.
-    ///   - dedup: see the other one; likewise the rest.
+    ///   - dedup: spares copies the way through `apply`.
+    ///   - setAside: keeps what cannot be applied now, and what nobody can read; run by the caller.
+    ///   - keys: messages must be signed with them.
+    ///   - hook: stands around each batch.
+    ///   - failpoints: where to crash on demand, in tests.
+    ///   - logger: gets a line for all that an operator should know.
     public convenience init(
         route: MessageRoute, applier: Applier, centre: any MessageCentrePeer, dedup: RedisDedup? = nil,
         setAside: SetAside, keys: MessageKeys = .none, hook: MessageHook? = nil, failpoints: Failpoints = .none,
