@@ -27,7 +27,8 @@ struct OrderReconciliation: ReconciledBusiness {
     }
 
     func states(of keys: [String]) async throws -> [ByteKey: BusinessState] {
-        try await database.query(Self.states, [.uuids(keys.compactMap(Self.key))]).reduce(into: [:]) { states, row in
+        try await database.query(Self.states, [.uuids(keys.compactMap(UUID.init(canonical:)))]).reduce(into: [:]) {
+            states, row in
             states[ByteKey(try row.decode(String.self, at: 0))] = BusinessState(
                 name: try row.decode(String.self, at: 1), isFinal: try row.decode(Bool.self, at: 2))
         }
@@ -127,7 +128,8 @@ struct OrderReconciliation: ReconciledBusiness {
     private func lock(
         _ keys: [String], in transaction: borrowing PostgresTransaction
     ) throws -> [ByteKey: Held] {
-        try transaction.query(Self.held, [.uuids(keys.compactMap(Self.key))]).reduce(into: [:]) { orders, row in
+        try transaction.query(Self.held, [.uuids(keys.compactMap(UUID.init(canonical:)))]).reduce(into: [:]) {
+            orders, row in
             let key = try row.decode(String.self, at: 0)
             orders[ByteKey(key)] = Held(
                 key: key, userName: try row.decode(String.self, at: 1), point: try row.decode(Int64.self, at: 2),
@@ -157,10 +159,6 @@ struct OrderReconciliation: ReconciledBusiness {
 
     private func draft(_ task: OrderFlow.Task, _ order: Held, _ body: some Encodable) throws -> TaskDraft {
         try TaskDraft(task.route, businessKey: order.key, body: body)
-    }
-
-    private static func key(_ text: String) -> UUID? {
-        UUID(uuidString: text).flatMap { $0.uuidString.lowercased() == text ? $0 : nil }
     }
 
     /// The first one that could be, for the range that is open below.

@@ -111,7 +111,7 @@ public struct DatabaseLedger: LedgerBook {
     }
 
     private static func isUUID(_ key: String) -> Bool {
-        UUID(uuidString: key).map { $0.uuidString.lowercased() == key } ?? false
+        UUID(canonical: key) != nil
     }
 
     private static func entries(_ rows: PostgresRows) throws -> [LedgerEntry] {

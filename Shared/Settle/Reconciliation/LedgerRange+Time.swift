@@ -1,12 +1,11 @@
 import Foundation
+import SettleCore
 
 /// Keys that are UUIDs of version 7 as points in time. Pure.
 extension LedgerRange {
     /// No UUID of version 7 that was made at `date` or later comes before it.
     static func key(at date: Date) -> String {
-        let last = 281_474_976_710_655.0
-        let milliseconds = min(max(0, (date.timeIntervalSince1970 * 1000).rounded(.down)), last)
-        return key(UInt64(milliseconds) << 16 | 0x7000, low: "8000-000000000000")
+        UUID.leastV7(at: date).uuidString.lowercased()
     }
 
     /// Into at most so many ranges of the same length in time, from the first bound to the last; one when it cannot be

@@ -1,4 +1,5 @@
 import Foundation
+import SettleCore
 import SettleTestSupport
 
 /// One scenario, measured: warmed up, run, drained, checked.
@@ -47,9 +48,6 @@ struct BenchRun: Sendable {
     /// The least id that an order can have which is made at `date` or later: the first 48 bits are milliseconds since
     /// 1970 (RFC 9562, version 7).
     static func firstID(at date: Date) -> String {
-        let most = Double(1 << 48 - 1)
-        let digits = String(Int(max(0, min(date.timeIntervalSince1970 * 1000, most))), radix: 16)
-        let padded = String(repeating: "0", count: 12 - digits.count) + digits
-        return "\(padded.prefix(8))-\(padded.suffix(4))-7000-8000-000000000000"
+        UUID.leastV7(at: date).uuidString.lowercased()
     }
 }

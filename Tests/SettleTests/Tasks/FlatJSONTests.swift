@@ -1,4 +1,5 @@
 import Foundation
+import SettleTestSupport
 import Testing
 
 @testable import Settle
@@ -92,20 +93,5 @@ struct FlatJSONTests {
             let ours = try? TaskMessage(json: json, JSONDecoder())
             #expect(ours == foundation, "\(String(decoding: json, as: UTF8.self))")
         }
-    }
-}
-
-/// The same numbers in each run: SplitMix64 (Steele, Lea, Flood 2014).
-private struct SeededNumbers: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var bits = state
-        bits = (bits ^ (bits >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        bits = (bits ^ (bits >> 27)) &* 0x94d0_49bb_1331_11eb
-        return bits ^ (bits >> 31)
     }
 }

@@ -9,18 +9,11 @@ struct Attack: RandomNumberGenerator {
     static let seed =
         ProcessInfo.processInfo.environment["SETTLE_ATTACK_SEED"].flatMap { UInt64($0) } ?? .random(in: 0..<1 << 32)
 
-    private var state: UInt64
+    private var numbers: SeededNumbers
 
-    init(_ number: Int = 0) { state = Self.seed &+ UInt64(number) &* 0x9E37_79B9_7F4A_7C15 }
+    init(_ number: Int = 0) { numbers = SeededNumbers(seed: Self.seed &+ UInt64(number) &* 0x9E37_79B9_7F4A_7C15) }
 
-    /// SplitMix64 (Steele, Lea and Flood, 2014).
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
+    mutating func next() -> UInt64 { numbers.next() }
 
     mutating func chance(_ one: Int) -> Bool { Int.random(in: 0..<one, using: &self) == 0 }
 

@@ -8,7 +8,8 @@ final class ServiceProcess: Sendable {
     let log: URL
     private let child: Child
     private let executable: URL
-    private let environment: [String: String]
+    /// What it was started with.
+    let environment: [String: String]
     private let plainName: String
 
     init(name: String, executable: URL, port: Int, environment: [String: String], log: URL) throws {

@@ -1,4 +1,5 @@
 import Foundation
+import SettleCore
 import SettlePostgres
 import SettleTestSupport
 import Testing
@@ -49,7 +50,7 @@ extension Proof {
         func corruptions() async throws {
             let seed = UInt64.random(in: 0...UInt64.max)
             print("reconciliation: seed \(seed)")
-            var random = SeededGenerator(seed: seed)
+            var random = SeededNumbers(seed: seed)
             try await Suite.withReconciliation { suite in
                 let orders = suite.load(clients: 4, limit: 400, draft: Self.draft)
                 _ = await orders.finished()
@@ -130,7 +131,7 @@ extension Proof {
         }
 
         /// A hundred, each to an order or an account of its own.
-        private func corrupt(_ suite: Suite, _ random: inout SeededGenerator) async throws -> [Expected] {
+        private func corrupt(_ suite: Suite, _ random: inout SeededNumbers) async throws -> [Expected] {
             var taken: Set<String> = []
             var expected: [Expected] = []
             let list = Corruption.allCases
@@ -159,9 +160,7 @@ extension Proof {
         /// An id that no order has that is younger than a little more than the settling time.
         private func oldest(_ suite: Suite) async throws -> String {
             let then = Date().addingTimeInterval(-(Suite.settling / .seconds(1)) - 1)
-            let hex = String(UInt64(then.timeIntervalSince1970 * 1000), radix: 16)
-            let digits = String(repeating: "0", count: 12 - hex.count) + hex
-            return "\(digits.prefix(8))-\(digits.suffix(4))-7000-8000-000000000000"
+            return UUID.leastV7(at: then).uuidString.lowercased()
         }
 
         /// Each is found by its name, and nothing else but the balances that follow from it.
@@ -181,20 +180,5 @@ extension Proof {
                 unexplained.isEmpty,
                 "invented: \(unexplained.map { "\($0.kind) \($0.orderId ?? $0.key ?? "") \($0.detail)" })")
         }
-    }
-}
-
-/// SplitMix64: the same corruptions again for the same seed.
-private struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }

@@ -16,9 +16,11 @@ struct Balances: Decodable {
 }
 
 extension Suite {
-    /// All balances of `role` that are not the sum of their ledger.
+    /// All balances of `role` that are not the sum of their ledger. Asked with the token that it was started with: a test may
+    /// have changed it.
     func balances(_ role: Role) async throws -> Balances {
-        let answer = try await send("GET", role, "/ledger/balances", authorized: true)
+        let token = try process(role).environment["SETTLE_TOKEN"] ?? token
+        let answer = try await send("GET", role, "/ledger/balances", headers: ["Authorization": "Bearer \(token)"])
         try #require(answer.status == 200, "\(answer.text)")
         return try answer.decode()
     }

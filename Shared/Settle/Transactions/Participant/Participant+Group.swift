@@ -112,12 +112,13 @@ extension Participant {
         var claimed: Set<ByteKey> = []
         for (index, request) in requests.enumerated() {
             let rows = handler.rows(request.text)
+            let keys = rows.byteKeys
             // One that another of this group holds by then, or that others wait for.
-            if !claimed.isDisjoint(with: rows.byteKeys) || waiting.isAwaited({ rows }) {
+            if !claimed.isDisjoint(with: keys) || waiting.isAwaited({ rows }) {
                 answers[index] = .failure(BranchError.comeAlone)
             } else {
                 open.append(index)
-                claimed.formUnion(rows.byteKeys)
+                claimed.formUnion(keys)
             }
         }
         for _ in 0..<Self.turns where open.count > 1 {

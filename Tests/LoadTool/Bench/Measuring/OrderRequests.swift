@@ -1,3 +1,5 @@
+import SettleTestSupport
+
 /// The requests of one run, as the bytes that go over the wire.
 struct OrderRequests: Sendable {
     /// The users are u1 to u1000, the products p1 to p1000.
@@ -8,7 +10,7 @@ struct OrderRequests: Sendable {
     private let scenario: Scenario
     private let run: String
     private var number = 0
-    private var random: UInt64
+    private var random: SeededNumbers
 
     /// - Parameters:
     ///   - run: what its idempotency keys begin with.
@@ -16,7 +18,7 @@ struct OrderRequests: Sendable {
     init(_ scenario: Scenario, run: String, seed: UInt64 = 1) {
         self.scenario = scenario
         self.run = run
-        random = seed
+        random = SeededNumbers(seed: seed)
     }
 
     mutating func next() -> [UInt8] {
@@ -34,12 +36,7 @@ struct OrderRequests: Sendable {
             """.utf8)
     }
 
-    /// SplitMix64 (Steele, Lea, Flood 2014): small, and the same on every machine.
     private mutating func draw(_ range: ClosedRange<Int>) -> Int {
-        random &+= 0x9e37_79b9_7f4a_7c15
-        var bits = random
-        bits = (bits ^ (bits >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        bits = (bits ^ (bits >> 27)) &* 0x94d0_49bb_1331_11eb
-        return range.lowerBound + Int((bits ^ (bits >> 31)) % UInt64(range.count))
+        range.lowerBound + Int(random.next() % UInt64(range.count))
     }
 }
