@@ -38,7 +38,7 @@ struct ScaleTests {
         #expect(
             try Self.cells(report.text, "10000") == [
                 "10000", "tcc", "1200", "1100", "1.00", "5.00", "9.00", "10.0", "400", "450", "850", "1.50", "4.10",
-                "50.0", "-", "-", "2.00",
+                "50.0", "-", "-", "-", "2.00",
             ])
         #expect(report.text.contains("rows 10000, tcc: 1 errors: 1 × 503"))
         #expect(report.text.contains("order 1.00, postgres 0.40; together 1.40"))

@@ -17,10 +17,11 @@ struct ScenarioTests {
         }
     }
 
-    @Test("a quick plan still has every mode, and one run of everything else")
+    @Test("a quick plan has each of its modes, and one run of everything else")
     func quick() {
-        let plan = Scenario.plan(modes: Scenario.modes, clients: 32, perSecond: 500, isQuick: true)
-        #expect(Set(plan.map(\.mode)) == Set(Scenario.modes))
+        let modes = Array(Scenario.quickModes)
+        let plan = Scenario.plan(modes: modes, clients: 32, perSecond: 500, isQuick: true)
+        #expect(Set(plan.map(\.mode)) == Set(modes))
         #expect(plan.contains { $0.hasKey } && plan.contains { $0.spendsPoints } && plan.contains { $0.products == 3 })
         #expect(plan.count < 12)
     }
