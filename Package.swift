@@ -33,6 +33,7 @@ let package = Package(
         .library(name: "SettleRedis", targets: ["SettleRedis", "SettleCore"]),
         .library(name: "SettleTesting", targets: ["SettleTesting"]),
         .library(name: "SettleConformance", targets: ["SettleConformance"]),
+        .executable(name: "settle", targets: ["SettleOperatorCommand"]),
         .executable(name: "settle-conformance", targets: ["SettleConformanceCommand"]),
         .executable(name: "settle-schema", targets: ["SettleSchemaCommand"]),
         .executable(name: "order", targets: ["ShopOrder"]),
@@ -131,6 +132,15 @@ let package = Package(
             name: "SettleConformanceCommand", dependencies: ["SettleConformance", argumentParser],
             path: "Shared/ConformanceCommand", swiftSettings: strict),
 
+        // What an operator asks of a running service.
+        .executableTarget(
+            name: "SettleOperatorCommand",
+            dependencies: [
+                "SettleServiceKit", argumentParser, asyncHTTPClient,
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            path: "Shared/OperatorCommand", swiftSettings: strict),
+
         // The migrations, carried inside the binaries.
         schema(
             "SettleSchema", path: "sql/settle",
@@ -208,6 +218,7 @@ let package = Package(
             ]),
         tests(
             "SchemaCommand", of: "SettleSchemaCommand", ["SettlePostgres", "SettleSchema", argumentParser, lifecycle]),
+        tests("OperatorCommand", of: "SettleOperatorCommand", ["SettleServiceKit", argumentParser]),
         tests("SettleAT", of: "SettleSchema", ["SettleCore", "SettlePostgres", lifecycle]),
         tests(
             "ServiceKit", of: "SettleServiceKit",

@@ -69,6 +69,10 @@ enum MessageCentreCommand {
             ) { _, guarded in
                 CentreRoutes(centre: centre, producers: producers).add(to: guarded)
                 OperatorRoutes(centre: centre, checkBack: checkBack).add(to: guarded)
+                DiagnosisRoutes(
+                    Doctor(database: database, publisher: publisher, logger: boot.logger),
+                    MigrationBook([CentreSchema.migrations], on: database)
+                ).add(to: guarded)
             }
             return [
                 database, migration, http, publisher,

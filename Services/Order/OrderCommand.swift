@@ -43,13 +43,19 @@ enum OrderCommand {
                 boot.settings.token,
                 isTheirs: try CustomerSettings.table.read(boot.reader).areToldApart
                     ? CustomerTokens(points).isTheirs : nil)
+            let participants = try [ShopServices.stock, ShopServices.userPoints].map {
+                (name: $0.name, client: try boot.client($0, over: http))
+            }
             let place = PlaceOrder(
                 settle, producer: producer, stock: StockClient(try boot.client(ShopServices.stock, over: http)),
                 points: points, store: store, logger: boot.logger)
             let server = settle.server(
                 boot, checks: [HealthCheck("writes") { place.writes.isWell }], problems: [.participants]
-            ) { open, _ in
+            ) { open, guarded in
                 OrderRoutes(place: place, store: store, customers: customers).add(to: open)
+                StoryRoutes(
+                    store: store, initiator: settle.decidingSide, participants: participants, logger: boot.logger
+                ).add(to: guarded)
             }
             return [http] + settle.services + [server]
         }

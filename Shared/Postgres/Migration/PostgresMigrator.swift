@@ -1,3 +1,4 @@
+public import Foundation
 import SettleCore
 
 /// Applies the migrations a database does not have yet, each in a transaction of its own together with its record in
@@ -54,6 +55,20 @@ public enum PostgresMigrator {
         let missing = try await isPrepared(database) ? missing(of: set, on: database) : set.migrations
         guard missing.isEmpty else {
             throw PostgresMigrationError.missing(set: set.recordedName, names: missing.map(\.name))
+        }
+    }
+
+    /// What `settle.migration` says of a set, by the migrations' names: the SHA-256 of each in hex, and when it was applied.
+    public static func applied(
+        _ set: MigrationSet, on database: PostgresDatabase
+    ) async throws -> [String: (checksum: String, appliedAt: Date)] {  // ours
+        guard try await isPrepared(database) else { return [:] }
+        return try await database.query(
+            #"SELECT name, checksum, applied_at FROM settle.migration WHERE "set" = $1"#, [.text(set.recordedName)]
+        ).reduce(into: [:]) { known, row in
+            known[try row.decode(String.self, at: 0)] = (
+                try row.decode(String.self, at: 1), try row.decode(Date.self, at: 2)
+            )
         }
     }
 

@@ -12,6 +12,8 @@ public struct Settings: Sendable {
     public internal(set) var redisURL = ""
     /// The least severe level that is logged.
     public internal(set) var logLevel = Logger.Level.info
+    /// How log lines look.
+    var logFormat = LogFormat.text
     /// What the HTTP side takes on, and how long it waits.
     public internal(set) var httpLimits = HTTPLimits()
 
@@ -68,7 +70,7 @@ public struct Settings: Sendable {
                 form: Tokens.form, isEnvironmentOnly: true, defaultText: { $0 ?? "SETTLE_TOKEN" },
                 parse: { Tokens.isToken($0) ? .some($0) : nil })
         }
-        let servers = [database, broker] + (usesRedis ? [redis] : []) + [logLevel]
+        let servers = [database, broker] + (usesRedis ? [redis] : []) + [logLevel, logFormat]
         return SettingsTable(
             Settings(port: port, peers: peers), listening + servers + urls + limits + ownTokens + tokens)
     }
@@ -82,6 +84,10 @@ public struct Settings: Sendable {
         "log-level", \.logLevel, "The least severe level that is logged.",
         form: "one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))",
         defaultText: { $0.rawValue }, parse: { Logger.Level(rawValue: $0.lowercased()) })
+
+    private static let logFormat = SettingRow<Settings>.choice(
+        "log-format", \.logFormat, LogFormat.allCases.map { ($0.rawValue, $0) },
+        "How log lines look: for people, or one JSON object each.")
 
     private static let ownTokens: [SettingRow<Settings>] = [
         SettingRow(

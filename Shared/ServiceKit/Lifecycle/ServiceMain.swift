@@ -75,13 +75,9 @@ public enum ServiceMain {
 
     private static func bootstrap(_ name: String, _ reader: SettingsReader, _ settings: Settings) -> Bootstrap {
         let metrics = PrometheusMetrics()
-        let level = settings.logLevel
+        let (level, format) = (settings.logLevel, settings.logFormat)
         LoggingSystem.bootstrap(
-            { label, provider in
-                var handler = StreamLogHandler.standardError(label: label, metadataProvider: provider)
-                handler.logLevel = level
-                return EscapingLogHandler(handler)
-            }, metadataProvider: .traceID)
+            { format.handler(label: $0, level: level, service: name, provider: $1) }, metadataProvider: .traceID)
         MetricsSystem.bootstrap(metrics)
         InstrumentationSystem.bootstrap(W3CTraceContext())
         return Bootstrap(

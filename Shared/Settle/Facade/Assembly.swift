@@ -17,6 +17,8 @@ struct Assembly: Sendable {
     let checks: [Settle.Check]
     /// Nil without a broker.
     let messaging: Messaging?
+    /// Nil without Redis.
+    let redis: RedisClient?
     /// Whether it sends tasks.
     let sends: Bool
     let participation: Settle.Participation?
@@ -32,6 +34,7 @@ struct Assembly: Sendable {
             named.name = settle.configuration.app
             return RedisClient(named, logger: settle.logger)
         }
+        self.redis = redis
         var services: [any Service] = [
             settle.database, steps.library, AfterStartup(step: steps.library, service: steps.own),
         ]

@@ -81,7 +81,9 @@ extension Settle {
         if let decidingSide { InitiatorRoutes(decidingSide).add(to: group) }
         if let participation {
             ParticipantRoutes(participation.participant, checkBack: participation.checkBack).add(to: group)
+            BranchRecordRoutes(participation.checkBack).add(to: group)
         }
+        DiagnosisRoutes(doctor, migrationBook).add(to: group)
     }
 
     func outbound(_ options: OutboundHTTP.Options = OutboundHTTP.Options()) -> OutboundHTTP {

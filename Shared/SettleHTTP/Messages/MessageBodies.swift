@@ -1,3 +1,5 @@
+package import SettleServiceKit
+
 /// `POST /prepare` at the centre: messages to be kept.
 package struct PrepareRequest: Codable, Sendable {
     package let messages: [WireMessage]

@@ -107,6 +107,10 @@ private struct OperatorRequest: Decodable {
 
 /// What participants ask of an initiator; internal.
 public struct InitiatorRoutes: Sendable {
+    struct Decisions: Encodable {
+        let decisions: [DecisionRecord]
+    }
+
     private let initiator: TransactionInitiator
 
     /// The routes of `initiator`.
@@ -114,7 +118,8 @@ public struct InitiatorRoutes: Sendable {
         self.initiator = initiator
     }
 
-    /// Adds `POST /transactions/outcomes`.
+    /// Adds `POST /transactions/outcomes`, which participants ask, and for an operator `GET /decisions` and
+    /// `GET /decisions/{xid}`.
     public func add(to guarded: RouterGroup<some RequestContext>) {
         guarded.post("transactions/outcomes") { request, context in
             let question = try await requireJSON(XIDs.self, from: request, context: context)
@@ -122,6 +127,18 @@ public struct InitiatorRoutes: Sendable {
             let decisions = try await initiator.decisions(on: xids, onlyRead: question.onlyRead ?? false)
             return try Response.json(
                 Outcomes(Dictionary(xids.map { ($0, decisions[$0] ?? .undecided) }, uniquingKeysWith: { $1 })))
+        }
+        guarded.get("decisions") { request, _ in
+            let limit = try request.queryInteger("limit", in: 1...200, default: 50)
+            let state = try request.queryChoice("state", of: ["open", "all"])
+            return try Response.json(
+                Decisions(decisions: try await initiator.records(isOpen: state != "all", limit: limit)))
+        }
+        guarded.get("decisions/:xid") { _, context in
+            guard let xid = XID(rawValue: try context.pathParameter("xid")),
+                let record = try await initiator.record(of: xid)
+            else { throw Problem.notFound("nothing was decided on that global transaction") }
+            return try Response.json(record)
         }
     }
 }
@@ -147,6 +164,7 @@ extension ProblemMapping {
         case let refusal as BranchRefusal: .conflict(refusal.code, refusal.detail)
         case let error as BranchError: error.problem
         case let refusal as OperatorDecisionRefusal: refusal.problem
+        case let refusal as DirtyRowRefusal: refusal.problem
         // Of any route, not only a branch's: PUT /products meets the rows of global transactions too.
         case let error as PostgresError where error.isRowHeld: BranchError.locked.problem
         case is DecodingError: .unprocessable("the body is not what this action takes")

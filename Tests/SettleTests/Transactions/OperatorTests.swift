@@ -130,4 +130,65 @@ struct OperatorTests {
             #expect(try await bed.wallet("ann") == .init(100))
         }
     }
+
+    @Test("a row that was changed past the guard is shown as it was, became and is; a choice puts it right")
+    func dirtyRow() async throws {
+        try await TransactionBed.with { bed in
+            try await bed.fill("ann")
+            let xid = XID()
+            try await bed.withdraw(30, from: "ann", .at, xid)
+            #expect(try await bed.checkBack.dirtyRows(limit: 10).isEmpty)
+            _ = try await bed.database.pool.transaction { transaction in
+                transaction.add("SET LOCAL session_replication_role = replica")
+                transaction.add("UPDATE wallet SET balance = 1 WHERE name = 'ann'")
+            }
+            _ = try await bed.participant.rollBack([xid])
+            let row = try #require(try await bed.checkBack.dirtyRows(limit: 10).first)
+            #expect(row.xid == xid.rawValue && row.table == "wallet" && row.key == #"{"name": "ann"}"#)
+            #expect(row.before?.contains(#""balance": 100"#) ?? false)
+            #expect(row.after?.contains(#""balance": 70"#) ?? false)
+            #expect(row.now?.contains(#""balance": 1,"#) ?? row.now?.contains(#""balance": 1}"#) ?? false)
+            #expect(row.changed == ["balance"] && row.differs && row.choice == nil)
+            for (choice, refusal) in [
+                (DirtyRowChoice(xid: XID(), table: row.table, key: row.key, kind: .keep), DirtyRowRefusal.unknown),
+                (.init(xid: xid, table: "no_such_table", key: row.key, kind: .keep), .unknown),
+                (.init(xid: xid, table: row.table, key: #"{"name": "bob"}"#, kind: .keep), .unknown),
+                (.init(xid: xid, table: row.table, key: "no json", kind: .keep), .unreadableKey),
+            ] {
+                await #expect(throws: refusal) {
+                    try await bed.checkBack.resolve(choice, by: "eve", because: "a test")
+                }
+            }
+            let choice = DirtyRowChoice(xid: xid, table: row.table, key: row.key, kind: .restore)
+            #expect(try await bed.checkBack.resolve(choice, by: "eve", because: "a test") == "rolledBack")
+            #expect(try await bed.checkBack.dirtyRows(limit: 10).isEmpty)
+            #expect(try await bed.wallet("ann") == .init(100))
+        }
+    }
+
+    @Test(
+        "what became of a transaction is seen on both sides, while it waits and afterwards",
+        arguments: BranchMode.allCases)
+    func records(mode: BranchMode) async throws {
+        try await TransactionBed.with { bed in
+            try await bed.fill("ann")
+            let waiting = XID()
+            try await bed.withdraw(30, from: "ann", mode, waiting)
+            let open = try #require(try await bed.checkBack.branches(of: [waiting]).first)
+            #expect(open.state == (mode == .xa ? "prepared" : "undecided") && open.endedAt == nil)
+            _ = try await bed.participant.rollBack([waiting])
+            let ended = try #require(try await bed.checkBack.branches(of: [waiting]).first)
+            #expect(ended.state == "rolledBack" && ended.endedAt != nil)
+            let xid = try await bed.initiator.run { transaction in
+                try await bed.call(30, from: "ann", mode, transaction)
+                try await bed.decide(transaction)
+                return transaction.xid
+            }
+            let decision = try #require(try await bed.initiator.record(of: xid))
+            #expect(decision.decision == .commit && decision.participants.count == 1)
+            #expect(try await bed.initiator.records(isOpen: false, limit: 10).map(\.xid) == [xid.rawValue])
+            #expect(try await bed.initiator.record(of: XID()) == nil)
+            #expect(try await bed.checkBack.branches(of: [XID()]).isEmpty)
+        }
+    }
 }

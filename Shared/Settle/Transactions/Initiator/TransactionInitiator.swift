@@ -11,7 +11,7 @@ public import ServiceLifecycle
 public final class TransactionInitiator: Service {
     private let name: String?
     private let selfURL: String
-    private let store: DecisionStore
+    let store: DecisionStore
     private let phase2: PhaseTwo
     let presence: InitiatorPresence
     private let settings: TransactionSettings

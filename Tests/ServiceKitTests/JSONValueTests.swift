@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import SettleHTTP
+@testable import SettleServiceKit
 
 @Suite("JSON whose form its owner alone knows")
 struct JSONValueTests {

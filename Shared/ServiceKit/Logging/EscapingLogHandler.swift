@@ -44,20 +44,23 @@ struct EscapingLogHandler<Base: LogHandler>: LogHandler {
     }
 
     static func escaped(_ text: String) -> String {
-        guard text.unicodeScalars.contains(where: isToEscape) else { return text }
+        guard text.unicodeScalars.contains(where: LineText.isToEscape) else { return text }
         return text.unicodeScalars.reduce(into: "") { escaped, scalar in
             switch scalar {
             case "\n": escaped += "\\n"
             case "\r": escaped += "\\r"
             case "\t": escaped += "\\t"
-            case let scalar where isToEscape(scalar): escaped += "\\u{\(String(scalar.value, radix: 16))}"
+            case let scalar where LineText.isToEscape(scalar): escaped += "\\u{\(String(scalar.value, radix: 16))}"
             default: escaped.unicodeScalars.append(scalar)
             }
         }
     }
+}
 
+/// What a line of a log may hold as it is.
+enum LineText {
     /// Controls, what else breaks a line, and what turns the direction of the text around it.
-    private static func isToEscape(_ scalar: Unicode.Scalar) -> Bool {
+    static func isToEscape(_ scalar: Unicode.Scalar) -> Bool {
         // Nearly all text is printable ASCII.
         if (0x20...0x7E).contains(scalar.value) { return false }
         switch scalar.properties.generalCategory {
