@@ -1,3 +1,4 @@
+import Foundation
 public import Hummingbird
 import HummingbirdCore
 import Logging
@@ -14,6 +15,7 @@ public struct HTTPService: Service {
     private let host: String
     private let port: Int
     private let limits: HTTPLimits
+    private let checks: [HealthCheck]
     private let metrics: any MetricsFactory
     private let logger: Logger
 
@@ -50,6 +52,7 @@ public struct HTTPService: Service {
         host = bootstrap.settings.listenAddress.host
         port = bootstrap.settings.listenAddress.port
         self.limits = limits
+        self.checks = checks
         metrics = bootstrap.metrics
         logger = bootstrap.logger
     }
@@ -71,6 +74,16 @@ public struct HTTPService: Service {
                 }.get()
             },
             logger: logger)
+        #if canImport(Glibc)
+            let notifier = SystemdNotifier(
+                ProcessInfo.processInfo.environment, isReady: { await HealthRoutes(checks: checks).isReady() },
+                logger: logger)
+            if let notifier {
+                async let told: Void = notifier.run()
+                try await application.run()
+                return await told
+            }
+        #endif
         try await application.run()
     }
 

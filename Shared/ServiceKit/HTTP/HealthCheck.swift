@@ -33,6 +33,14 @@ struct HealthRoutes {
         router.get("health/ready") { _, _ in try await ready() }
     }
 
+    /// Whether all is there that the service cannot do without.
+    func isReady() async -> Bool {
+        for check in checks where check.isRequired {
+            guard await check.isUp() else { return false }
+        }
+        return true
+    }
+
     private func ready() async throws -> Response {
         var isReady = true
         var shown: [String: String] = [:]
