@@ -41,7 +41,7 @@ struct TaskTypeSettingsTests {
             }
             try await store.postpone(claimed.map(\.lease))
             due = try await self.due(database)
-            #expect((45_000...110_000).contains(due["own"] ?? 0) && (500...1300).contains(due["other"] ?? 0))
+            #expect((44_990...55_000).contains(due["own"] ?? 0) && (1070...1320).contains(due["other"] ?? 0))
         }
     }
 
