@@ -168,7 +168,9 @@ let package = Package(
             name: "ShopContract", dependencies: ["Settle", "SettleServiceKit", hummingbird],
             path: "Shared/ShopContract", swiftSettings: strict),
 
-        service("Order", schema: "ShopOrderSchema"),
+        service(
+            "Order", schema: "ShopOrderSchema",
+            embedding: ["index.html", "dashboard.css", "dashboard.js"].map { "Dashboard/page/\($0)" }),
         service("Stock", schema: "ShopStockSchema"),
         service("UserPoints", schema: "ShopPointsSchema"),
         service("MessageCentre", schema: "ShopCentreSchema"),
@@ -278,14 +280,14 @@ func schema(_ name: String, path: String, _ files: [String]) -> Target {
         swiftSettings: strict)
 }
 
-func service(_ name: String, schema: Target.Dependency) -> Target {
+func service(_ name: String, schema: Target.Dependency, embedding files: [String] = []) -> Target {
     .executableTarget(
         name: "Shop\(name)",
         dependencies: [
             "SettleCore", "SettlePostgres", "SettleRabbitMQ", "SettleRedis", "Settle", "SettleHTTP", "SettleServiceKit",
             "SettleSchema", "ShopContract", schema, logging, metrics, lifecycle, hummingbird, httpTypes,
         ],
-        path: "Services/\(name)", swiftSettings: strict)
+        path: "Services/\(name)", resources: files.map { .embedInCode($0) }, swiftSettings: strict)
 }
 
 func tests(_ name: String, of module: String, _ more: [Target.Dependency]) -> Target {

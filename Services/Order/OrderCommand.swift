@@ -39,25 +39,32 @@ enum OrderCommand {
             let http = OutboundHTTP(connections, logger: boot.logger)
             let store = OrderStore(database: settle.database, tasks: settle.tasks, producer: producer)
             let points = PointsClient(try boot.client(ShopServices.userPoints, over: http))
+            let tellsCustomersApart = try CustomerSettings.table.read(boot.reader).areToldApart
             let customers = Customers(
-                boot.settings.token,
-                isTheirs: try CustomerSettings.table.read(boot.reader).areToldApart
-                    ? CustomerTokens(points).isTheirs : nil)
-            let participants = try [ShopServices.stock, ShopServices.userPoints].map {
-                (name: $0.name, client: try boot.client($0, over: http))
+                boot.settings.token, isTheirs: tellsCustomersApart ? CustomerTokens(points).isTheirs : nil)
+            let clients = try ShopServices.all.map { (name: $0.name, client: try boot.client($0, over: http)) }
+            let participants = clients.filter {
+                [ShopServices.stock, ShopServices.userPoints].map(\.name).contains($0.name)
             }
+            let feed = Feed(
+                store: FeedStore(database: settle.database), participants: participants, logger: boot.logger)
             let place = PlaceOrder(
                 settle, producer: producer, stock: StockClient(try boot.client(ShopServices.stock, over: http)),
                 points: points, store: store, logger: boot.logger)
             let server = settle.server(
                 boot, checks: [HealthCheck("writes") { place.writes.isWell }], problems: [.participants]
             ) { open, guarded in
+                DashboardRoutes(
+                    feed: feed, session: Session(boot.settings.token), tellsCustomersApart: tellsCustomersApart,
+                    services: clients
+                ).add(to: open)
                 OrderRoutes(place: place, store: store, customers: customers).add(to: open)
                 StoryRoutes(
                     store: store, initiator: settle.decidingSide, participants: participants, logger: boot.logger
                 ).add(to: guarded)
             }
-            return [http] + settle.services + [server]
+            // The feed stops first: its streams would keep their connections, and with them the server.
+            return [http] + settle.services + [server, feed]
         }
     }
 }

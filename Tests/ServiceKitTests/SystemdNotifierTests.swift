@@ -59,7 +59,10 @@ struct SystemdNotifierTests {
     func quiet(watchdogPID: String) async throws {
         try await Self.listening { path, heard in
             var environment = ["NOTIFY_SOCKET": path]
-            if !watchdogPID.isEmpty { environment.merge(["WATCHDOG_USEC": "2000", "WATCHDOG_PID": watchdogPID]) { $1 } }
+            if !watchdogPID.isEmpty {
+                environment["WATCHDOG_USEC"] = "2000"
+                environment["WATCHDOG_PID"] = watchdogPID
+            }
             let notifier = try #require(
                 SystemdNotifier(environment, isReady: { true }, logger: Logger(label: "test")))
             let running = Task { await notifier.run() }

@@ -28,7 +28,8 @@
             self.logger = logger
             // Half of what it is patient for, as sd_watchdog_enabled(3) advises. Of another process it asks nothing of us.
             let isOurs = environment["WATCHDOG_PID"].map { $0 == "\(getpid())" } ?? true
-            pulse = isOurs ? environment["WATCHDOG_USEC"].flatMap(Int64.init).map { .microseconds(max($0, 1000) / 2) } : nil
+            let patience = isOurs ? environment["WATCHDOG_USEC"].flatMap(Int64.init) : nil
+            pulse = patience.map { .microseconds(max($0, 1000) / 2) }
         }
 
         /// Says when the service is ready, then that it still works, and in the end that it stops; returns when it is stopped.
