@@ -6,13 +6,15 @@ import Testing
 extension Proof {
     @Suite("The page, in a browser", .enabled(if: WebDriver.isInstalled), .timeLimit(.minutes(5)))
     struct PageTests {
+        private static let isLive = "document.querySelector('#live').className == 'live'"
+
         private static func with(
             _ name: String, centre: Bool = false, _ body: (Suite, WebDriver) async throws -> Void
         ) async throws {
             try await Suite.with(settings: Suite.impatient, centre: centre) { suite in
                 try await WebDriver.with(name) { browser in
                     try await browser.open(suite.url(.order) + "/")
-                    try await browser.eventually("the feed is live", "document.querySelector('#live').className == 'live'")
+                    try await browser.eventually("the feed is live", isLive)
                     try await body(suite, browser)
                     #expect(try await browser.console() == [], "nothing in the console")
                 }
@@ -49,7 +51,8 @@ extension Proof {
                 for row in [1, 6] {
                     try await browser.click("#orders tbody tr:nth-child(\(row)) button")
                     try await browser.eventually("its story", "document.querySelector('#story').open")
-                    let words = row == 1 ? ["placed", "message", "finished"] : ["placed", "branch", "decided", "committed"]
+                    let words =
+                        row == 1 ? ["placed", "message", "finished"] : ["placed", "branch", "decided", "committed"]
                     for word in words {
                         try await browser.eventually(
                             word, "document.querySelector('#story-body').textContent.includes('\(word)')")
@@ -71,8 +74,8 @@ extension Proof {
                 let passed = try await suite.send("GET", .order, "/operate/stock/transactions")
                 #expect(passed.status == 401)
 
-                let attempts = await suite.load(clients: 1, limit: 3) { _ in .varied(1, in: [.all("message")], spending: 0) }
-                    .finished()
+                let load = suite.load(clients: 1, limit: 3) { _ in .varied(1, in: [.all("message")], spending: 0) }
+                let attempts = await load.finished()
                 try await suite.awaitSettled()
                 // One that has an answer already, and shall get it again.
                 _ = try await suite.rows(
@@ -80,11 +83,13 @@ extension Proof {
                     """
                     INSERT INTO task (task_type, business_key, mq_exchange, mq_routingkey, request_body, status, attempts,
                                       due_time, errormsg)
-                    SELECT task_type, business_key, mq_exchange, mq_routingkey, request_body, 'parked', 25, now(), 'by a test'
+                    SELECT task_type, business_key, mq_exchange, mq_routingkey, request_body, 'parked', 25, now(),
+                           'by a test'
                     FROM task_his WHERE task_type = 'addpoint' LIMIT 1
                     """)
                 try await Self.signIn(suite, browser)
-                try await browser.eventually("it is listed", "document.querySelector('#panel').textContent.includes('by a test')")
+                try await browser.eventually(
+                    "it is listed", "document.querySelector('#panel').textContent.includes('by a test')")
                 try await browser.click("#panel tbody button")
                 try await browser.eventually(
                     "it is answered", "!document.querySelector('#panel').textContent.includes('by a test')")
@@ -96,7 +101,8 @@ extension Proof {
                         "\(tab) is shown",
                         "document.querySelector('#panel').getAttribute('aria-labelledby') == 'tab-\(tab)'")
                 }
-                try await browser.eventually("the doctor", "document.querySelector('#panel').textContent.includes('fsync')")
+                try await browser.eventually(
+                    "the doctor", "document.querySelector('#panel').textContent.includes('fsync')")
                 // No book was compared yet, which is a 404 that the browser notes.
                 let noted = try await browser.console()
                 #expect(noted.allSatisfy { $0.contains("/reconciliation") }, "\(noted)")
@@ -122,7 +128,7 @@ extension Proof {
                 try await suite.stop(try suite.process(.order))
                 try await browser.eventually("it says so", "document.querySelector('#live').className == ''")
                 try await suite.restart(.order)
-                try await browser.eventually("it is back", "document.querySelector('#live').className == 'live'")
+                try await browser.eventually("it is back", Self.isLive)
                 // What a browser says of a server that is away.
                 let said = try await browser.console()
                 #expect(said.allSatisfy { $0.contains("/feed") && $0.contains("ERR_") }, "\(said)")
@@ -135,17 +141,21 @@ extension Proof {
             try await Self.with("away") { suite, browser in
                 try await suite.stop(try suite.process(.userPoints))
                 try await browser.eventually(
-                    "user-points is away", "document.querySelector('#path').textContent.includes('user-points: does not answer')")
-                #expect(try await suite.deduct(1, mode: "tcc", xid: "01900000-0000-7000-8000-00000000b001").status == 200)
+                    "user-points is away",
+                    "document.querySelector('#path').textContent.includes('user-points: does not answer')")
+                let xid = "01900000-0000-7000-8000-00000000b001"
+                #expect(try await suite.deduct(1, mode: "tcc", xid: xid).status == 200)
                 try await browser.eventually(
-                    "stock waits for a decision", "/1stock: branches undecided/.test(document.querySelector('#path').textContent)")
+                    "stock waits for a decision",
+                    "/1stock: branches undecided/.test(document.querySelector('#path').textContent)")
                 try await suite.restart(.userPoints)
                 try await browser.eventually(
                     "all is well", "!document.querySelector('#path').textContent.includes('does not answer')")
             }
         }
 
-        @Test("every field has a label and every button a name, contrast is enough in light and dark, in both languages")
+        @Test(
+            "every field has a label and every button a name, contrast is enough in light and dark, in both languages")
         func accessibility() async throws {
             try await Self.with("accessibility") { suite, browser in
                 try await Self.signIn(suite, browser)
@@ -167,7 +177,8 @@ extension Proof {
                 var stops: [String] = []
                 for _ in 0..<14 {
                     try await browser.press("\u{E004}")
-                    stops.append(try await browser.text("(document.activeElement.id || document.activeElement.className)"))
+                    stops.append(
+                        try await browser.text("(document.activeElement.id || document.activeElement.className)"))
                     #expect(
                         try await browser.text("getComputedStyle(document.activeElement).outlineStyle") != "none",
                         "\(stops)")
@@ -192,16 +203,22 @@ extension Proof {
             for (const picture of document.querySelectorAll('svg'))
               if (visible(picture) && !picture.getAttribute('aria-label')) faults.push('no name: ' + picture.id);
             const channels = text => text.match(/[\\d.]+/g).map(Number);
-            const light = ([r, g, b]) => [r, g, b].map(c => c / 255).map(c => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+            const linear = c => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+            const light = color => color.slice(0, 3).map(c => linear(c / 255))
               .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-            const behind = e => { for (let at = e; at; at = at.parentElement) {
-              const color = channels(getComputedStyle(at).backgroundColor);
-              if (color.length < 4 || color[3] > 0) return color; } return [255, 255, 255]; };
+            const behind = e => {
+              for (let at = e; at; at = at.parentElement) {
+                const color = channels(getComputedStyle(at).backgroundColor);
+                if (color.length < 4 || color[3] > 0) return color;
+              }
+              return [255, 255, 255];
+            };
             for (const element of document.querySelectorAll('body *')) {
               const own = [...element.childNodes].some(n => n.nodeType == 3 && n.textContent.trim());
               if (!own || !visible(element)) continue;
-              const [a, b] = [light(channels(getComputedStyle(element).color)), light(behind(element))].sort((x, y) => y - x);
-              if ((a + 0.05) / (b + 0.05) < 4.5) faults.push('contrast ' + ((a + 0.05) / (b + 0.05)).toFixed(2) + ': ' + element.textContent.slice(0, 30));
+              const both = [channels(getComputedStyle(element).color), behind(element)].map(light).sort((x, y) => y - x);
+              const contrast = (both[0] + 0.05) / (both[1] + 0.05);
+              if (contrast < 4.5) faults.push(`contrast ${contrast.toFixed(2)}: ${element.textContent.slice(0, 30)}`);
             }
             return faults;
             """
