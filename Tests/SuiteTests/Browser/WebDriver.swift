@@ -127,7 +127,8 @@ final class WebDriver: Sendable {
         try await Self.call(method, port, "/session/\(session)\(path)", body)
     }
 
-    private static func call(_ method: String, _ port: Int, _ path: String, _ body: [String: Any]?) async throws -> Any {
+    private static func call(_ method: String, _ port: Int, _ path: String, _ body: [String: Any]?) async throws -> Any
+    {
         let bytes = try body.map { Array(try JSONSerialization.data(withJSONObject: $0)) } ?? []
         let answer = try await HTTPConnection.send(
             method, port, path, headers: ["Content-Type": "application/json"], body: method == "GET" ? [] : bytes
