@@ -163,7 +163,7 @@ let package = Package(
             ["points_0001_users", "points_0002_spending", "points_0004_customers", "points_0005_ledger"]),
         schema("ShopCentreSchema", path: "sql/message-centre", ["centre_0001_messages"]),
 
-        // What the three services say to each other.
+        // What the services say to each other.
         .target(
             name: "ShopContract", dependencies: ["Settle", "SettleServiceKit", hummingbird],
             path: "Shared/ShopContract", swiftSettings: strict),

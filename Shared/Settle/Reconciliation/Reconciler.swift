@@ -123,10 +123,7 @@ public final class Reconciler: Service {
     /// One process of several does.
     private func beginNowAndThen() async {
         guard settings.interval > .zero else { return }
-        while !Task.isCancelled {
-            // Cancellation ends the wait, and then the loop ends.
-            try? await Task.sleep(for: settings.interval)
-            if Task.isCancelled { return }
+        await Task.every(settings.interval, first: false) {
             do {
                 if let endedAt = try await last()?.endedAt { metrics.lastRun(endedAt: endedAt) }
                 _ = try await begin(repairs: true, after: settings.interval * 0.9)
@@ -138,10 +135,7 @@ public final class Reconciler: Service {
 
     /// A sign of life now and then, so that nobody else begins; one that cannot be given is missed at the end of the lease.
     private func keep(_ run: ReconciliationRun) async {
-        while !Task.isCancelled {
-            // Cancellation ends the wait, and then the loop ends.
-            try? await Task.sleep(for: settings.lease / 4)
-            if Task.isCancelled { return }
+        await Task.every(settings.lease / 4, first: false) {
             await run.trying("the run itself") {
                 _ = try await store.renew(run.id, keys: run.tally.content.withLock { $0.keys })
             }
