@@ -1,9 +1,9 @@
-import Foundation
+package import Foundation
 public import Hummingbird
 
 /// One way to write and read JSON for server and client: keys as declared, dates in ISO 8601 with milliseconds.
-enum JSONCoding {
-    static let encoder: JSONEncoder = {
+package enum JSONCoding {
+    package static let encoder: JSONEncoder = {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.withoutEscapingSlashes]
         encoder.dateEncodingStrategy = .custom { date, encoder in
@@ -14,7 +14,7 @@ enum JSONCoding {
         return encoder
     }()
 
-    static let decoder: JSONDecoder = {
+    package static let decoder: JSONDecoder = {
         let decoder = JSONDecoder()
         decoder.dateDecodingStrategy = .custom { decoder in
             let container = try decoder.singleValueContainer()
