@@ -36,10 +36,10 @@ struct SystemdNotifierTests {
     func life() async throws {
         try await Self.listening { path, heard in
             let isReady = Mutex(false)
-            let notifier = try #require(
-                SystemdNotifier(
-                    ["NOTIFY_SOCKET": path, "WATCHDOG_USEC": "40000", "WATCHDOG_PID": "\(getpid())"],
-                    isReady: { isReady.withLock { $0 } }, logger: Logger(label: "test")))
+            let made = SystemdNotifier(
+                ["NOTIFY_SOCKET": path, "WATCHDOG_USEC": "40000", "WATCHDOG_PID": "\(getpid())"],
+                isReady: { isReady.withLock { $0 } }, logger: Logger(label: "test"))
+            let notifier = try #require(made)
             let running = Task { await notifier.run() }
             try await eventually("alive while it starts") { heard.all.withLock { $0.contains("WATCHDOG=1") } }
             #expect(!heard.all.withLock { $0.contains("READY=1") })
@@ -63,8 +63,8 @@ struct SystemdNotifierTests {
                 environment["WATCHDOG_USEC"] = "2000"
                 environment["WATCHDOG_PID"] = watchdogPID
             }
-            let notifier = try #require(
-                SystemdNotifier(environment, isReady: { true }, logger: Logger(label: "test")))
+            let made = SystemdNotifier(environment, isReady: { true }, logger: Logger(label: "test"))
+            let notifier = try #require(made)
             let running = Task { await notifier.run() }
             try await eventually("ready") { heard.all.withLock { $0.contains("READY=1") } }
             try await Task.sleep(for: .milliseconds(50))

@@ -87,7 +87,7 @@ struct DashboardRoutes {
         for (name, value) in [
             (
                 "Content-Security-Policy",
-                "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+                "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
             ), ("Referrer-Policy", "no-referrer"),
         ] {
             if let name = HTTPField.Name(name) { headers[name] = value }

@@ -64,7 +64,7 @@ extension Proof {
 
         @Test("a wrong token opens nothing; with the right one a parked task is sent again")
         func session() async throws {
-            try await Self.with("session") { suite, browser in
+            try await Self.with("session", centre: true) { suite, browser in
                 try await browser.type("not-the-token-0123", into: "#token")
                 try await browser.click("#sign-in button")
                 try await browser.eventually("refused", "document.querySelector('#said').className == 'bad'")
@@ -75,8 +75,9 @@ extension Proof {
                 #expect(passed.status == 401)
 
                 let load = suite.load(clients: 1, limit: 3) { _ in .varied(1, in: [.all("message")], spending: 0) }
-                let attempts = await load.finished()
+                _ = await load.finished()
                 try await suite.awaitSettled()
+                let points = try await suite.points("bob")
                 // One that has an answer already, and shall get it again.
                 _ = try await suite.rows(
                     .order,
@@ -94,7 +95,7 @@ extension Proof {
                 try await browser.eventually(
                     "it is answered", "!document.querySelector('#panel').textContent.includes('by a test')")
                 try await suite.awaitSettled()
-                try await suite.expectAgreement(attempts)
+                #expect(try await suite.points("bob") == points, "it was done once")
                 for tab in ["letters", "branches", "rows", "books", "doctor"] {
                     try await browser.click("#tab-\(tab)")
                     try await browser.eventually(

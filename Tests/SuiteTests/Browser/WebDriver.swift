@@ -25,7 +25,7 @@ final class WebDriver: Sendable {
             "/usr/bin/chromedriver", ["--port=\(port)"], environment: ["HOME": folder.path, "PATH": "/usr/bin:/bin"],
             output: folder.appending(path: "driver"), errors: folder.appending(path: "errors"))
         defer { child.signal(SIGTERM) }
-        try await eventually("the driver is up") {
+        try await SettleTestSupport.eventually("the driver is up") {
             guard case .success(let answer) = await HTTPConnection.send("GET", port, "/status") else { return false }
             return answer.status == 200
         }

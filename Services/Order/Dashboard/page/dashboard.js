@@ -43,6 +43,7 @@ const say = key => words[language][key] || key;
 let signedIn = false;
 let tab = "tasks";
 const history = [];
+let ticks = 0;
 
 // MARK: Elements
 
@@ -68,7 +69,7 @@ function table(heads, rows) {
 const button = (key, action) => make("button", { type: "button", onclick: action }, say(key));
 const mark = text => make("td", { class: text }, text);
 const long = text => make("td", { class: "text" }, text ?? "");
-const time = text => text ? new Date(text).toLocaleTimeString(language, { hour12: false, fractionalSecondDigits: 3 }) : "";
+const time = text => text ? new Date(text).toLocaleTimeString(language, { hour12: false }) : "";
 const age = since => {
   const seconds = Math.max(0, (Date.now() - new Date(since)) / 1000);
   return seconds < 120 ? `${Math.round(seconds)} s` : seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
@@ -178,6 +179,9 @@ function show(state) {
   chart("chart-delay", say("latency"), ["p50", "p99"]);
   $("orders-hidden").hidden = Boolean(state.orders);
   if (state.orders) drawOrders(state.orders);
+  // What is listed for the operator, too, but not under somebody's hands.
+  ticks += 1;
+  if (signedIn && ticks % 3 === 0 && !$("panel").contains(document.activeElement) && !$("ask").open) showTab();
 }
 
 function chart(id, label, names) {
