@@ -41,14 +41,16 @@ extension Proof {
             }
         }
 
-        @Test("the centre away: orders are taken all the while, their pre-messages wait, and all settle afterwards")
+        @Test(
+            "the centre away for a minute: orders are taken all the while, their pre-messages wait, and all settle afterwards"
+        )
         func centreAway() async throws {
             try await Suite.withCentre { suite in
                 let load = suite.centreLoad(pause: .milliseconds(50))
                 try await grow(load, by: 50)
                 try await suite.process(.messageCentre).crash()
                 try await grow(load, by: 200)
-                try await Task.sleep(for: .seconds(10))
+                try await Task.sleep(for: .seconds(60))
                 #expect(try await suite.number(.order, "SELECT count(*) FROM settle.pre_message") > 200)
                 try await suite.restart(.messageCentre)
                 try await grow(load, by: 50)
