@@ -38,6 +38,14 @@ struct ServiceOptions: ParsableArguments {
 /// Calls to the service.
 struct ServiceCalls: Sendable {
     private static let limit = 16 << 20
+    private static let client: HTTPClient = {
+        var pool = HTTPClient.Configuration.ConnectionPool()
+        // A service that refuses connections is away: that is the answer, not to be waited for.
+        pool.retryConnectionEstablishment = false
+        var configuration = HTTPClient.Configuration(timeout: .init(connect: .seconds(5)))
+        configuration.connectionPool = pool
+        return HTTPClient(eventLoopGroup: HTTPClient.defaultEventLoopGroup, configuration: configuration)
+    }()
     let base: String
     let token: String?
 
@@ -58,7 +66,7 @@ struct ServiceCalls: Sendable {
         let status: Int
         let bytes: ByteBuffer
         do {
-            let answer = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
+            let answer = try await Self.client.execute(request, timeout: .seconds(60))
             status = Int(answer.status.code)
             bytes = try await answer.body.collect(upTo: Self.limit)
         } catch {

@@ -39,6 +39,7 @@ extension Proof {
                 struct Placed: Decodable { let id: String }
                 let id = try (answer.decode() as Placed).id
                 try await suite.awaitEnded()
+                try await suite.awaitSettled()
                 let said = try await settle("orders", "show", id, at: .order, of: suite)
                 #expect(said.code == 0, "\(said.text)")
                 let words =
@@ -86,8 +87,10 @@ extension Proof {
                     at: .stock, of: suite)
                 #expect(resolved.code == 0 && resolved.text.contains("rolledBack"), "\(resolved.text)")
                 #expect(try await settle("rows", "list", at: .stock, of: suite).text == "none\n")
-                let shown = try await settle("branches", "show", xid, at: .stock, of: suite)
-                #expect(shown.code == 0 && shown.text.contains("rolledBack"), "\(shown.text)")
+                try await eventually("the service notices soon") {
+                    let shown = try await self.settle("branches", "show", xid, at: .stock, of: suite)
+                    return shown.code == 0 && shown.text.contains("rolledBack")
+                }
             }
         }
 
