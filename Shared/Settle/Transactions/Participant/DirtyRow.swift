@@ -119,6 +119,10 @@ extension CheckBack {
                 "choice": "\(choice.kind.rawValue)", "operator": "\(`operator`)", "reason": "\(reason)",
                 "outcome": "\(outcome)",
             ])
+        // Its rows are put back; the branch is ended now, and not when its initiator is asked next, if it can be.
+        if outcome == "rolledBack", let ended = try await participant.rollBack([choice.xid])[choice.xid] {
+            try await OperatorDecisionStore(database: participant.ending).ended(choice.xid, ended)
+        }
         return outcome
     }
 
