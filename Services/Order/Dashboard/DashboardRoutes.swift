@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTypes
 import Hummingbird
+import Logging
 import SettleServiceKit
 import ShopContract
 
@@ -36,13 +37,13 @@ struct DashboardRoutes {
         open.delete("session") { _, _ in Response(status: .noContent, headers: [.setCookie: Session.end]) }
         open.get("session") { request, _ in try Response.json(SignedIn(signedIn: session.holds(request))) }
         open.on("feed", method: .get) { request, _ in
-            guard let events = feed.listen(showsOrders: !tellsCustomersApart || session.holds(request)) else {
+            guard let states = feed.listen(showsOrders: !tellsCustomersApart || session.holds(request)) else {
                 throw Problem.unavailable("too many pages are open")
             }
             return Response(
                 status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-store"],
                 body: ResponseBody { writer in
-                    for await state in events.states { try await writer.write(state) }
+                    for await state in states { try await writer.write(state) }
                     try await writer.finish(nil)
                 })
         }
@@ -68,7 +69,11 @@ struct DashboardRoutes {
             answer = try await client.send(
                 request.method, request.uri.path.dropFirst(prefix.count) + query,
                 json: body.readableBytes > 0 ? Array(body.readableBytesView) : nil, timeout: .seconds(30))
-        } catch { throw Problem.unavailable("\(name) cannot be asked now") }
+        } catch {
+            context.logger.info(
+                "a service could not be asked for the page", metadata: ["service": "\(name)", "error": "\(error)"])
+            throw Problem.unavailable("\(name) cannot be asked now")
+        }
         let type = answer.header("Content-Type") ?? "application/json"
         return Response(
             status: HTTPResponse.Status(code: answer.status), headers: [.contentType: type, .cacheControl: "no-store"],

@@ -11,12 +11,6 @@ final class Feed: Service {
     /// More pages at once are turned away.
     private static let limit = 100
 
-    /// A page: what it is told.
-    struct Events: Sendable {
-        let id: Int
-        let states: AsyncStream<ByteBuffer>
-    }
-
     private struct Listeners {
         var next = 0
         var all: [Int: (showsOrders: Bool, continuation: AsyncStream<ByteBuffer>.Continuation)] = [:]
@@ -36,10 +30,10 @@ final class Feed: Service {
         self.logger = logger
     }
 
-    /// Nil when there are too many pages, or the service is stopping.
+    /// What a page is told; nil when there are too many pages, or the service is stopping.
     ///
     /// - Parameter showsOrders: whether the page may see the orders of all users.
-    func listen(showsOrders: Bool) -> Events? {
+    func listen(showsOrders: Bool) -> AsyncStream<ByteBuffer>? {
         let (states, continuation) = AsyncStream<ByteBuffer>.makeStream(bufferingPolicy: .bufferingNewest(1))
         let id: Int? = listeners.withLock { listeners in
             guard !listeners.isOver, listeners.all.count < Self.limit else { return nil }
@@ -52,7 +46,7 @@ final class Feed: Service {
             self?.listeners.withLock { _ = $0.all.removeValue(forKey: id) }
         }
         waker.yield(())
-        return Events(id: id, states: states)
+        return states
     }
 
     /// Until graceful shutdown; then the streams end, so that their connections can.

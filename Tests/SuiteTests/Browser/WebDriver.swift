@@ -4,10 +4,6 @@ import Testing
 
 /// A headless Chromium, driven as https://www.w3.org/TR/webdriver2/ has it.
 final class WebDriver: Sendable {
-    /// A script's answer, as far as the tests need it.
-    typealias Value = Any
-
-    private let child: Child
     private let port: Int
     private let session: String
 
@@ -29,7 +25,7 @@ final class WebDriver: Sendable {
             guard case .success(let answer) = await HTTPConnection.send("GET", port, "/status") else { return false }
             return answer.status == 200
         }
-        let driver = try await WebDriver(child, port: port, profile: folder.appending(path: "profile").path)
+        let driver = try await WebDriver(port: port, profile: folder.appending(path: "profile").path)
         do {
             try await body(driver)
         } catch {
@@ -39,8 +35,7 @@ final class WebDriver: Sendable {
         _ = try await driver.send("DELETE", "", [:])
     }
 
-    private init(_ child: Child, port: Int, profile: String) async throws {
-        self.child = child
+    private init(port: Int, profile: String) async throws {
         self.port = port
         let options: [String: Any] = [
             "args": [

@@ -14,20 +14,11 @@ extension Proof {
         private func settle(
             _ arguments: String..., at role: Role, of suite: Suite, token: String? = nil
         ) async throws -> Said {
-            let folder = FileManager.default.temporaryDirectory.appending(path: "settle-command-\(UUID())")
-            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-            defer { #expect(throws: Never.self) { try FileManager.default.removeItem(at: folder) } }
-            let (output, errors) = (folder.appending(path: "output"), folder.appending(path: "errors"))
-            let child = try Child(
-                suite.surroundings.testbed.bin.appending(path: "settle").path, arguments,
-                environment: ["SETTLE_URL": suite.url(role), "SETTLE_TOKEN": token ?? suite.token], output: output,
-                errors: errors)
-            defer { child.signal(SIGKILL) }
-            let deadline = ContinuousClock.now + .seconds(30)
-            while child.exit == nil, .now < deadline { try await Task.sleep(for: .milliseconds(10)) }
-            guard case .code(let code) = try #require(child.exit) else { throw CancellationError() }
-            let text = try [output, errors].map { try String(contentsOf: $0, encoding: .utf8) }.joined()
-            return Said(code: Int32(code), text: text)
+            let ended = try await ShortRun.of(
+                "settle", arguments, ["SETTLE_URL": suite.url(role), "SETTLE_TOKEN": token ?? suite.token],
+                within: .seconds(30))
+            guard case .code(let code) = try #require(ended.exit) else { throw CancellationError() }
+            return Said(code: Int32(code), text: ended.output + ended.errors)
         }
 
         @Test("an order's story is told across the services, in order of time", arguments: ["message", "tcc", "at"])

@@ -16,8 +16,8 @@ const words = {
     tabBranches: "Branches", tabRows: "Rows in the way", tabBooks: "Books", tabDoctor: "Doctor", none: "None.",
     retry: "Send again", discard: "Discard", retryAll: "Send all parked again", commit: "Commit", abort: "Abort",
     restore: "Restore", keep: "Keep", restoreChanged: "Restore what it changed", compare: "Compare now", apply: "Apply",
-    open: "It waits for", missing: "Could not be asked", done: "Done.", refresh: "Look again", at: "At", service: "Service",
-    what: "What", detail: "Detail", attempts: "Attempts", reason: "Reason", since: "Since", age: "Age", advice: "Advice",
+    open: "It waits for", missing: "Could not be asked", done: "Done.", refresh: "Look again", service: "Service",
+    what: "What", detail: "Detail", attempts: "Attempts", reason: "Reason", age: "Age", advice: "Advice",
     value: "Value", before: "Before", after: "After", now: "Now", notCompared: "The books were not compared yet.",
   },
   zh: {
@@ -31,8 +31,8 @@ const words = {
     down: "没有响应", tabTasks: "任务", tabLetters: "死信", tabBranches: "分支", tabRows: "受阻的行", tabBooks: "对账",
     tabDoctor: "诊断", none: "没有。", retry: "重发", discard: "丢弃", retryAll: "重发全部搁置任务", commit: "提交", abort: "回滚",
     restore: "恢复", keep: "保留", restoreChanged: "只恢复它改过的列", compare: "立即对账", apply: "执行建议", open: "正在等待",
-    missing: "无法询问", done: "完成。", refresh: "刷新", at: "时间", service: "服务", what: "事件", detail: "详情",
-    attempts: "次数", reason: "原因", since: "始于", age: "时长", advice: "建议", value: "值", before: "之前", after: "之后",
+    missing: "无法询问", done: "完成。", refresh: "刷新", service: "服务", what: "事件", detail: "详情",
+    attempts: "次数", reason: "原因", age: "时长", advice: "建议", value: "值", before: "之前", after: "之后",
     now: "现在", notCompared: "尚未对账。",
   },
 };
