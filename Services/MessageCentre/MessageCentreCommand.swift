@@ -73,6 +73,7 @@ enum MessageCentreCommand {
                     Doctor(database: database, publisher: publisher, logger: boot.logger),
                     MigrationBook([CentreSchema.migrations], on: database)
                 ).add(to: guarded)
+                if let faults = FaultRoutes(failpoints, logger: boot.logger) { faults.add(to: guarded) }
             }
             return [
                 database, migration, http, publisher,

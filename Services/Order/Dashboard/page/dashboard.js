@@ -44,6 +44,9 @@ let signedIn = false;
 let tab = "tasks";
 const history = [];
 let ticks = 0;
+// What other scripts draw, drawn again with the language and the session.
+const parts = [];
+const drawParts = () => parts.forEach(draw => draw());
 
 // MARK: Elements
 
@@ -115,6 +118,7 @@ function translate() {
   $("language").textContent = language === "en" ? "中文" : "English";
   $("language").lang = language === "en" ? "zh" : "en";
   drawTabs();
+  drawParts();
 }
 
 function setSession(isOn) {
@@ -123,6 +127,7 @@ function setSession(isOn) {
   $("sign-out").hidden = !isOn;
   $("work").hidden = !isOn;
   if (isOn) showTab();
+  drawParts();
   listen();
 }
 
@@ -381,4 +386,8 @@ $("place").addEventListener("submit", async event => {
 });
 translate();
 // Whether there is a session only the service knows: the cookie is not for scripts.
-ask("GET", "/session").then(answer => setSession(answer.signedIn), () => setSession(false));
+ask("GET", "/session").then(answer => {
+  setSession(answer.signedIn);
+  // There only where faults may be switched.
+  if (answer.faults) document.head.append(make("script", { src: "/faults.js" }));
+}, () => setSession(false));

@@ -1,0 +1,62 @@
+import Foundation
+
+/// The orders of a trial. Who gets no answer, or is told to come again, asks once more with the same key.
+actor Load {
+    struct Counts: Encodable, Sendable {
+        var sent = 0
+        /// Answered with an order.
+        var placed = 0
+        /// Refused for good.
+        var refused = 0
+        /// Nobody answered within the time.
+        var unanswered = 0
+    }
+
+    private static let pause: Duration = .milliseconds(300)
+
+    private let shop: Shop
+    private(set) var counts = Counts()
+    private(set) var askedAgain = 0
+    /// The ids of those that were answered with an order.
+    private(set) var placed: Set<String> = []  // ours
+
+    init(_ shop: Shop) { self.shop = shop }
+
+    var underway: Int { counts.sent - counts.placed - counts.refused - counts.unanswered }
+
+    /// Places `count` orders, one every `pace`, and waits for their answers, for each at most `patience`.
+    func run(_ count: Int, kinds: [OrderKind], pace: Duration, patience: Duration) async {
+        await withDiscardingTaskGroup { group in
+            for number in 0..<count {
+                group.addTask { await self.place(kinds[number % kinds.count].body(number), patience) }
+                // Cancelled: what is sent is still waited for, each ends soon.
+                guard (try? await Task.sleep(for: pace)) != nil else { break }
+            }
+        }
+    }
+
+    private func place(_ body: String, _ patience: Duration) async {
+        counts.sent += 1
+        let key = "trial-\(UUID().uuidString.lowercased())"
+        let end = ContinuousClock.now + patience
+        while true {
+            // What cannot be read is as no answer.
+            let answer = (try? await shop.place(body, key: key)) ?? nil
+            if let id = answer?.id {
+                counts.placed += 1
+                placed.insert(id)
+                return
+            }
+            // A conflict may be a row that is held; of an order that is too large the second answer is the same.
+            if let status = answer?.status, status < 500, status != 409 {
+                counts.refused += 1
+                return
+            }
+            guard ContinuousClock.now < end, (try? await Task.sleep(for: Self.pause)) != nil else {
+                if answer == nil { counts.unanswered += 1 } else { counts.refused += 1 }
+                return
+            }
+            askedAgain += 1
+        }
+    }
+}
