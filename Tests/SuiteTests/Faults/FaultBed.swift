@@ -82,18 +82,17 @@ final class FaultBed: Sendable {
             for role in Role.everyone {
                 try suite.start(
                     role,
-                    settings: try lines.settings(of: role).merging([
+                    settings: lines.settings(of: role).merging([
                         "FAULT_AGENT_URL": "http://127.0.0.1:\(agentPort)"
                     ]) { $1 })
             }
             for role in Role.everyone { try await suite.awaitReady(role) }
             try await suite.seed()
-            try await withThrowingTaskGroup { group in
-                group.addTask { try await bed.keep() }
+            await withTaskGroup { group in
+                group.addTask { await bed.keep() }
                 do {
                     try await body(bed)
                 } catch {
-                    group.cancelAll()
                     Issue.record("\(error)\n\(agent.logTail)")
                 }
                 group.cancelAll()
@@ -105,10 +104,11 @@ final class FaultBed: Sendable {
     }
 
     /// Starts again what has ended, until it is cancelled.
-    private func keep() async throws {
+    private func keep() async {
         while !Task.isCancelled {
             for role in Role.everyone {
-                if let ended = suite.ended(role) { try suite.startAgain(ended) }
+                guard let ended = suite.ended(role) else { continue }
+                do { try suite.startAgain(ended) } catch { Issue.record(error) }
             }
             // Cancelled, the loop ends.
             try? await Task.sleep(for: .milliseconds(50))
@@ -179,7 +179,7 @@ private struct Lines {
         }
     }
 
-    func settings(of role: Role) throws -> [String: String] { settings[role] ?? [:] }
+    func settings(of role: Role) -> [String: String] { settings[role] ?? [:] }
 
     private mutating func add(_ name: String, _ url: String) throws -> String {
         let port = try Ports.take()
