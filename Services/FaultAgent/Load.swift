@@ -40,20 +40,20 @@ actor Load {
         let key = "trial-\(UUID().uuidString.lowercased())"
         let end = ContinuousClock.now + patience
         while true {
+            var isAnswered = false
             // What cannot be read is as no answer.
-            let answer = (try? await shop.place(body, key: key)) ?? nil
-            if let id = answer?.id {
+            switch (try? await shop.place(body, key: key)) ?? .later(isAnswered: false) {
+            case .placed(let id):
                 counts.placed += 1
                 placed.insert(id)
                 return
-            }
-            // A conflict may be a row that is held; of an order that is too large the second answer is the same.
-            if let status = answer?.status, status < 500, status != 409 {
+            case .refused:
                 counts.refused += 1
                 return
+            case .later(let hasAnswered): isAnswered = hasAnswered
             }
             guard ContinuousClock.now < end, (try? await Task.sleep(for: Self.pause)) != nil else {
-                if answer == nil { counts.unanswered += 1 } else { counts.refused += 1 }
+                if isAnswered { counts.refused += 1 } else { counts.unanswered += 1 }
                 return
             }
             askedAgain += 1

@@ -87,11 +87,10 @@ extension Shop {
         var found = InFlight()
         switch name {
         case ShopServices.order.name:
-            async let placed = orders(since: begin, status: "placed", pages: 1)
-            async let cancelling = orders(since: begin, status: "cancelling", pages: 1)
+            async let recent = orders(since: begin)
             async let tasks: Tasks = get(name, "/tasks?status=pending&limit=200")
             async let decisions: Decisions = get(name, "/decisions?limit=200")
-            found.orders = try await placed.count + cancelling.count
+            found.orders = try await recent.count { ["placed", "cancelling"].contains($0.status) }
             found.tasks = try await tasks.tasks.count { Double($0.createTime) / 1000 >= begin.timeIntervalSince1970 }
             found.decisions = try await decisions.decisions.count { $0.createdAt >= begin }
         case ShopServices.messageCentre.name:

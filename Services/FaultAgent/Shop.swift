@@ -82,11 +82,11 @@ struct Shop: Sendable {
     }
 
     /// All orders that were written since `begin`, the newest first, up to a few thousand.
-    func orders(since begin: Date, status: String? = nil, pages: Int = 20) async throws -> [PlacedOrder] {
+    func orders(since begin: Date) async throws -> [PlacedOrder] {
         var all: [PlacedOrder] = []
         var next: String?
-        for _ in 0..<pages {
-            let query = (status.map { "&status=\($0)" } ?? "") + (next.map { "&before=\($0)" } ?? "")
+        for _ in 0..<20 {
+            let query = next.map { "&before=\($0)" } ?? ""
             let page: Orders = try await get(ShopServices.order.name, "/orders?limit=200\(query)")
             all += page.orders.filter { $0.createdAt >= begin }
             next = page.next
@@ -99,15 +99,23 @@ struct Shop: Sendable {
         let id: String
     }
 
-    /// One attempt to place an order: its id, or the status of a refusal; nil when nobody answered.
-    func place(_ body: String, key: String) async throws -> (status: Int, id: String?)? {
+    /// What came of one attempt to place an order.
+    enum Attempt: Sendable {
+        case placed(String)
+        case refused
+        /// Nobody answered, or asked to come again.
+        case later(isAnswered: Bool)
+    }
+
+    /// One attempt to place an order.
+    func place(_ body: String, key: String) async throws -> Attempt {
         do {
             let answer = try await order.send(
                 .post, "/orders", json: Array(body.utf8), headers: ["Idempotency-Key": key], timeout: .seconds(10))
-            guard [200, 201].contains(answer.status) else { return (answer.status, nil) }
-            return (answer.status, try order.decode(answer, as: Placed.self).id)
+            if [200, 201].contains(answer.status) { return .placed(try order.decode(answer, as: Placed.self).id) }
+            return answer.status >= 500 || answer.header("Retry-After") != nil ? .later(isAnswered: true) : .refused
         } catch is ServiceClientError {
-            return nil
+            return .later(isAnswered: false)
         }
     }
 

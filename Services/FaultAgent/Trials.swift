@@ -44,8 +44,13 @@ actor Trials: Service {
     /// Until graceful shutdown.
     func run() async throws {
         await cancelWhenGracefulShutdown {
-            for await trial in self.begun { await trial.run(since: Date()) }
+            for await trial in self.begun { await trial.run(since: Self.now) }
         }
+    }
+
+    /// Without the fraction of the millisecond, which orders do not have either.
+    private static var now: Date {
+        Date(timeIntervalSince1970: (Date().timeIntervalSince1970 * 1000).rounded(.down) / 1000)
     }
 
     private func change(_ id: UUID, _ change: @Sendable (inout TrialRecord) -> Void) {
