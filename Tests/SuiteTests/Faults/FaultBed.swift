@@ -159,16 +159,19 @@ private struct Lines {
     init(_ suite: Suite) throws {
         let around = suite.surroundings
         for role in Role.everyone {
-            settings[role, default: [:]]["DATABASE_URL"] = try add(
-                "postgres-\(role.rawValue)", around.databaseURL(of: role))
+            let url = try add("postgres-\(role.rawValue)", around.databaseURL(of: role))
+            settings[role] = ["DATABASE_URL": url]
         }
         let broker = try Ports.take()
         let redis = try Ports.take()
-        try texts.append(line("rabbitmq", broker, around.amqpURL))
-        try texts.append(line("redis", redis, around.redisURL))
+        texts.append(try Self.line("rabbitmq", broker, around.amqpURL))
+        texts.append(try Self.line("redis", redis, around.redisURL))
         for role in Role.everyone {
-            settings[role]?["AMQP_URL"] = try moved(around.amqpURL(of: role), to: broker)
-            if role != .messageCentre { settings[role]?["REDIS_URL"] = try moved(around.redisURL(of: role), to: redis) }
+            let url = try Self.moved(around.amqpURL(of: role), to: broker)
+            settings[role]?["AMQP_URL"] = url
+            guard role != .messageCentre else { continue }
+            let fast = try Self.moved(around.redisURL(of: role), to: redis)
+            settings[role]?["REDIS_URL"] = fast
         }
         for (role, name) in [
             (Role.order, "ORDER_URL"), (.stock, "STOCK_URL"), (.userPoints, "POINTS_URL"),
@@ -183,16 +186,16 @@ private struct Lines {
 
     private mutating func add(_ name: String, _ url: String) throws -> String {
         let port = try Ports.take()
-        texts.append(try line(name, port, url))
-        return try moved(url, to: port)
+        texts.append(try Self.line(name, port, url))
+        return try Self.moved(url, to: port)
     }
 
-    private func line(_ name: String, _ port: Int, _ url: String) throws -> String {
+    private static func line(_ name: String, _ port: Int, _ url: String) throws -> String {
         let parts = try #require(URLComponents(string: url))
         return "\(name)=\(port):\(try #require(parts.host)):\(try #require(parts.port))"
     }
 
-    private func moved(_ url: String, to port: Int) throws -> String {
+    private static func moved(_ url: String, to port: Int) throws -> String {
         var parts = try #require(URLComponents(string: url))
         parts.port = port
         return try #require(parts.string)
