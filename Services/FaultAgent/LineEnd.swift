@@ -47,10 +47,15 @@ final class LineEnd: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
     private func pass(_ bytes: ByteBuffer) {
-        guard let out = partner?.context else { return }
+        guard let out = partner?.context else {
+            context?.close(promise: nil)
+            return
+        }
         let written = out.eventLoop.makePromise(of: Void.self)
-        written.futureResult.assumeIsolated().whenComplete { _ in
+        written.futureResult.assumeIsolated().whenComplete { result in
             self.underway -= 1
+            // Nobody takes it any more.
+            if case .failure = result { self.context?.close(promise: nil) }
             self.endIfDone()
             if !self.isOver, self.underway == 0 { self.context?.read() }
         }

@@ -1,4 +1,5 @@
 import Foundation
+import SettleCore
 
 /// The orders of a trial. Who gets no answer, or is told to come again, asks once more with the same key.
 actor Load {
@@ -12,7 +13,7 @@ actor Load {
         var unanswered = 0
     }
 
-    private static let pause: Duration = .milliseconds(300)
+    private static let backoff = Backoff(initial: .milliseconds(200), cap: .seconds(2))
 
     private let shop: Shop
     private(set) var counts = Counts()
@@ -39,7 +40,7 @@ actor Load {
         counts.sent += 1
         let key = "trial-\(UUID().uuidString.lowercased())"
         let end = ContinuousClock.now + patience
-        while true {
+        for attempt in 1... {
             var isAnswered = false
             // What cannot be read is as no answer.
             switch (try? await shop.place(body, key: key)) ?? .later(isAnswered: false) {
@@ -52,7 +53,8 @@ actor Load {
                 return
             case .later(let hasAnswered): isAnswered = hasAnswered
             }
-            guard ContinuousClock.now < end, (try? await Task.sleep(for: Self.pause)) != nil else {
+            guard ContinuousClock.now < end, (try? await Task.sleep(for: Self.backoff.delay(attempt: attempt))) != nil
+            else {
                 if isAnswered { counts.refused += 1 } else { counts.unanswered += 1 }
                 return
             }

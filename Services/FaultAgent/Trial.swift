@@ -78,7 +78,7 @@ struct Trial {
             if action == "pause" {
                 try await Task.sleep(for: .seconds(seconds))
             } else {
-                try await awaitEnd(of: before, service, "did not end")
+                _ = try await awaitSuccessor(of: before, service, watch, "was not started again")
             }
         case .crash(let failpoint):
             try await crash(failpoint, watch)
@@ -91,18 +91,30 @@ struct Trial {
         if let helper = failpoint.helper { try await shop.plan(helper, at: order, seconds: Self.happening) }
         let visit = failpoint.helper == nil ? 2 : 1
         try await shop.plan("\(failpoint.point)=kill@\(visit)", at: service, seconds: Self.happening)
-        try await awaitEnd(of: before, service, "the point was not reached")
-        await watch.hit()
+        await watch.hit(try await awaitSuccessor(of: before, service, watch, "the point was not reached"))
         if failpoint.helper != nil { try await shop.plan("", at: order, seconds: 1) }
     }
 
-    /// Waits until the process is not there any more.
-    private func awaitEnd(of process: UUID, _ service: String, _ problem: String) async throws {
-        let end = ContinuousClock.now + .seconds(Self.happening)
-        while await shop.process(of: service) == process {
-            guard ContinuousClock.now < end else { throw NotHappened(description: "\(service): \(problem)") }
+    /// Waits until another process is there in its place.
+    ///
+    /// - Returns: when the first one was gone, as nearly as it was seen.
+    private func awaitSuccessor(
+        of process: UUID, _ service: String, _ watch: Watch, _ problem: String
+    ) async throws -> Watch.Moment {
+        let end = ContinuousClock.now + .seconds(2 * Self.happening)
+        var gone: Watch.Moment?
+        while ContinuousClock.now < end {
+            let now = await shop.process(of: service)
+            if now == process {
+                gone = nil
+            } else {
+                let moment = if let gone { gone } else { await watch.moment() }
+                if now != nil { return moment }
+                gone = moment
+            }
             try await Task.sleep(for: .milliseconds(50))
         }
+        throw NotHappened(description: "\(service): \(problem)")
     }
 
     private func settle(_ watch: Watch) async throws {

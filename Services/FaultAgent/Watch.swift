@@ -42,15 +42,27 @@ actor Watch {
         }
     }
 
-    /// Now it breaks: what was on its way is what was seen last.
-    func hit() async {
-        hitAt = .now
-        let (date, requests) = (Date(), await load.underway)
+    /// A moment at which something may have broken, and what was on its way then, as it was seen last.
+    struct Moment: Sendable {
+        let instant = ContinuousClock.now
+        let date = Date()
+        let inFlight: InFlight
+    }
+
+    func moment() async -> Moment {
+        let requests = await load.underway
         var found = observation.inFlight
         found.requests = requests
-        await report { [found] record in
-            record.hitAt = date
-            record.inFlight = found
+        return Moment(inFlight: found)
+    }
+
+    /// That was when it broke; now, if nil.
+    func hit(_ earlier: Moment? = nil) async {
+        let moment = if let earlier { earlier } else { await moment() }
+        hitAt = moment.instant
+        await report { record in
+            record.hitAt = moment.date
+            record.inFlight = moment.inFlight
         }
     }
 
