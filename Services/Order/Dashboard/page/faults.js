@@ -1,5 +1,6 @@
 "use strict";
 // Break it: switches, and what became of what was broken. Loaded by dashboard.js, only where faults may be switched.
+{
 
 Object.assign(words.en, {
   faults: "Break it", faultsOn: "Faults can be switched on here: this suite is for demonstrations.", faultsSignIn: "Sign in to break something.",
@@ -133,3 +134,4 @@ parts.push(() => {
   lookAtTrials();
 });
 drawParts();
+}
