@@ -29,6 +29,7 @@ struct StatementTests {
     private static func all(_ number: Int, _ count: Int) -> PostgresValue {
         .ints(Array(repeating: number, count: count))
     }
+    private static func none(_ count: Int) -> PostgresValue { .ints(Array(repeating: nil, count: count)) }
     private static let noOwnSettings: [PostgresValue] = [.texts([]), .ints([]), .ints([]), .ints([])]
     /// `due_time` of the tasks below, as a lease has it.
     private static let due = 1_767_225_600_000_000
@@ -93,6 +94,21 @@ struct StatementTests {
             },
             StatementCase("task live", statements.live) { [ids($0)] },
             StatementCase("task retry parked", statements.makeParkedDue) { [0, nil, .int($0)] },
+            StatementCase("task insert with options", statements.waiting.insert) {
+                [
+                    all("addpoint", $0), new($0), all("exchange", $0), all("route", $0), all("{}", $0), all(nil, $0),
+                    all(5_000, $0), none($0), new($0), none($0), all(nil, $0), new($0),
+                ]
+            },
+            StatementCase("task living", statements.waiting.living) { [all("addpoint", $0), known($0)] },
+            StatementCase("task turns", statements.waiting.takeTurns) { [new($0)] },
+            StatementCase("task release", statements.waiting.release) { [known($0), 5_000] + noOwnSettings },
+            StatementCase("task given up", statements.waiting.giveUp) {
+                [ids($0), "discarded", "useless", .texts(["addpoint"])]
+            },
+            StatementCase("task expired", statements.waiting.expired) { [.texts(["addpoint"]), .int($0)] },
+            StatementCase("task park expired", statements.waiting.parkExpired) { [.int($0)] },
+            StatementCase("task unpause", statements.waiting.unpause) { [.int($0)] },
             StatementCase("task by row", OutboxStatement([]).sql) {
                 [all("addpoint", $0), new($0), all("exchange", $0), all("route", $0), all("{}", $0), all("", $0)]
             },

@@ -104,6 +104,18 @@ extension Proof {
                 }
                 #expect(try await settle("tasks", "retry", "1", at: .order, of: suite).code == 1)
                 #expect(try await settle("tasks", "retry", "--parked", at: .order, of: suite).code == 0)
+                let paused = try await settle("tasks", "pause", "addpoint", "--reason", "a test", at: .order, of: suite)
+                #expect(paused.code == 0 && paused.text.contains("addpoint"), "\(paused.text)")
+                let list = try await settle("tasks", "list", "--type", "addpoint", at: .order, of: suite)
+                #expect(list.code == 0 && list.text.contains("a test"), "\(list.text)")
+                #expect(try await settle("tasks", "pause", "nothing", at: .order, of: suite).code == 1)
+                #expect(try await settle("tasks", "resume", "addpoint", at: .order, of: suite).code == 0)
+                let shown = try await settle("tasks", "show", at: .order, of: suite)
+                #expect(shown.code == 0 && shown.text.contains("heldLines 0"), "\(shown.text)")
+                #expect(try await settle("tasks", "discard", "1", "--reason", "x", at: .order, of: suite).code == 1)
+                let none = try await settle(
+                    "tasks", "discard", "--status", "parked", "--reason", "x", at: .order, of: suite)
+                #expect(none.code == 0 && none.text.contains("discarded  0"), "\(none.text)")
                 let wrong = try await settle("tasks", "list", at: .order, of: suite, token: "not-the-token-0123")
                 #expect(wrong.code == 77 && wrong.text.contains("401"), "\(wrong.text)")
                 try await suite.stop(try suite.process(.order))
