@@ -28,5 +28,9 @@ final class APIRoute: Sendable {
     }
 
     private static let operation = APIOperation(.get, "/openapi.json", .always, "This document.")
-        .answering(.ok, .object(["openapi": .text, "info": .any, "paths": .any]))
+        .answering(.ok, Self.schema)
+
+    private static let schema = APISchema.object([
+        "openapi": .text, "jsonSchemaDialect": .text, "info": .any, "servers": .any, "paths": .any, "components": .any,
+    ])
 }
