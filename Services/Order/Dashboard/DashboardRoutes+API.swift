@@ -1,5 +1,6 @@
 import HTTPTypes
 import SettleServiceKit
+import ShopContract
 
 extension DashboardRoutes {
     static let operations = own + passing
@@ -20,14 +21,15 @@ extension DashboardRoutes {
             .answering(.noContent, headers: [cookie]),
         APIOperation(.get, "/feed", .anyone, "What the page shows, once a second; the answer does not end.")
             .answering(
-                .ok, .text.about("Events `state` and `away`, each with a JSON object."), type: "text/event-stream",
-                headers: notKept),
+                .ok,
+                .object(["event": .choice(["state", "away"]), "data": .text.about("A JSON object on one line.")])
+                    .about("Each event."), type: "text/event-stream", headers: notKept),
     ]
 
     private static let passing = [HTTPRequest.Method.get, .post, .delete].map { method in
         APIOperation(method, "/operate/{service}/{path}", .session, "Asks a service what its operator may ask.")
             .taking(
-                .path("service", .text, "By its name."),
+                .path("service", .choice(ShopServices.all.map(\.name)), "By its name."),
                 .path("path", .text, "Of the service, with its slashes and its query; so is the body.")
             )
             .passingOn()
