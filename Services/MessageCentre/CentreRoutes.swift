@@ -5,10 +5,10 @@ import SettleServiceKit
 
 /// What producers and consumers ask of the centre; all of it internal.
 struct CentreRoutes {
-    private static let maxMessages = 1...1000
+    static let maxMessages = 1...1000
     /// Of an AMQP name.
-    private static let maxName = 255
-    private static let maxHeaders = 16
+    static let maxName = 255
+    static let maxHeaders = 16
 
     let centre: Centre
     let producers: any Producers

@@ -59,20 +59,23 @@ enum MessageCentreCommand {
                 store: store, relay: relay, outcomes: outcomes, failpoints: failpoints, logger: boot.logger)
             let checkBack = MessageCheckBack(
                 centre: centre, producers: producers, failpoints: failpoints, logger: boot.logger)
+            let diagnosis = DiagnosisRoutes(
+                Doctor(database: database, publisher: publisher, logger: boot.logger),
+                MigrationBook([CentreSchema.migrations], on: database))
             let server = HTTPService(
                 boot,
                 checks: [
                     HealthCheck("postgres") { database.isUp && migration.isDone },
                     HealthCheck("rabbitmq") { publisher.isUp },
                 ],
-                problems: [.postgres], isOpen: { _ in migration.isDone }
+                problems: [.postgres], isOpen: { _ in migration.isDone },
+                description: APIDescription(
+                    "message-centre", about: "Keeps messages for their producers, and sends them until acknowledged.",
+                    operations: CentreRoutes.operations + OperatorRoutes.operations + DiagnosisRoutes.operations)
             ) { _, guarded in
                 CentreRoutes(centre: centre, producers: producers).add(to: guarded)
                 OperatorRoutes(centre: centre, checkBack: checkBack).add(to: guarded)
-                DiagnosisRoutes(
-                    Doctor(database: database, publisher: publisher, logger: boot.logger),
-                    MigrationBook([CentreSchema.migrations], on: database)
-                ).add(to: guarded)
+                diagnosis.add(to: guarded)
                 if let faults = FaultRoutes(failpoints, logger: boot.logger) { faults.add(to: guarded) }
             }
             return [

@@ -50,7 +50,6 @@ struct OperatorRoutes {
         guarded.post("discard") { request, context in
             let wanted = try await requireIDs(request, context)
             let reason = wanted.reason.flatMap { $0.isEmpty ? nil : $0 } ?? "discarded by an operator"
-            try Check.length("reason", reason, 1...1000)
             let isDiscarded = try await centre.discard(wanted.ids, because: reason)
             let words = zip(wanted.ids, isDiscarded).map { ($0, $1 ? "discarded" : "unknown") }
             return try Response.json(MessageResults(results: Dictionary(words, uniquingKeysWith: { $1 })))
@@ -61,6 +60,7 @@ struct OperatorRoutes {
         let wanted = try await requireJSON(IDs.self, from: request, context: context)
         try Check.count("ids", wanted.ids, 1...1000)
         for (index, id) in wanted.ids.enumerated() { try Check.length("ids[\(index)]", id, 1...64) }
+        if let reason = wanted.reason { try Check.length("reason", reason, 0...1000) }
         return wanted
     }
 

@@ -57,7 +57,10 @@ enum OrderCommand {
                 settle, producer: producer, stock: StockClient(try boot.client(ShopServices.stock, over: http)),
                 points: points, store: store, logger: boot.logger)
             let server = settle.server(
-                boot, checks: [HealthCheck("writes") { place.writes.isWell }], problems: [.participants]
+                boot, checks: [HealthCheck("writes") { place.writes.isWell }], problems: [.participants],
+                description: APIDescription(
+                    "order", about: "Places orders, and sends tasks until each order is settled or cancelled.",
+                    operations: OrderRoutes.operations + StoryRoutes.operations + DashboardRoutes.operations)
             ) { open, guarded in
                 DashboardRoutes(
                     feed: feed, session: Session(boot.settings.token), tellsCustomersApart: tellsCustomersApart,

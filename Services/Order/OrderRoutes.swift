@@ -37,7 +37,7 @@ struct OrderRoutes {
             return try Response.json(order)
         }
         open.get("orders") { request, _ in
-            let userName = try request.queryString("userName", maxLength: 64)
+            let userName = try request.queryString("userName", 1...64)
             try await customers.caller(of: request).require(userName)
             let limit = try request.queryInteger("limit", in: 1...200, default: 50)
             let (orders, next) = try await store.orders(

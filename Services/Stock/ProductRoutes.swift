@@ -60,6 +60,7 @@ struct ProductRoutes {
         }
         guarded.post("quotes") { request, context in
             let body = try await requireJSON(QuoteRequest.self, from: request, context: context)
+            try Check.count("skus", body.skus, 0...QuoteRequest.limit)
             return try Response.json(QuoteAnswer(quotes: try await quotes(body.skus)))
         }
     }

@@ -32,7 +32,13 @@ enum StockCommand {
             settle.ledger(
                 StockLedger.source, balances: StockLedger.table(in: settle.database, logger: boot.logger))
             try settle.participate(boot, Deduct.handlers, initiators: [ShopServices.order])
-            let server = settle.server(boot) { open, guarded in
+            let server = settle.server(
+                boot,
+                description: APIDescription(
+                    "stock", about: "Products, their prices and how many there are.",
+                    operations: ProductRoutes.operations),
+                actions: [Deduct.description]
+            ) { open, guarded in
                 ProductRoutes(database: settle.database).add(to: open, guarded: guarded)
             }
             return settle.services + [server]

@@ -34,7 +34,13 @@ enum UserPointsCommand {
             let users = UserRoutes(
                 database: settle.database, makesTokens: areCustomersToldApart,
                 customers: Customers(boot.settings.token, isTheirs: areCustomersToldApart ? tokens.isTheirs : nil))
-            let server = settle.server(boot) { open, guarded in
+            let server = settle.server(
+                boot,
+                description: APIDescription(
+                    "user-points", about: "The balances of users, and the points that their orders earn.",
+                    operations: UserRoutes.operations + CustomerRoutes.operations),
+                actions: [Spend.description]
+            ) { open, guarded in
                 users.add(to: open, guarded: guarded)
                 CustomerRoutes(tokens: tokens).add(to: guarded)
             }

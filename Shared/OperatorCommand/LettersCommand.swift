@@ -4,7 +4,7 @@ import SettleServiceKit
 struct LettersCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "letters", abstract: "The messages that a service set aside: dead letters, and those that wait.",
-        subcommands: [List.self, Resend.self, Discard.self])
+        subcommands: [List.self, Show.self, Resend.self, Discard.self])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Dead letters, newest first, and how many there are.")
@@ -17,10 +17,18 @@ struct LettersCommand: AsyncParsableCommand {
             try options.show(
                 try await options.service().get("/dead-letters?limit=\(limit)&status=\(status)"), "deadLetters",
                 [
-                    .member("id", "id"), .member("queue", "queue"), .member("failures", "failures"),
-                    .member("since", "createdAt"), .member("reason", "reason"),
+                    .member("id", "id"), .member("queue", "queue"), .member("tries", "tries"),
+                    .time("since", "createdAt"), .member("reason", "reason"),
                 ])
         }
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "One message that was set aside, with its content.")
+        @OptionGroup var options: ServiceOptions
+        @Argument(help: "Its id.") var id: Int64
+
+        func run() async throws { try options.show(try await options.service().get("/dead-letters/\(id)")) }
     }
 
     struct Resend: AsyncParsableCommand {

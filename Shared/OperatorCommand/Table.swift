@@ -46,13 +46,6 @@ struct Table {
 }
 
 extension JSONValue {
-    /// Nil when it is no object, or has no such member.
-    subscript(_ name: String) -> JSONValue? {
-        if case .object(let members) = self { members[name] } else { nil }
-    }
-
-    var elements: [JSONValue] { if case .array(let elements) = self { elements } else { [] } }
-
     /// Texts without quotation marks, the rest as JSON; nothing for null.
     var plain: String {
         switch self {

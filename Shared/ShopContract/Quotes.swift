@@ -1,6 +1,9 @@
 /// What order asks stock at `POST /quotes`: the prices of these products.
 public struct QuoteRequest: Codable, Sendable {
-    /// Which products.
+    /// How many may be asked about at once: those of 64 orders of 100 items.
+    public static let limit = 6_400
+
+    /// Which products; to ``limit``.
     public let skus: [String]
 
     /// A question for the prices of `skus`.

@@ -124,7 +124,8 @@ struct HTTPServiceTests {
     }
 
     @Test(
-        "query parameters", arguments: ["limit=0", "limit=201", "limit=x", "limit=1.5", "limit=99999999999999999999"])
+        "query parameters",
+        arguments: ["limit=", "limit=0", "limit=201", "limit=x", "limit=1.5", "limit=99999999999999999999"])
     func query(query: String) async throws {
         try await test { client in
             let (document, _) = try await Self.problem(client, "/things/x?\(query)", is: .unprocessableContent)

@@ -24,6 +24,15 @@ struct RouteTableTests {
         #expect(table.methods(path: "/order") == [])
     }
 
+    @Test("a part that is named goes before one that may be any")
+    func named() {
+        let table = RouteTable()
+        table.set([("/parts/:id", "GET"), ("/parts/end", "POST"), ("/:any/end", "DELETE")])
+        #expect(table.methods(path: "/parts/end") == ["POST"])
+        #expect(table.methods(path: "/parts/7") == ["GET", "HEAD"])
+        #expect(table.methods(path: "/others/end") == ["DELETE"])
+    }
+
     @Test("a wrong method is told from an unknown path")
     func problems() {
         #expect(table.problem(method: "DELETE", path: "/orders").status == .methodNotAllowed)

@@ -16,4 +16,7 @@ for service in "order $order_url" "stock $stock_url" "user-points $points_url" "
         '^$|^#|^[a-zA-Z_:][a-zA-Z0-9_:]*(\{.*\})? [-+]?([0-9.]+([eE][-+]?[0-9]+)?|Inf|NaN)( [0-9]+)?$' "$work/body" |
         head -n 3)"
     is "$name's metrics name their types" yes "$(grep -q '^# TYPE [a-z]' "$work/body" && printf yes || printf no)"
+    call GET "$url/openapi.json"
+    answered "$name describes its routes" 200 '.openapi == "3.1.0" and .info.title == "'"$name"'"
+        and (.paths | has("/openapi.json") and has("/doctor"))'
 done

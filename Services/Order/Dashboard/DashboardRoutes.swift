@@ -7,7 +7,7 @@ import ShopContract
 
 /// The page at `/`, what feeds it, and what it does for whoever has a session.
 struct DashboardRoutes {
-    private struct Credentials: Decodable {
+    struct Credentials: Decodable {
         let token: String
     }
 

@@ -27,12 +27,14 @@ public struct HTTPService: Service {
     ///   - isOpen: asked with the path of a request to one of the service's own routes: while it is false, that is
     ///     answered 503. Health and metrics are always served.
     ///   - limits: those of the settings unless given.
+    ///   - description: of its own routes, for `GET /openapi.json`; without one there is none. In a debug build it must say
+    ///     something of each of them, and of no other.
     ///   - routes: adds the service's routes; those of its second argument need the bearer token.
     public init(
         _ bootstrap: Bootstrap, checks: [HealthCheck], problems: [ProblemMapping] = [],
         middlewares: [any MiddlewareProtocol<Request, Response, ServiceRequestContext>] = [],
         isOpen: @escaping @Sendable (_ path: String) -> Bool = { _ in true }, limits: HTTPLimits? = nil,
-        routes: (_ open: ServiceRoutes, _ internal: ServiceRoutes) -> Void
+        description: APIDescription? = nil, routes: (_ open: ServiceRoutes, _ internal: ServiceRoutes) -> Void
     ) {
         let limits = limits ?? bootstrap.settings.httpLimits
         let router = ServiceRouter(context: ServiceRequestContext.self, options: .autoGenerateHeadEndpoints)
@@ -43,11 +45,15 @@ public struct HTTPService: Service {
         router.add(middleware: ProblemMiddleware(mappings: problems, routes: table))
         HealthRoutes(checks: checks).add(to: router)
         MetricsRoute(metrics: bootstrap.metrics).add(to: router)
+        let api = description.map(APIRoute.init)
+        api?.add(to: router)
         router.add(middleware: OriginMiddleware())
         router.add(middleware: AdmissionMiddleware(limits: limits, isOpen: isOpen))
         for middleware in middlewares { router.add(middleware: middleware) }
         routes(router.group(), router.group().add(middleware: BearerTokenMiddleware(bootstrap.settings.token)))
-        table.set(router.routes.map { ($0.path.description, $0.method.rawValue) })
+        let all = router.routes.map { (path: $0.path.description, method: $0.method.rawValue) }
+        table.set(all)
+        api?.set(all)
         responder = router.buildResponder()
         host = bootstrap.settings.listenAddress.host
         port = bootstrap.settings.listenAddress.port

@@ -33,15 +33,27 @@ struct HealthRoutes {
         router.get("health/ready") { _, _ in try await ready() }
     }
 
+    static let operations = [
+        APIOperation(.get, "/health/live", .always, "Whether the process runs.")
+            .answering(.ok, .object(["status": .choice(["live"])])),
+        APIOperation(.get, "/health/ready", .always, "Whether all is there that the service cannot do without.")
+            .answering(.ok, ready, "Ready").answering(.serviceUnavailable, ready, "Something is away"),
+    ]
+
+    private static let ready = APISchema.object([
+        "status": .choice(["ready", "unready"]), "checks": .map(of: .choice(["up", "down"])),
+    ])
+
     /// Whether all is there that the service cannot do without.
-    func isReady() async -> Bool {
-        for check in checks where check.isRequired {
-            guard await check.isUp() else { return false }
-        }
-        return true
-    }
+    func isReady() async -> Bool { await look().isReady }
 
     private func ready() async throws -> Response {
+        let (isReady, shown) = await look()
+        return try Response.json(
+            Ready(status: isReady ? "ready" : "unready", checks: shown), status: isReady ? .ok : .serviceUnavailable)
+    }
+
+    private func look() async -> (isReady: Bool, shown: [String: String]) {
         var isReady = true
         var shown: [String: String] = [:]
         for check in checks {
@@ -49,7 +61,6 @@ struct HealthRoutes {
             shown[check.name] = isUp ? "up" : "down"
             if check.isRequired, !isUp { isReady = false }
         }
-        return try Response.json(
-            Ready(status: isReady ? "ready" : "unready", checks: shown), status: isReady ? .ok : .serviceUnavailable)
+        return (isReady, shown)
     }
 }

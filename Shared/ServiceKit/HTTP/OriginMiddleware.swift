@@ -9,7 +9,7 @@ struct OriginMiddleware: RouterMiddleware {
     typealias Context = ServiceRequestContext
 
     private static let safe: Set<HTTPRequest.Method> = [.get, .head, .options, .trace]
-    private static let foreign = Problem(
+    static let foreign = Problem(
         .forbidden, code: "foreign-origin", title: "Foreign origin",
         detail: "a page of another origin may send nothing but application/json")
 

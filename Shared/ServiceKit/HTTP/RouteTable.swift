@@ -7,6 +7,9 @@ final class RouteTable: Sendable {
     private struct Route: Sendable {
         let parts: [Substring]
         let method: String
+
+        /// Of which parts of the path it takes any.
+        var isOpen: [Bool] { parts.map(RouteTable.isParameter) }
     }
 
     private let routes = Mutex<[Route]>([])
@@ -24,11 +27,14 @@ final class RouteTable: Sendable {
     }
 
     /// The methods of the routes that match `path`, sorted; HEAD goes with GET.
+    ///
+    /// A part that a route names goes before one that takes any, and there is no way back, as in the router:
+    /// `GET /transactions/commit` is not `GET /transactions/{xid}`.
     func methods(path: String) -> [String] {
         let parts = Self.split(path)
-        let found = routes.withLock { routes in
-            routes.filter { Self.matches($0.parts, parts) }.map(\.method)
-        }
+        let matching = routes.withLock { routes in routes.filter { Self.matches($0.parts, parts) } }
+        let closest = matching.map(\.isOpen).min { $0.lexicographicallyPrecedes($1) { !$0 && $1 } }
+        let found = matching.filter { $0.isOpen == closest }.map(\.method)
         return Set(found.contains("GET") ? found + ["HEAD"] : found).sorted()
     }
 
@@ -36,6 +42,8 @@ final class RouteTable: Sendable {
 
     private static func matches(_ template: [Substring], _ path: [Substring]) -> Bool {
         template.count == path.count
-            && zip(template, path).allSatisfy { $0.hasPrefix("{") || $0.hasPrefix(":") || $0 == $1 }
+            && zip(template, path).allSatisfy { isParameter($0) || $0 == $1 }
     }
+
+    fileprivate static func isParameter(_ part: Substring) -> Bool { part.hasPrefix("{") || part.hasPrefix(":") }
 }

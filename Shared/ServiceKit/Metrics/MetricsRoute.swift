@@ -2,6 +2,9 @@ import Hummingbird
 
 /// `GET /metrics`.
 struct MetricsRoute {
+    static let operation = APIOperation(.get, "/metrics", .always, "Metrics, in Prometheus' text format.")
+        .answering(.ok, .text, type: "text/plain")
+
     let metrics: PrometheusMetrics
 
     func add(to router: ServiceRouter) {

@@ -120,9 +120,12 @@ extension Settle {
     ///   - boot: what the process has made of its settings.
     ///   - checks: its own ones, for readiness.
     ///   - problems: how errors of its own are answered.
+    ///   - description: of its own routes, for `GET /openapi.json`; without one there is none.
+    ///   - actions: what is said there of each action that it has as a participant.
     ///   - routes: adds its own routes; those of the second argument need the token.
     public func server(
         _ boot: Bootstrap, checks: [HealthCheck] = [], problems: [ProblemMapping] = [],
+        description: APIDescription? = nil, actions: [ActionDescription] = [],
         routes: (_ open: ServiceRoutes, _ internal: ServiceRoutes) -> Void
     ) -> HTTPService {
         // A row that is held is another global transaction's only where parts of them are done.
@@ -130,7 +133,12 @@ extension Settle {
         return HTTPService(
             boot,
             checks: self.checks.map { HealthCheck($0.name, isRequired: $0.isRequired, $0.isWell) } + checks,
-            problems: problems + parts + [.transactions, .messages, .ledger, .postgres], isOpen: isOpen
+            problems: problems + parts + [.transactions, .messages, .ledger, .postgres], isOpen: isOpen,
+            description: description.map { own in
+                own.adding(
+                    describedRoutes.flatMap { type(of: $0).operations }
+                        + (participation == nil ? [] : ParticipantRoutes.operations(actions)))
+            }
         ) { open, guarded in
             routes(open, guarded)
             addRoutes(toGuarded: guarded)

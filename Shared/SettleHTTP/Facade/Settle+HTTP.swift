@@ -73,17 +73,21 @@ extension Settle {
 
     /// The same for a group that asks for tokens, and answers with problem documents, by itself.
     package func addRoutes(toGuarded group: RouterGroup<some RequestContext>) {
-        if let relay { TaskRoutes(relay).add(to: group) }
-        if let producer { ProducerRoutes(producer).add(to: group) }
-        if let reconciler { ReconciliationRoutes(reconciler).add(to: group) }
-        if let book { LedgerRoutes(book).add(to: group) }
-        if let setAside { DeadLetterRoutes(setAside).add(to: group) }
-        if let decidingSide { InitiatorRoutes(decidingSide).add(to: group) }
         if let participation {
             ParticipantRoutes(participation.participant, checkBack: participation.checkBack).add(to: group)
-            BranchRecordRoutes(participation.checkBack).add(to: group)
         }
-        DiagnosisRoutes(doctor, migrationBook).add(to: group)
+        for routes in describedRoutes { routes.add(to: group) }
+    }
+
+    /// Those that are alike whatever the application does.
+    var describedRoutes: [any DescribedRoutes] {
+        let all: [(any DescribedRoutes)?] = [
+            relay.map { TaskRoutes($0) }, producer.map { ProducerRoutes($0) },
+            reconciler.map { ReconciliationRoutes($0) }, book.map { LedgerRoutes($0) },
+            setAside.map { DeadLetterRoutes($0) }, decidingSide.map { InitiatorRoutes($0) },
+            participation.map { BranchRecordRoutes($0.checkBack) }, DiagnosisRoutes(doctor, migrationBook),
+        ]
+        return all.compactMap(\.self)
     }
 
     func outbound(_ options: OutboundHTTP.Options = OutboundHTTP.Options()) -> OutboundHTTP {

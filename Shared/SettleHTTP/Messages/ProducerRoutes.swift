@@ -6,7 +6,7 @@ public import Settle
 
 /// What the message centre asks and tells a producer; internal.
 public struct ProducerRoutes: Sendable {
-    private static let maxMessages = 1000
+    static let maxMessages = 1000
     private let producer: MessageProducer
 
     /// The routes of `producer`.
@@ -17,6 +17,9 @@ public struct ProducerRoutes: Sendable {
         guarded.post("messages/check") { request, context in
             let asked = try await requireJSON(CheckRequest.self, from: request, context: context).messages
             try Check.count("messages", asked, 0...Self.maxMessages)
+            for (index, message) in asked.enumerated() where message.paramMap?.isObject == false {
+                throw Problem.unprocessable("messages[\(index)].paramMap must be an object")
+            }
             let ids = asked.map(\.id)
             let verdicts = try await producer.verdicts(on: ids.compactMap(Self.id))
             // Of an id that is none of ours nothing is known.

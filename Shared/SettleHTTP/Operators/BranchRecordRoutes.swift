@@ -46,7 +46,7 @@ public struct BranchRecordRoutes: Sendable {
 }
 
 /// `{"xid", "table", "key", "choice", "operator", "reason"}`
-private struct Resolution: Decodable {
+struct Resolution: Decodable {
     let xid: String
     let table: String
     let key: String

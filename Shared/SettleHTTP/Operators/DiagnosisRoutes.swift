@@ -16,6 +16,9 @@ public struct DiagnosisRoutes: Sendable {
         let applied: [String]
     }
 
+    static let migratesElsewhere = Problem.conflict(
+        "migrates-elsewhere", "another tool makes the tables of this service")
+
     private let doctor: Doctor
     private let book: MigrationBook
 
@@ -34,9 +37,7 @@ public struct DiagnosisRoutes: Sendable {
             try Response.json(Migrations(migrations: try await book.records()))
         }
         guarded.post("migrations/apply") { _, _ in
-            guard book.migrates else {
-                throw Problem.conflict("migrates-elsewhere", "another tool makes the tables of this service")
-            }
+            guard book.migrates else { throw Self.migratesElsewhere }
             return try Response.json(Applied(applied: try await book.apply()))
         }
     }

@@ -5,7 +5,7 @@ public import SettleServiceKit
 
 /// `/ledger`: an application's ledger, as whoever reconciles asks for it; internal.
 public struct LedgerRoutes: Sendable {
-    private static let maxText = 255
+    static let maxText = 255
     private let book: any LedgerBook
 
     /// The routes of `book`.

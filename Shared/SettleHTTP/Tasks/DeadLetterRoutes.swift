@@ -24,7 +24,7 @@ public struct DeadLetterRoutes: Sendable {
         self.setAside = setAside
     }
 
-    /// Adds the list, newest first, sending again (one, all, or those of a queue), and forgetting one.
+    /// Adds the list, newest first, one of them with its content, sending again (one, all, or those of a queue), and forgetting one.
     public func add(to guarded: RouterGroup<some RequestContext>) {
         guarded.get("dead-letters") { request, _ in
             let limit = try request.queryInteger("limit", in: 1...200, default: 50)
@@ -35,6 +35,12 @@ public struct DeadLetterRoutes: Sendable {
                     deadLetters: try await setAside.records(
                         isDead: status != "waiting", before: before.map { Int64($0) }, limit: limit),
                     counts: try await setAside.counts()))
+        }
+        guarded.get("dead-letters/:id") { _, context in
+            guard let letter = try await setAside.content(of: try context.pathInteger("id")) else {
+                throw Problem.notFound("no message with this id is set aside")
+            }
+            return try Response.json(letter)
         }
         guarded.post("dead-letters/retry") { request, context in
             let which = try await optionalJSON(Which.self, from: request, context: context)

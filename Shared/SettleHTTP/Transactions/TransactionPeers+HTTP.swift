@@ -109,6 +109,9 @@ extension ServiceClientError {
 
 /// `{"xids": […]}`, and in a question that must not end what may still be decided `"onlyRead": true`.
 struct XIDs: Codable, Sendable {
+    /// How many may be in one.
+    static let limit = 1000
+
     let xids: [String]
     let onlyRead: Bool?
 
@@ -119,7 +122,7 @@ struct XIDs: Codable, Sendable {
 
     /// Throws the problem that says what is wrong with them.
     func checked() throws -> [XID] {
-        try Check.range("xids", xids.count, in: 0...1000)
+        try Check.range("xids", xids.count, in: 0...Self.limit)
         return try xids.enumerated().map { index, text in
             guard let xid = XID(rawValue: text) else { throw Problem.unprocessable("xids[\(index)] is not an XID") }
             return xid

@@ -79,16 +79,18 @@ extension CheckBack {
         }
         // Before anything is done: nobody could be asked for the decision, and nobody else shall get the token.
         guard let initiator = initiatorName(asked.initiator) else {
-            throw Problem(
-                .unprocessableContent, code: BranchProblem.unknownInitiator, title: "Unknown initiator",
-                detail: "the initiator is not one of those that this service's INITIATORS lists")
+            throw Self.unknownInitiator
         }
         return asked.by(initiator)
     }
+
+    static let unknownInitiator = Problem(
+        .unprocessableContent, code: BranchProblem.unknownInitiator, title: "Unknown initiator",
+        detail: "the initiator is not one of those that this service's INITIATORS lists")
 }
 
 /// `{"xid", "decision", "operator", "reason", "force"}`
-private struct OperatorRequest: Decodable {
+struct OperatorRequest: Decodable {
     let xid: String
     let decision: String
     let `operator`: String
@@ -202,7 +204,7 @@ public enum BranchProblem {
 }
 
 extension OperatorDecisionRefusal {
-    fileprivate var problem: Problem {
+    var problem: Problem {
         switch self {
         case .unknown: .notFound("this service has no branch of that global transaction")
         case .ended(let outcome): .conflict("transaction-over", "the branch has ended: \(outcome.rawValue)")
@@ -215,11 +217,16 @@ extension OperatorDecisionRefusal {
     }
 }
 
+extension Problem {
+    /// Another global transaction holds a row that is needed.
+    package static let locked = Problem.conflict(
+        BranchProblem.locked, "another transaction holds a row that is needed", retryAfter: 1)
+}
+
 extension BranchError {
-    fileprivate var problem: Problem {
+    package var problem: Problem {
         switch self {
-        case .locked:
-            .conflict(BranchProblem.locked, "another transaction holds a row that is needed", retryAfter: 1)
+        case .locked: .locked
         case .comeAlone:
             Problem(
                 .tooEarly, code: BranchProblem.comeAlone, title: "Come alone",

@@ -185,6 +185,12 @@ struct SetAsideTests {
             let records = try await process.setAside.records(limit: 10)
             #expect(records.map(\.bytes).sorted() == [8, 3 << 20])
             #expect(try await database.number("SELECT count(*) FROM settle.set_aside WHERE body = 'not JSON'") == 1)
+            for record in records {
+                let content = try #require(try await process.setAside.content(of: record.id))
+                #expect(content.body == (record.bytes == 8 ? Array("not JSON".utf8) : nil))
+                #expect(content.record == record && content.exchange == poison[0].exchange)
+            }
+            #expect(try await process.setAside.content(of: 0) == nil)
             #expect(try await process.setAside.retryAll() == 1, "the long one is in the dead-letter queue only")
             #expect(try await process.setAside.counts() == SetAsideCounts(waiting: 1, dead: 1))
             let dead = try #require(try await process.setAside.records(limit: 10).first)

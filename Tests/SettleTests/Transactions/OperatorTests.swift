@@ -153,7 +153,13 @@ struct OperatorTests {
                 (DirtyRowChoice(xid: XID(), table: row.table, key: row.key, kind: .keep), DirtyRowRefusal.unknown),
                 (.init(xid: xid, table: "no_such_table", key: row.key, kind: .keep), .unknown),
                 (.init(xid: xid, table: row.table, key: #"{"name": "bob"}"#, kind: .keep), .unknown),
+                (.init(xid: xid, table: "a.b.c", key: row.key, kind: .keep), .unknown),
+                (.init(xid: xid, table: "a.b.c.d", key: row.key, kind: .keep), .unknown),
+                (.init(xid: xid, table: #""a"#, key: row.key, kind: .keep), .unknown),
+                (.init(xid: xid, table: ".", key: row.key, kind: .keep), .unknown),
                 (.init(xid: xid, table: row.table, key: "no json", kind: .keep), .unreadableKey),
+                (.init(xid: xid, table: row.table, key: #""\u0000""#, kind: .keep), .unreadableKey),
+                (.init(xid: xid, table: row.table, key: "1e999999", kind: .keep), .unreadableKey),
             ] {
                 await #expect(throws: refusal) {
                     try await bed.checkBack.resolve(choice, by: "eve", because: "a test")

@@ -102,6 +102,7 @@ extension Proof {
                     let json = try await settle(command, "list", "--json", at: .order, of: suite)
                     #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(json.text.utf8)) }
                 }
+                #expect(try await settle("letters", "show", "1", at: .order, of: suite).code == 1)
                 #expect(try await settle("tasks", "retry", "1", at: .order, of: suite).code == 1)
                 #expect(try await settle("tasks", "retry", "--parked", at: .order, of: suite).code == 0)
                 let paused = try await settle("tasks", "pause", "addpoint", "--reason", "a test", at: .order, of: suite)

@@ -12,6 +12,9 @@ extension SetAside {
         try await store.records(isDead: isDead, before: before, limit: limit)
     }
 
+    /// One of them, whole; nil when there is none with this id.
+    public func content(of id: Int64) async throws -> SetAsideContent? { try await store.content(of: id) }
+
     /// How many there are.
     public func counts() async throws -> SetAsideCounts { try await store.state().counts }
 

@@ -11,6 +11,11 @@ extension SetAsideStore {
         ).map(SetAsideRecord.init(row:))
     }
 
+    func content(of id: Int64) async throws -> SetAsideContent? {
+        try await database.query("SELECT \(SetAsideContent.columns) FROM settle.set_aside WHERE id = $1", [.int64(id)])
+            .first.map(SetAsideContent.init(row:))
+    }
+
     /// Has a dead letter wait again, due now; false when there is none whose body is here.
     func revive(_ id: Int64) async throws -> Bool {
         let rows = try await database.query(

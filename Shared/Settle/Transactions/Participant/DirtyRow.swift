@@ -69,7 +69,7 @@ public struct DirtyRowChoice: Sendable {
 public enum DirtyRowRefusal: Error, Sendable, Equatable {
     /// No rollback of that transaction is blocked here, or it has no such row.
     case unknown
-    /// The key is no JSON.
+    /// The key is no JSON, or none that can be a row's.
     case unreadableKey
     /// The row is gone, so that there are no other columns to leave alone.
     case rowIsGone
@@ -142,8 +142,10 @@ extension CheckBack {
 extension DirtyRowRefusal {
     fileprivate init?(_ error: PostgresError) {
         switch error.sqlState {
-        case "P0002": self = .unknown
-        case "22P02", "42602": self = .unreadableKey
+        // Not found; no name of a table: ill formed, of another database, with too many parts.
+        case "P0002", "42602", "0A000", "42601": self = .unknown
+        // No JSON; JSON that jsonb cannot hold: a number too large, U+0000.
+        case "22P02", "22003", "22P05": self = .unreadableKey
         case "22023": self = .rowIsGone
         default: return nil
         }
