@@ -28,10 +28,8 @@ struct ExportTests {
 
     @Test("the files are called by the migrations' numbers, and the prefix is the user's")
     func names() throws {
-        #expect(
-            try files(["--tasks"]).map(\.name) == [
-                "V0001__settle_0001_tasks.sql", "V0019__settle_0019_task_options.sql",
-            ])
+        let tasks = try files(["--tasks"]).map(\.name)
+        #expect(tasks == ["V0001__settle_0001_tasks.sql", "V0019__settle_0019_task_options.sql"])
         let names = try files(["--transactions", "--set-aside", "--prefix", "V5."]).map(\.name)
         #expect(names.first == "V5.0002__settle_0002_transactions.sql")
         #expect(names.contains("V5.0007__settle_0007_set_aside.sql"))

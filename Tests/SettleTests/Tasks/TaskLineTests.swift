@@ -135,7 +135,8 @@ struct TaskLineTests {
     @Test("a parked head holds its line and no other; a retry sends it, a discard lets the next go")
     func parkedHead() async throws {
         try await TestDatabase.with { database in
-            publisher.answer { $0.messageID == "1" ? .nacked : .confirmed }
+            // A place in a line is a number of its own, drawn under its lock: every other one.
+            publisher.answer { $0.messageID == "2" ? .nacked : .confirmed }
             let relay = relay(database) {
                 $0.maxAttempts = 2
                 $0.refusedBackoff = Backoff(initial: .milliseconds(1), cap: .milliseconds(1))
@@ -151,18 +152,18 @@ struct TaskLineTests {
                 try await eventually { try await relay.store.backlog().heldLines == 1 }
                 let backlog = try await relay.store.backlog()
                 #expect(backlog.waiting == 2 && backlog.parked == 1 && backlog.pending == 1)
-                #expect(Set(publisher.ids) == ["1", "4"])
+                #expect(Set(publisher.ids) == ["2", "8"])
                 // The second waits whatever is asked of it.
-                #expect(try await !relay.retry(2))
+                #expect(try await !relay.retry(4))
                 publisher.forget()
                 publisher.answer { _ in .confirmed }
-                #expect(try await relay.retry(1))
-                try await eventually { publisher.ids == ["1"] }
-                #expect(try await relay.discard(1, reason: "no use"))
-                #expect(try await !relay.discard(1, reason: "no use"))
-                try await eventually { publisher.ids == ["1", "2"] }
+                #expect(try await relay.retry(2))
+                try await eventually { publisher.ids == ["2"] }
+                #expect(try await relay.discard(2, reason: "no use"))
+                #expect(try await !relay.discard(2, reason: "no use"))
+                try await eventually { publisher.ids == ["2", "4"] }
                 // From the midst.
-                #expect(try await relay.discard(3, reason: "nor that"))
+                #expect(try await relay.discard(6, reason: "nor that"))
                 #expect(try await states(database) == ["a1 pending", "b0 pending"])
             }
             #expect(
@@ -171,7 +172,7 @@ struct TaskLineTests {
                 ])
             let late = try await database.number("SELECT count(*) FROM task_his WHERE status = 'discarded'")
             #expect(late == 2)
-            try await receiver.handle([finished("1")], of: route.task)
+            try await receiver.handle([finished("2")], of: route.task)
             #expect(ends.withLock { $0.count } == 2, "an answer that comes later does nothing")
         }
     }
@@ -184,7 +185,7 @@ struct TaskLineTests {
             try await database.pool.transaction { _ = writer.outbox.add(drafts, in: $0) }
             _ = try await database.pool.query("DELETE FROM task WHERE business_key = 'a0'")
             try await serving([relay(database)]) {
-                try await eventually { publisher.ids == ["2"] }
+                try await eventually { publisher.ids == ["4"] }
             }
         }
     }

@@ -58,7 +58,8 @@ final class GivingUp: Sendable {
             for id in ids { ended += try await endAlone(id) }
         }
         for task in ended {
-            logger.warning("task expired", metadata: task.metadata.merging(["reason": "\(task.answer)"]) { $1 })
+            guard case .rejected(let reason) = task.answer else { continue }
+            logger.warning("task expired", metadata: task.metadata.merging(["reason": "\(reason)"]) { $1 })
         }
         return ended.count
     }

@@ -169,7 +169,7 @@ extension TaskStatements {
                 WITH over AS (
                     SELECT id FROM \(task)
                     WHERE status = 'paused'
-                      AND task_type = ANY (ARRAY(SELECT task_type FROM \(pauseTable) WHERE resuming))
+                      AND task_type = ANY (ARRAY(SELECT task_type FROM \(pauseTable) WHERE task_type >= '' AND resuming))
                     ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
                 UPDATE \(task) SET status = 'pending', due_time = now(), update_time = now()
                 WHERE id = ANY (ARRAY(SELECT id FROM over)) RETURNING task.id
