@@ -151,7 +151,7 @@ let package = Package(
                 "settle_0008_purge_and_names", "settle_0009_deadlines", "settle_0010_at_capture",
                 "settle_0011_at_obstacles", "settle_0012_at_checks", "settle_0013_inbox", "settle_0014_foreign_xids",
                 "settle_0015_messages", "settle_0016_ledger", "settle_0017_reconciliation",
-                "settle_0019_task_options",
+                "settle_0018_branches", "settle_0019_task_options", "settle_0025_branch_key",
             ]),
         // Writes them as files for other tools.
         .executableTarget(

@@ -60,7 +60,7 @@ struct ExportTests {
     func applied(schema: String) async throws {
         let sets = [
             SettleSchema.tasks(in: try SchemaName(schema)), SettleSchema.transactions, SettleSchema.at,
-            SettleSchema.setAside, SettleSchema.inbox, SettleSchema.messages,
+            SettleSchema.setAside, SettleSchema.inbox, SettleSchema.messages, SettleSchema.branchKey,
         ]
         let files = try files(Self.all + ["--schema", schema])
         #expect(files.count == sets.reduce(0) { $0 + $1.migrations.count })

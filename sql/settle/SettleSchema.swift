@@ -26,7 +26,14 @@ public enum SettleSchema {
             Migration(name: "settle_0008_purge_and_names", bytes: PackageResources.settle_0008_purge_and_names_sql),
             Migration(name: "settle_0009_deadlines", bytes: PackageResources.settle_0009_deadlines_sql),
             Migration(name: "settle_0014_foreign_xids", bytes: PackageResources.settle_0014_foreign_xids_sql),
+            Migration(name: "settle_0018_branches", bytes: PackageResources.settle_0018_branches_sql),
         ])
+
+    /// The key of `settle.branch` that lets a transaction have several branches at a participant. After the application's own
+    /// sets, whose earlier migrations may rely on the key before it.
+    public static let branchKey = MigrationSet(
+        "settle-branch-key",
+        [Migration(name: "settle_0025_branch_key", bytes: PackageResources.settle_0025_branch_key_sql)])
 
     /// Mode `at`, for participants: `settle.enroll` and what stands behind it.
     public static let at = MigrationSet(

@@ -12,7 +12,7 @@ import Testing
 struct StatementTests {
     private static let sets = [
         SettleSchema.tasks, SettleSchema.transactions, SettleSchema.at, SettleSchema.inbox, SettleSchema.setAside,
-        SettleSchema.messages,
+        SettleSchema.messages, SettleSchema.branchKey,
     ]
 
     private static func key(_ number: Int) -> String {
@@ -149,9 +149,13 @@ struct StatementTests {
 
     private static let transactions: [StatementCase] = [
         StatementCase("branches", BranchStore.groupInsertion) {
-            ["tcc", "deduct", 3_000, new($0), all("order", $0), all("{}", $0), all("{}", $0), all(15_000, $0)]
+            [
+                "tcc", "deduct", 3_000, new($0), all("order", $0), all("{}", $0), all("{}", $0), all(15_000, $0),
+                all("2", $0),
+            ]
         },
         StatementCase("branches' limit", BranchStore.groupLimit) { [new($0), 10_000] },
+        StatementCase("branch gate", BranchStore.closing) { [new($0)] },
         StatementCase("branch refusal", BranchStore.refusal) { [new($0)] },
         StatementCase("branch locking", BranchStore.locking) { [known($0)] },
         StatementCase("branch ending", BranchStore.ending) { [known($0), "committed"] },

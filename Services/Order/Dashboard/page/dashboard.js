@@ -330,7 +330,7 @@ const panels = {
       if (who) await act(() => operate("POST", branch.service, "/transactions/decide", { xid: branch.xid, decision, ...who }));
     };
     return [table([say("service"), "XID", say("mode"), say("status"), say("age"), say("reason"), ""], branches.map(branch => [
-      branch.service, branch.xid, branch.mode, mark(branch.state), age(branch.createdAt), long(branch.errormsg),
+      branch.service, (branch.branch ?? "1") === "1" ? branch.xid : `${branch.xid} ${branch.branch}`, branch.mode, mark(branch.state), age(branch.createdAt), long(branch.errormsg),
       make("td", {}, button("commit", decide(branch, "commit")), " ", button("abort", decide(branch, "abort"))),
     ]))];
   },
