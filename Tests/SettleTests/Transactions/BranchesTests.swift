@@ -100,7 +100,9 @@ struct BranchesTests {
         }
     }
 
-    @Test("one that comes as the transaction is rolled back is undone with it, or refused", arguments: BranchMode.allCases)
+    @Test(
+        "one that comes as the transaction is rolled back is undone with it, or refused", arguments: BranchMode.allCases
+    )
     func race(mode: BranchMode) async throws {
         try await TransactionBed.with { bed in
             var met: Set<String> = []
