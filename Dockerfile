@@ -1,4 +1,4 @@
-# Two images: `settle` holds order, stock, user-points and message-centre; `edge` is what compose.yaml needs around them.
+# Two images: `settle` holds order, stock, user-points, message-centre and fault-agent; `edge` is what compose.yaml needs around them.
 
 FROM swift:6.3-bookworm AS build
 RUN apt-get update \
@@ -28,8 +28,8 @@ COPY sql sql
 RUN find Shared Services sql -name Stub.swift -delete \
  && swift build -c release \
  && mkdir /settle && cd "$(swift build -c release --show-bin-path)" \
- && cp order stock user-points message-centre settle /settle \
- && ldd order stock user-points message-centre settle | sed -nE 's|.* => (/.*/swift/linux/[^ ]*) .*|\1|p' | sort -u | xargs cp -t /settle \
+ && cp order stock user-points message-centre fault-agent settle /settle \
+ && ldd order stock user-points message-centre fault-agent settle | sed -nE 's|.* => (/.*/swift/linux/[^ ]*) .*|\1|p' | sort -u | xargs cp -t /settle \
  && strip --strip-unneeded /settle/*
 
 
@@ -41,7 +41,7 @@ RUN apt-get update \
 COPY --from=build /settle /opt/settle
 ENV PATH=/opt/settle:$PATH HTTP_HOST=0.0.0.0
 USER 10001:10001
-# The command is one of order, stock, user-points, message-centre and settle.
+# The command is one of order, stock, user-points, message-centre, fault-agent and settle.
 CMD ["order", "--help"]
 
 

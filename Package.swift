@@ -40,6 +40,7 @@ let package = Package(
         .executable(name: "stock", targets: ["ShopStock"]),
         .executable(name: "user-points", targets: ["ShopUserPoints"]),
         .executable(name: "message-centre", targets: ["ShopMessageCentre"]),
+        .executable(name: "fault-agent", targets: ["ShopFaultAgent"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -150,6 +151,7 @@ let package = Package(
                 "settle_0008_purge_and_names", "settle_0009_deadlines", "settle_0010_at_capture",
                 "settle_0011_at_obstacles", "settle_0012_at_checks", "settle_0013_inbox", "settle_0014_foreign_xids",
                 "settle_0015_messages", "settle_0016_ledger", "settle_0017_reconciliation",
+                "settle_0018_branches", "settle_0019_task_options", "settle_0025_branch_key",
             ]),
         // Writes them as files for other tools.
         .executableTarget(
@@ -170,10 +172,19 @@ let package = Package(
 
         service(
             "Order", schema: "ShopOrderSchema",
-            embedding: ["index.html", "dashboard.css", "dashboard.js"].map { "Dashboard/page/\($0)" }),
+            embedding: ["index.html", "dashboard.css", "dashboard.js", "faults.js"].map { "Dashboard/page/\($0)" }),
         service("Stock", schema: "ShopStockSchema"),
         service("UserPoints", schema: "ShopPointsSchema"),
         service("MessageCentre", schema: "ShopCentreSchema"),
+        // Breaks the others on demand, for demonstrations.
+        .executableTarget(
+            name: "ShopFaultAgent",
+            dependencies: [
+                "SettleCore", "Settle", "SettleHTTP", "SettleServiceKit", "ShopContract", logging, lifecycle,
+                hummingbird, httpTypes, .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Services/FaultAgent", swiftSettings: strict),
 
         // What the tests of all modules share: services run beside a test, servers of a test's own, the load client.
         .target(
@@ -260,7 +271,7 @@ let package = Package(
             [
                 "Settle", "SettleServiceKit", "SettleHTTP", "SettleHTTPTestSupport", "ShopContract", "ShopStock",
                 "ShopUserPoints",
-                "ShopMessageCentre", "ShopCentreSchema", "SettleCore", "SettleRabbitMQ", lifecycle,
+                "ShopMessageCentre", "ShopFaultAgent", "ShopCentreSchema", "SettleCore", "SettleRabbitMQ", lifecycle,
                 "SettlePostgres", "SettlePostgresTestSupport", "SettleSchema", "ShopOrderSchema", "ShopStockSchema",
                 "ShopPointsSchema", hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"),
             ]),

@@ -36,6 +36,14 @@ let package = Package(
                 .product(name: "SettlePostgres", package: "settle"), .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], path: "Newsletter"),
+        // A sender and receiver of tasks that wait: for a time, and for each other.
+        .executableTarget(
+            name: "bookings",
+            dependencies: [
+                .product(name: "Settle", package: "settle"), .product(name: "SettlePostgres", package: "settle"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ], path: "Bookings"),
         // A participant of global transactions.
         .executableTarget(name: "wallet", dependencies: web, path: "Wallet"),
         // An initiator of global transactions, and a sender of tasks.

@@ -76,6 +76,7 @@ enum MessageCentreCommand {
                 CentreRoutes(centre: centre, producers: producers).add(to: guarded)
                 OperatorRoutes(centre: centre, checkBack: checkBack).add(to: guarded)
                 diagnosis.add(to: guarded)
+                if let faults = FaultRoutes(failpoints, logger: boot.logger) { faults.add(to: guarded) }
             }
             return [
                 database, migration, http, publisher,

@@ -8,7 +8,7 @@ import ShopContract
 enum OrderCommand {
     static let command = ServiceCommand(
         "order", about: "Places orders, and sends tasks until each order is settled or cancelled.",
-        port: 8080, peers: ShopServices.all,
+        port: 8080, peers: ShopServices.all + [ShopServices.faultAgent],
         settings: SettleSettings.messages + SettleSettings.tasks + SettleSettings.producer
             + SettleSettings.transactions + SettleSettings.reconciliation + CustomerSettings.table.settings)
 
@@ -43,6 +43,11 @@ enum OrderCommand {
             let customers = Customers(
                 boot.settings.token, isTheirs: tellsCustomersApart ? CustomerTokens(points).isTheirs : nil)
             let clients = try ShopServices.all.map { (name: $0.name, client: try boot.client($0, over: http)) }
+            // Only where faults may be switched is there anybody who does.
+            let breaksOnDemand = settle.configuration.areFaultsSwitched
+            let agents = try (breaksOnDemand ? [ShopServices.faultAgent] : []).map {
+                (name: $0.name, client: try boot.client($0, over: http))
+            }
             let participants = clients.filter {
                 [ShopServices.stock, ShopServices.userPoints].map(\.name).contains($0.name)
             }
@@ -59,7 +64,8 @@ enum OrderCommand {
             ) { open, guarded in
                 DashboardRoutes(
                     feed: feed, session: Session(boot.settings.token), tellsCustomersApart: tellsCustomersApart,
-                    services: clients
+                    breaksOnDemand: breaksOnDemand,
+                    services: clients + agents
                 ).add(to: open)
                 OrderRoutes(place: place, store: store, customers: customers).add(to: open)
                 StoryRoutes(

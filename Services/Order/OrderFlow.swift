@@ -65,8 +65,12 @@ enum OrderFlow {
     }
 
     /// What follows. What undoes cannot be refused for good: an answer of any kind ends it.
-    static func next(after task: Task, _ answer: TaskAnswer) -> Step {
+    ///
+    /// - Parameter end: whether there was an answer. Stock that was to be taken by a task which is given up may have been
+    ///   taken: it goes back, if so.
+    static func next(after task: Task, _ answer: TaskAnswer, end: TaskEnd = .answered) -> Step {
         switch (task, answer) {
+        case (.deductStock, .rejected(let reason)) where end != .answered: .restock(reason: reason)
         case (.deductStock, .rejected(let reason)): .cancel(reason: reason)
         case (.deductStock, _): .addPoints
         case (.addPoint, .rejected(let reason)): .restock(reason: reason)

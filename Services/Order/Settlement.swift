@@ -11,6 +11,7 @@ struct Settlement: Sendable {
         let businessKey: String
         let answer: TaskAnswer
         let traceParent: String?
+        var end = TaskEnd.answered
     }
 
     /// How the next tasks of orders are sent: as the ones before them were.
@@ -31,7 +32,7 @@ struct Settlement: Sendable {
         for task in answered {
             // Of no type of ours: another sender's, which the listener has told from ours before.
             guard let answeredTask = OrderFlow.Task(taskType: task.taskType) else { continue }
-            switch OrderFlow.next(after: answeredTask, task.answer) {
+            switch OrderFlow.next(after: answeredTask, task.answer, end: task.end) {
             case .addPoints: earned.append(task)
             case .settle: settled.append(task.businessKey)
             case .cancel(let reason): cancelled.append((task.businessKey, reason))
@@ -139,7 +140,8 @@ extension Settlement {
 extension Settlement.Answered {
     init(_ task: AnsweredTask) {
         self.init(
-            taskType: task.taskType, businessKey: task.businessKey, answer: task.answer, traceParent: task.traceParent)
+            taskType: task.taskType, businessKey: task.businessKey, answer: task.answer, traceParent: task.traceParent,
+            end: task.end)
     }
 
     init(_ message: SettledMessage) {

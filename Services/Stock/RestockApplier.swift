@@ -49,7 +49,7 @@ struct RestockApplier: TaskApplier {
                        SELECT l.items FROM stock_log l
                        WHERE l.order_id = input.order_id AND l.action = 'deduct' AND l.rejected IS NULL
                    ) IS DISTINCT FROM items THEN 'these items were not taken'
-                   WHEN (SELECT b.state FROM settle.branch b WHERE b.xid = input.xid) = 'rolledBack'
+                   WHEN (SELECT b.state FROM settle.branch b WHERE b.xid = input.xid LIMIT 1) = 'rolledBack'
                    THEN 'these items were given back already' END
             FROM unnest($1::text[], $2::jsonb[], $3::text[]) AS input (order_id, items, xid)
             ORDER BY order_id

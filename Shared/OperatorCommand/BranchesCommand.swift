@@ -25,8 +25,9 @@ struct BranchesCommand: AsyncParsableCommand {
             try options.show(
                 try await options.service().get("/transactions?limit=\(limit)"), "branches",
                 [
-                    .member("xid", "xid"), .member("mode", "mode"), .member("state", "state"),
-                    .member("since", "createdAt"), .member("initiator", "initiator"), .member("error", "errormsg"),
+                    .member("xid", "xid"), .member("branch", "branch"), .member("mode", "mode"),
+                    .member("state", "state"), .member("since", "createdAt"), .member("initiator", "initiator"),
+                    .member("error", "errormsg"),
                 ])
         }
     }
@@ -40,8 +41,8 @@ struct BranchesCommand: AsyncParsableCommand {
             try options.show(
                 try await options.service().get("/transactions/\(xid.escaped)"), "branches",
                 [
-                    .member("action", "action"), .member("mode", "mode"), .member("state", "state"),
-                    .member("done", "createdAt"), .member("ended", "endedAt"), .member("asked", "checks"),
+                    .member("branch", "branch"), .member("action", "action"), .member("mode", "mode"),
+                    .member("state", "state"), .member("done", "createdAt"), .member("ended", "endedAt"), .member("asked", "checks"),
                     .member("initiator", "initiator"), .member("error", "errormsg"),
                 ])
         }

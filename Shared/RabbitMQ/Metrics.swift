@@ -35,6 +35,7 @@ struct PublisherMetrics {
 /// What a consumer counts for each queue.
 struct ConsumptionMetrics {
     private let handled: Counter
+    private let redelivered: Counter
     private let batches: Counter
     private let failed: Counter
     private let tooLarge: Counter
@@ -45,6 +46,7 @@ struct ConsumptionMetrics {
             Counter(label: label, dimensions: [("name", name), ("queue", queue)], factory: factory)
         }
         handled = counter("rabbitmq_handled_messages_total")
+        redelivered = counter("rabbitmq_redelivered_messages_total")
         batches = counter("rabbitmq_handled_batches_total")
         failed = counter("rabbitmq_failed_batches_total")
         tooLarge = counter("rabbitmq_too_large_messages_total")
@@ -54,6 +56,11 @@ struct ConsumptionMetrics {
     func handled(messages: Int) {
         handled.increment(by: messages)
         batches.increment()
+    }
+
+    /// The broker has delivered it before, to us or to somebody else, and heard nothing of it.
+    func redeliveredMessage() {
+        redelivered.increment()
     }
 
     func failedBatch() {

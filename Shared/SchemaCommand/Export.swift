@@ -13,7 +13,7 @@ struct Export: ParsableCommand {
             what was applied so, and do nothing.
             """)
 
-    /// One per set of `SettleSchema`.
+    /// What of `SettleSchema` belongs to one role.
     enum Part: String, EnumerableFlag {
         case tasks, transactions, at, setAside, inbox, messages
 
@@ -28,14 +28,14 @@ struct Export: ParsableCommand {
             }
         }
 
-        func set(in schema: SchemaName) -> MigrationSet {
+        func sets(in schema: SchemaName) -> [MigrationSet] {
             switch self {
-            case .tasks: SettleSchema.tasks(in: schema)
-            case .transactions: SettleSchema.transactions
-            case .at: SettleSchema.at
-            case .setAside: SettleSchema.setAside
-            case .inbox: SettleSchema.inbox
-            case .messages: SettleSchema.messages
+            case .tasks: [SettleSchema.tasks(in: schema)]
+            case .transactions: [SettleSchema.transactions, SettleSchema.branchKey]
+            case .at: [SettleSchema.at]
+            case .setAside: [SettleSchema.setAside]
+            case .inbox: [SettleSchema.inbox]
+            case .messages: [SettleSchema.messages]
             }
         }
     }
@@ -71,7 +71,7 @@ struct Export: ParsableCommand {
     private func sets() throws -> [MigrationSet] {
         let name: SchemaName
         do { name = try SchemaName(schema) } catch { throw ValidationError("--schema: \(error)") }
-        return Part.allCases.filter(parts.contains).map { $0.set(in: name) }
+        return Part.allCases.filter(parts.contains).flatMap { $0.sets(in: name) }
     }
 
     /// Throws when something else is: what was applied must not be changed under the tool that applied it.

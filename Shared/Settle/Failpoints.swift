@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// Failpoints: crashes on demand, at named points, for tests and demonstrations.
 ///
@@ -24,10 +25,14 @@ public final class Failpoints: Sendable {
     struct Plan: Sendable {
         let action: Action
         let visit: Int?
+        /// When it is forgotten; nil: never.
+        var end: ContinuousClock.Instant?
+        /// How often the point was reached.
+        var visits = 0
     }
 
     /// None: reaching a point costs one comparison.
-    public static let none = Failpoints(plans: [:])
+    public static let none = Failpoints(plans: [:], switchable: [])
 
     /// Every point that code of this module reaches. A test holds this list against the sources.
     public static let points: Set<String> = [  // ours
@@ -39,11 +44,15 @@ public final class Failpoints: Sendable {
         "producer.beforeOutcome", "producer.outcome",
     ]
 
-    private let plans: [String: Plan]  // ours
-    private let visits = VisitCounter()
+    /// The points at which a fault may be planned while the process runs; none unless an operator has said so.
+    package let switchable: Set<String>  // ours
+    private let plans: Mutex<[String: Plan]>  // ours
+    private let isPlanned: Atomic<Bool>
 
-    private init(plans: [String: Plan]) {  // ours
-        self.plans = plans
+    private init(plans: [String: Plan], switchable: Set<String>) {  // ours
+        self.plans = Mutex(plans)
+        self.switchable = switchable
+        isPlanned = Atomic(!plans.isEmpty)
     }
 
     /// Reads a specification.
@@ -53,13 +62,42 @@ public final class Failpoints: Sendable {
     ///   - points: those that there are; a fault at any other would never happen, and so is refused. Nil lets every
     ///     point be named.
     public convenience init(_ specification: String, points: Set<String>? = nil) throws(Unreadable) {  // ours
-        let plans = try Self.parse(specification)
+        self.init(plans: try Self.parse(specification, points), switchable: [])
+    }
+
+    /// The same for a process in which faults may be planned while it runs, too.
+    package convenience init(_ specification: String, switchable points: Set<String>) throws(Unreadable) {  // ours
+        self.init(plans: try Self.parse(specification, points), switchable: points)
+    }
+
+    /// Plans faults in place of those that are planned.
+    ///
+    /// - Parameters:
+    ///   - specification: as of the initializer; an empty one takes back what is planned.
+    ///   - limit: after this they are forgotten, whether they have happened or not.
+    package func plan(_ specification: String, for limit: Duration) throws(Unreadable) {
+        let end = ContinuousClock.now + limit
+        let wanted = try Self.parse(specification, switchable)
+        plans.withLock { plans in
+            plans = wanted.mapValues { plan in
+                var plan = plan
+                plan.end = end
+                return plan
+            }
+            isPlanned.store(!plans.isEmpty, ordering: .relaxed)
+        }
+    }
+
+    private static func parse(
+        _ specification: String, _ points: Set<String>?  // ours
+    ) throws(Unreadable) -> [String: Plan] {  // ours
+        let plans = try parse(specification)
         if let points, let unknown = plans.keys.sorted().first(where: { !points.contains($0) }) {
             throw Unreadable(
                 description:
                     "there is no point '\(unknown)'; one of \(points.sorted().joined(separator: ", ")) is expected")
         }
-        self.init(plans: plans)
+        return plans
     }
 
     static func parse(_ specification: String) throws(Unreadable) -> [String: Plan] {  // ours
@@ -85,19 +123,34 @@ public final class Failpoints: Sendable {
 
     /// Does what is planned for `point`, if anything.
     public func reach(_ point: String) throws(Injected) {
-        guard !plans.isEmpty, let plan = plans[point] else { return }
-        let visit = visits.next(at: point)
-        guard plan.visit == nil || plan.visit == visit else { return }
-        switch plan.action {
-        case .kill: kill(getpid(), SIGKILL)
+        switch visit(point) {
+        case .kill: Self.crash()
         case .fail: throw Injected(point: point)
+        case nil: break
         }
     }
 
     /// The same where nothing can be thrown any more, after a commit for instance: `throw` does nothing here.
     public func reachCommitted(_ point: String) {
-        guard !plans.isEmpty, let plan = plans[point], plan.action == .kill else { return }
-        let visit = visits.next(at: point)
-        if plan.visit == nil || plan.visit == visit { kill(getpid(), SIGKILL) }
+        if visit(point) == .kill { Self.crash() }
+    }
+
+    /// What is to be done at this visit.
+    private func visit(_ point: String) -> Action? {
+        guard isPlanned.load(ordering: .relaxed) else { return nil }
+        return plans.withLock { plans in
+            guard var plan = plans[point] else { return nil }
+            if let end = plan.end, end <= .now { return nil }
+            plan.visits += 1
+            plans[point] = plan
+            return plan.visit == nil || plan.visit == plan.visits ? plan.action : nil
+        }
+    }
+
+    /// As a crash would: nothing is finished, nothing said.
+    package static func crash() {
+        kill(getpid(), SIGKILL)
+        // The first process of a container cannot kill itself.
+        _exit(128 + SIGKILL)
     }
 }

@@ -1,5 +1,6 @@
-import Foundation
+public import Foundation
 public import Settle
+import SettleCore
 import SettleRabbitMQ
 import Synchronization
 
@@ -15,6 +16,24 @@ public final class InMemorySender: InMemoryParty {
         var tasks: [Int64: Outgoing] = [:]
         var archive: [AnsweredTask] = []
         var lastID: Int64 = 0
+        var now = Date(timeIntervalSince1970: Double(InMemorySender.createTime) / 1000)
+
+        /// The task that is the only one of its kind, if there is one.
+        func living(_ draft: TaskDraft) -> Int64? {
+            guard let key = draft.options.uniqueKey.map(ByteKey.init) else { return nil }
+            return tasks.first { _, task in
+                task.draft.route.taskType == draft.route.taskType
+                    && task.draft.options.uniqueKey.map(ByteKey.init) == key
+            }?.key
+        }
+
+        /// Whether no other of its line comes before it.
+        func isFirst(_ id: Int64, _ draft: TaskDraft) -> Bool {
+            guard let line = draft.options.orderKey.map(ByteKey.init) else { return true }
+            return !tasks.contains { other, task in
+                other < id && task.draft.options.orderKey.map(ByteKey.init) == line
+            }
+        }
     }
 
     private let state = Mutex(State())
@@ -56,13 +75,23 @@ public final class InMemorySender: InMemoryParty {
     /// The ids of those that are not answered, parked ones among them.
     public var unanswered: [Int64] { state.withLock { $0.tasks.keys.sorted() } }
 
-    /// As a transaction that was committed with these tasks in it; their ids. ``InMemoryBroker/run()`` sends them.
+    /// Its clock, which stands still but for ``advance(by:)``: what `notBefore` and `expiresAt` are held against.
+    public var now: Date { state.withLock { $0.now } }
+
+    /// Moves its clock. ``InMemoryBroker/run()`` then sends what has come due, and gives up what has expired.
+    public func advance(by time: Duration) {
+        state.withLock { $0.now += time / .seconds(1) }
+    }
+
+    /// As a transaction that was committed with these tasks in it; their ids, or that of the one that lives with the same
+    /// unique key. ``InMemoryBroker/run()`` sends them.
     @discardableResult
     public func send(_ drafts: TaskDraft...) -> [Int64] { send(drafts) }
 
     private func send(_ drafts: [TaskDraft]) -> [Int64] {
         state.withLock { state in
             drafts.map { draft in
+                if let id = state.living(draft) { return id }
                 state.lastID += 1
                 state.tasks[state.lastID] = Outgoing(draft: draft)
                 return state.lastID
@@ -70,13 +99,17 @@ public final class InMemorySender: InMemoryParty {
         }
     }
 
-    /// Sends all that are not answered yet. A parked one stays so.
+    /// Sends all that are not answered yet, and whose turn it is. A parked one stays so.
     func letTimePass() async throws -> Bool {
-        guard broker.takesMessages else { return false }
+        let hasExpired = try expire()
+        guard broker.takesMessages else { return hasExpired }
         let (due, parked) = state.withLock { state in
             var due: [(Int64, TaskDraft)] = []
             var parked: [Int64] = []
-            for (id, task) in state.tasks.sorted(by: { $0.key < $1.key }) where !task.isParked {
+            for (id, task) in state.tasks.sorted(by: { $0.key < $1.key })
+            where !task.isParked && task.draft.options.notBefore ?? state.now <= state.now
+                && state.isFirst(id, task.draft)
+            {
                 if task.attempts < maxAttempts {
                     state.tasks[id]?.attempts += 1
                     due.append((id, task.draft))
@@ -90,7 +123,26 @@ public final class InMemorySender: InMemoryParty {
         for id in parked { broker.note(.parked(id)) }
         for (id, _) in due { broker.note(.sent(id)) }
         _ = await broker.publish(try due.map { try message($0.0, $0.1) })
-        return !due.isEmpty || !parked.isEmpty
+        return hasExpired || !due.isEmpty || !parked.isEmpty
+    }
+
+    /// Gives up what nobody has answered in time; whether there was any.
+    private func expire() throws -> Bool {
+        let over = state.withLock { state in
+            state.tasks.filter { $1.draft.options.expiresAt.map { $0 <= state.now } ?? false }
+                .filter { !($1.isParked && $1.draft.options.onExpiry == .park) }.sorted { $0.key < $1.key }
+        }
+        for (id, task) in over {
+            switch task.draft.options.onExpiry {
+            case .park:
+                state.withLock { $0.tasks[id]?.isParked = true }
+                broker.note(.parked(id))
+            case .drop:
+                let reason = "expired after \(task.attempts) attempts"
+                try archive(id, task.draft, .rejected(reason: reason), end: .expired)
+            }
+        }
+        return !over.isEmpty
     }
 
     private func message(_ id: Int64, _ draft: TaskDraft) throws -> OutboundMessage {
@@ -128,15 +180,19 @@ public final class InMemorySender: InMemoryParty {
             answer.status == .rejected
             ? .rejected(reason: answer.errormsg ?? "rejected without a reason")
             : answer.body.map { .answered(body: $0) } ?? .finished
+        try archive(answer.id, draft, word, end: .answered)
+    }
+
+    private func archive(_ id: Int64, _ draft: TaskDraft, _ word: TaskAnswer, end: TaskEnd) throws {
         let task = AnsweredTask(
-            id: answer.id, taskType: draft.route.taskType, businessKey: draft.businessKey,
-            requestBody: draft.requestBody, answer: word, traceParent: draft.traceParent)
+            id: id, taskType: draft.route.taskType, businessKey: draft.businessKey,
+            requestBody: draft.requestBody, answer: word, traceParent: draft.traceParent, end: end)
         let following = try answered(task)
         state.withLock { state in
-            state.tasks[answer.id] = nil
+            state.tasks[id] = nil
             state.archive.append(task)
         }
-        broker.note(.archived(answer.id, word))
+        broker.note(.archived(id, word))
         _ = send(following)
     }
 }

@@ -12,7 +12,10 @@ public enum ShopServices {
     /// Keeps the messages of orders in mode `centre`.
     public static let messageCentre = PeerService("message-centre", settings: "centre", port: 8083)
 
-    /// All of them.
+    /// Breaks the others, for demonstrations; there only where somebody wants that.
+    public static let faultAgent = PeerService("fault-agent", port: 8084)
+
+    /// All of the shop.
     public static let all = [order, stock, userPoints, messageCentre]
     /// Those whose messages the message centre may be asked to keep.
     public static let producers = [order, stock, userPoints]

@@ -41,6 +41,8 @@ enum Imports {
         "Services/Stock": shop + ["ShopStockSchema"],
         "Services/UserPoints": shop + ["ShopPointsSchema"],
         "Services/MessageCentre": shop + ["ShopCentreSchema"],
+        "Services/FaultAgent": names(
+            "SettleCore Settle SettleHTTP SettleServiceKit ShopContract Hummingbird HTTPTypes NIOCore NIOPosix"),
         "Tests/LintTests": ["Testing"],
         "Tests/BaseTests": testing,
         "Tests/PostgresTests": testing + names("SettlePostgres MetricsTestKit"),
@@ -72,7 +74,7 @@ enum Imports {
                 """
                 SettleHTTPTestSupport SettlePostgresTestSupport Settle SettlePostgres SettleSchema SettleServiceKit
                 ShopContract ShopOrder ShopOrderSchema ShopStock ShopStockSchema ShopUserPoints ShopPointsSchema
-                ShopMessageCentre ShopCentreSchema SettleHTTP SettleRabbitMQ Hummingbird HummingbirdTesting
+                ShopMessageCentre ShopFaultAgent ShopCentreSchema SettleHTTP SettleRabbitMQ Hummingbird HummingbirdTesting
                 """),
         "Tests/SuiteTests": testing + clients,
     ]

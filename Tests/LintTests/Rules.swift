@@ -43,6 +43,7 @@ enum Rule: String, CaseIterable {
             "settle.operator_decision": "OperatorDecision", "settle.set_aside": "SetAsideStore",
             "settle.inbox": "InboxStore", "settle.pre_message": "MessageStore", "settle.message_his": "MessageStore",
             "task": "TaskStatements", "task_his": "TaskStatements",
+            "task_pause": "TaskStatements",
         ]
         let statement = #/(?:FROM|INTO|UPDATE|JOIN) (?:ONLY )?([A-Za-z0-9_.]+)/#
         return tree.lines(below: ["Shared/Settle", "Shared/SettleHTTP"], ending: ".swift").flatMap { line in

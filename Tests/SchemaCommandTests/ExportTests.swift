@@ -28,7 +28,8 @@ struct ExportTests {
 
     @Test("the files are called by the migrations' numbers, and the prefix is the user's")
     func names() throws {
-        #expect(try files(["--tasks"]).map(\.name) == ["V0001__settle_0001_tasks.sql"])
+        let tasks = try files(["--tasks"]).map(\.name)
+        #expect(tasks == ["V0001__settle_0001_tasks.sql", "V0019__settle_0019_task_options.sql"])
         let names = try files(["--transactions", "--set-aside", "--prefix", "V5."]).map(\.name)
         #expect(names.first == "V5.0002__settle_0002_transactions.sql")
         #expect(names.contains("V5.0007__settle_0007_set_aside.sql"))
@@ -49,7 +50,7 @@ struct ExportTests {
         let file = folder.appendingPathComponent("V0001__settle_0001_tasks.sql")
         try Data("-- mine".utf8).write(to: file)
         #expect(throws: (any Error).self) { try export(["--set-aside", "--tasks", folder.path]) }
-        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).count == 1)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).count == 2)
         #expect(try String(contentsOf: file, encoding: .utf8) == "-- mine")
     }
 
@@ -59,7 +60,7 @@ struct ExportTests {
     func applied(schema: String) async throws {
         let sets = [
             SettleSchema.tasks(in: try SchemaName(schema)), SettleSchema.transactions, SettleSchema.at,
-            SettleSchema.setAside, SettleSchema.inbox, SettleSchema.messages,
+            SettleSchema.setAside, SettleSchema.inbox, SettleSchema.messages, SettleSchema.branchKey,
         ]
         let files = try files(Self.all + ["--schema", schema])
         #expect(files.count == sets.reduce(0) { $0 + $1.migrations.count })

@@ -53,12 +53,11 @@ struct SettingTablesTests {
         #expect(settings == expected)
         let messaging = try MessagingSettings.table.read(
             Self.reader([
-                "QUEUE_TYPE": "quorum", "MESSAGE_LOCK_TIMEOUT": "5ms", "MESSAGE_KEYS": "a=b", "SETTLE_FAULTS": "c=d",
+                "QUEUE_TYPE": "quorum", "MESSAGE_LOCK_TIMEOUT": "5ms", "MESSAGE_KEYS": "a=b",
             ]))
         #expect(messaging.queueType == .quorum)
         #expect(messaging.lockTimeout == .milliseconds(5))
         #expect(messaging.keys == "a=b")
-        #expect(messaging.failpoints == "c=d")
         #expect(try DatabaseSettings.table.read(Self.reader(["DATABASE_CONNECTIONS": "6"])).connections == 6)
     }
 

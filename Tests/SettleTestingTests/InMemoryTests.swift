@@ -47,6 +47,37 @@ struct InMemoryTests {
         try TaskDraft(route, businessKey: order, body: Mail(order: order, address: address), traceParent: nil)
     }
 
+    @Test(
+        "a delayed one waits for the clock, one with a line for the one before, one with a unique key is the only one")
+    func options() async throws {
+        let broker = InMemoryBroker(reverses: true)
+        let ends = Mutex<[String]>([])
+        let sender = InMemorySender([Self.mail], broker: broker) { task in
+            ends.withLock { $0.append("\(task.businessKey) \(task.end)") }
+            return []
+        }
+        let mailer = Mailer()
+        InMemoryReceiver(Self.mail, applier: mailer, broker: broker)
+        func draft(_ order: String, _ options: TaskOptions) throws -> TaskDraft {
+            try TaskDraft(Self.mail, businessKey: order, body: Mail(order: order), traceParent: nil, options: options)
+        }
+        for order in ["a", "b", "c"] { sender.send(try draft(order, TaskOptions(orderKey: "line"))) }
+        let later = try draft("later", TaskOptions(notBefore: sender.now + 60, uniqueKey: "one"))
+        let ids = [sender.send(later), sender.send(later)]
+        #expect(ids[0] == ids[1])
+        sender.send(try draft("never", TaskOptions(notBefore: sender.now + 600, expiresAt: sender.now + 601)))
+        try await broker.run()
+        #expect(mailer.sent.withLock { $0 } == ["a", "b", "c"])
+        sender.advance(by: .seconds(60))
+        try await broker.run()
+        #expect(mailer.sent.withLock { $0 } == ["a", "b", "c", "later"])
+        broker.setUp(false)
+        sender.advance(by: .seconds(600))
+        try await broker.run()
+        #expect(ends.withLock { $0 }.last == "never expired")
+        #expect(sender.unanswered.isEmpty)
+    }
+
     @Test("a task is applied, then answered, then acknowledged, then archived")
     func order() async throws {
         let broker = InMemoryBroker()

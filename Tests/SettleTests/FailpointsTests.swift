@@ -82,6 +82,20 @@ struct FailpointsTests {
         try failpoints.reach("here")
     }
 
+    @Test("a fault that is planned while the process runs is forgotten after its time; only where that is wanted")
+    func planned() async throws {
+        let failpoints = try Failpoints("here=throw", switchable: ["here", "there"])
+        #expect(throws: Failpoints.Injected.self) { try failpoints.reach("here") }
+        try failpoints.plan("there=throw", for: .milliseconds(50))
+        try failpoints.reach("here")
+        #expect(throws: Failpoints.Injected.self) { try failpoints.reach("there") }
+        let end = ContinuousClock.now + .seconds(10)
+        while ContinuousClock.now < end, (try? failpoints.reach("there")) == nil { await Task.yield() }
+        try failpoints.reach("there")
+        #expect(throws: Failpoints.Unreadable.self) { try failpoints.plan("nowhere=throw", for: .seconds(1)) }
+        #expect(throws: Failpoints.Unreadable.self) { try Failpoints.none.plan("here=throw", for: .seconds(1)) }
+    }
+
     @Test("a fault without a visit happens always; without a fault nothing does")
     func always() throws {
         let failpoints = try Failpoints("here=throw")

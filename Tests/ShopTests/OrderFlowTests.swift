@@ -41,6 +41,14 @@ struct OrderFlowTests {
         #expect(end == "cancelled")
     }
 
+    @Test("stock that was to be taken by a task that is given up may have been taken: it goes back")
+    func givenUp() {
+        for end in [TaskEnd.expired, .discarded] {
+            let step = OrderFlow.next(after: .deductStock, .rejected(reason: "no answer"), end: end)
+            #expect(step == .restock(reason: "no answer"))
+        }
+    }
+
     @Test("without points what was taken goes back, in every mode", arguments: modes)
     func noPoints(mode: OrderMode) {
         let (sent, end) = run(mode) { $0 == .addPoint ? .rejected(reason: "unknown") : .finished }

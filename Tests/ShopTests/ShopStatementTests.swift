@@ -41,7 +41,7 @@ struct ShopStatementTests {
     private static func filled(_ body: (PostgresDatabase) async throws -> Void) async throws {
         let sets = [
             SettleSchema.tasks, SettleSchema.transactions, SettleSchema.at, OrderSchema.migrations,
-            StockSchema.migrations, PointsSchema.migrations,
+            StockSchema.migrations, PointsSchema.migrations, SettleSchema.branchKey,
         ]
         try await ScratchDatabase.with(sets) { database in
             try await database.script(

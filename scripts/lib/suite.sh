@@ -2,6 +2,8 @@
 # Sourced by `up`, `down`, `test` and `bench`, after broker.sh: the services, of one build and in one run folder.
 
 services=(user-points stock message-centre order)
+# Whether what is started may be broken on demand: see start_agent.
+faults=no
 
 # The whole program optimised across its modules, and the runtime linked in: a quarter more orders a second on the same machine
 # (docs/performance.md).
@@ -16,13 +18,14 @@ build_products() {
     bin="$(cd "$ROOT" && swift build "${options[@]}" --show-bin-path)"
 }
 
-# use_suite FOLDER [ORDER STOCK POINTS CENTRE]: the run folder (token, log/NAME.log, pid/NAME, servers/) and the ports.
+# use_suite FOLDER [ORDER STOCK POINTS CENTRE AGENT]: the run folder (token, log/NAME.log, pid/NAME, servers/) and the ports.
 use_suite() {
     run="$1"
     order_port="${2:-8080}"
     stock_port="${3:-8081}"
     points_port="${4:-8082}"
     centre_port="${5:-8083}"
+    agent_port="${6:-8084}"
 }
 
 service_port() {
@@ -31,10 +34,15 @@ service_port() {
         stock) printf '%s' "$stock_port" ;;
         user-points) printf '%s' "$points_port" ;;
         message-centre) printf '%s' "$centre_port" ;;
+        fault-agent) printf '%s' "$agent_port" ;;
     esac
 }
 
 service_url() { printf 'http://127.0.0.1:%s' "$(service_port "$1")"; }
+# peer_url NAME: where the other services reach it.
+peer_url() {
+    if [[ "$faults" == yes ]]; then printf 'http://127.0.0.1:%s' "$(line_port "to-$1")"; else service_url "$1"; fi
+}
 
 # The pid file holds the process id and, as its mark, the executable's path.
 service_pid() { cut -d ' ' -f 1 "$run/pid/$1" 2>/dev/null || true; }
@@ -64,6 +72,10 @@ start_service() {
     local name="$1" executable="$2/$1" part database broker redis
     part="${name#user-}" part="${part^^}"
     [[ "$name" != message-centre ]] || part=MESSAGES
+    local url=peer_url keep=()
+    if [[ "$faults" == yes ]]; then keep=("$ROOT/scripts/lib/keep" "$run/pid/$name"); fi
+    # The agent needs no server, and calls the services themselves.
+    if [[ "$name" == fault-agent ]]; then url=service_url keep=(); fi
     database="${part}_DATABASE_URL" broker="${part}_AMQP_URL" redis="${part}_REDIS_URL"
     ! port_open "$(service_port "$name")" ||
         die "port $(service_port "$name") for $name is taken by another program; see scripts/up --help for other ports"
@@ -74,15 +86,28 @@ start_service() {
     # In its own session, so that Ctrl-C here does not reach it, with none of our descriptors, and without the passwords
     # of the others.
     (
-        export HTTP_PORT DATABASE_URL="${!database}" AMQP_URL="${!broker}" REDIS_URL="${!redis:-}" ORDER_URL STOCK_URL \
+        export HTTP_PORT DATABASE_URL="${!database:-}" AMQP_URL="${!broker:-}" REDIS_URL="${!redis:-}" ORDER_URL STOCK_URL \
             POINTS_URL CENTRE_URL SETTLE_TOKEN MESSAGE_KEYS
+        if [[ "$faults" == yes ]]; then
+            export FAULT_SWITCHES=on FAULT_AGENT_URL FAULT_LINES
+            FAULT_AGENT_URL="$(service_url fault-agent)" FAULT_LINES="${fault_lines:-}"
+        else
+            unset FAULT_SWITCHES
+        fi
         HTTP_PORT="$(service_port "$name")" SETTLE_TOKEN="$(suite_token)" MESSAGE_KEYS="$(message_keys_of "$name")"
-        ORDER_URL="$(service_url order)" STOCK_URL="$(service_url stock)" POINTS_URL="$(service_url user-points)"
-        CENTRE_URL="$(service_url message-centre)"
+        ORDER_URL="$("$url" order)" STOCK_URL="$("$url" stock)" POINTS_URL="$("$url" user-points)"
+        CENTRE_URL="$("$url" message-centre)"
         unset POSTGRES_URL {ORDER,STOCK,POINTS,MESSAGES}_{DATABASE,AMQP,REDIS}_URL
+        if ((${#keep[@]} > 0)); then
+            exec setsid "${keep[@]}" "$executable" "${without_rights[@]}" </dev/null >>"$run/log/$name.log" 2>&1
+        fi
         exec setsid "${without_rights[@]}" "$executable" </dev/null >>"$run/log/$name.log" 2>&1
     ) &
-    printf '%s %s\n' "$!" "$executable" >"$run/pid/$name"
+    if ((${#keep[@]} > 0)); then
+        printf '%s %s\n' "$!" "${keep[*]}" >"$run/pid/$name.keeper"
+    else
+        printf '%s %s\n' "$!" "$executable" >"$run/pid/$name"
+    fi
     # Until the new process has become the executable it cannot be told from one that has ended.
     wait_until 5 service_launched "$name" "$!" || true
 }
@@ -107,7 +132,7 @@ await_service() {
 start_suite() {
     local name
     for name in "${services[@]}"; do
-        if service_running "$name"; then
+        if service_running "$name" || service_running "$name.keeper"; then
             say "$name: running already"
             [[ "$(readlink "/proc/$(service_pid "$name")/exe")" != *deleted* ]] ||
                 say "$name: runs an older build; scripts/down and scripts/up start the new one"
@@ -120,8 +145,10 @@ start_suite() {
 
 stop_suite() {
     local name
-    # The one that takes orders first.
-    for name in order message-centre stock user-points; do
+    # The one that takes orders first; last the one through whose lines the others reach their servers.
+    for name in order message-centre stock user-points fault-agent; do
+        end_process "$(service_pid "$name.keeper")" "$(service_mark "$name.keeper")" TERM 5
+        rm -f "$run/pid/$name.keeper"
         service_running "$name" || continue
         end_process "$(service_pid "$name")" "$(service_mark "$name")" TERM 15
         rm -f "$run/pid/$name"

@@ -2,9 +2,9 @@ public import SettlePostgres
 
 /// The tables of the common module, as sets for `PostgresMigrator.apply`; a service needs those that its roles name.
 ///
-/// All but `task` and `task_his` are in the schema `settle`.
+/// All but `task`, `task_his` and `task_pause` are in the schema `settle`.
 public enum SettleSchema {
-    /// `public.task` and `public.task_his`, for a service that sends tasks.
+    /// `public.task`, `public.task_his` and `public.task_pause`, for a service that sends tasks.
     public static let tasks = tasks(in: .public)
 
     /// The same in a schema of the user's choice, where `public` holds a `task` already, or two senders share a database.
@@ -12,7 +12,10 @@ public enum SettleSchema {
     public static func tasks(in schema: SchemaName) -> MigrationSet {
         MigrationSet(
             "settle-tasks", schema: schema,
-            [Migration(name: "settle_0001_tasks", bytes: PackageResources.settle_0001_tasks_sql)])
+            [
+                Migration(name: "settle_0001_tasks", bytes: PackageResources.settle_0001_tasks_sql),
+                Migration(name: "settle_0019_task_options", bytes: PackageResources.settle_0019_task_options_sql),
+            ])
     }
 
     /// `settle.global_transaction` and `settle.branch`, for initiators and participants of global transactions.
@@ -23,7 +26,14 @@ public enum SettleSchema {
             Migration(name: "settle_0008_purge_and_names", bytes: PackageResources.settle_0008_purge_and_names_sql),
             Migration(name: "settle_0009_deadlines", bytes: PackageResources.settle_0009_deadlines_sql),
             Migration(name: "settle_0014_foreign_xids", bytes: PackageResources.settle_0014_foreign_xids_sql),
+            Migration(name: "settle_0018_branches", bytes: PackageResources.settle_0018_branches_sql),
         ])
+
+    /// The key of `settle.branch` that lets a transaction have several branches at a participant. After the application's own
+    /// sets, whose earlier migrations may rely on the key before it.
+    public static let branchKey = MigrationSet(
+        "settle-branch-key",
+        [Migration(name: "settle_0025_branch_key", bytes: PackageResources.settle_0025_branch_key_sql)])
 
     /// Mode `at`, for participants: `settle.enroll` and what stands behind it.
     public static let at = MigrationSet(

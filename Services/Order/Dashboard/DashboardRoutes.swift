@@ -13,17 +13,20 @@ struct DashboardRoutes {
 
     private struct SignedIn: Encodable {
         let signedIn: Bool
+        let faults: Bool
     }
 
     let feed: Feed
     let session: Session
     /// Whether only operators see the orders of all users.
     let tellsCustomersApart: Bool
+    /// Whether the page has switches that break something.
+    let breaksOnDemand: Bool
     /// By their names; what the page asks of them goes through here.
     let services: [(name: String, client: ServiceClient)]
 
     func add(to open: ServiceRoutes) {
-        for (path, type, bytes) in Self.files {
+        for (path, type, bytes) in Self.files + (breaksOnDemand ? [Self.faults] : []) {
             open.get(RouterPath(path)) { _, _ in
                 Response(
                     status: .ok, headers: Self.headers(type), body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
@@ -35,7 +38,9 @@ struct DashboardRoutes {
             return Response(status: .noContent, headers: [.setCookie: cookie])
         }
         open.delete("session") { _, _ in Response(status: .noContent, headers: [.setCookie: Session.end]) }
-        open.get("session") { request, _ in try Response.json(SignedIn(signedIn: session.holds(request))) }
+        open.get("session") { request, _ in
+            try Response.json(SignedIn(signedIn: session.holds(request), faults: breaksOnDemand))
+        }
         open.on("feed", method: .get) { request, _ in
             guard let states = feed.listen(showsOrders: !tellsCustomersApart || session.holds(request)) else {
                 throw Problem.unavailable("too many pages are open")
@@ -85,6 +90,10 @@ struct DashboardRoutes {
         ("dashboard.css", "text/css; charset=utf-8", PackageResources.dashboard_css),
         ("dashboard.js", "text/javascript; charset=utf-8", PackageResources.dashboard_js),
     ]
+
+    private static let faults = (
+        path: "faults.js", type: "text/javascript; charset=utf-8", bytes: PackageResources.faults_js
+    )
 
     /// Nothing from elsewhere, and nothing of it inside another page.
     private static func headers(_ type: String) -> HTTPFields {

@@ -18,6 +18,8 @@ struct OrderStory: Encodable, Sendable {
 
 /// A branch, as `GET /transactions/{xid}` of a participant gives it.
 struct BranchLine: Decodable, Sendable {
+    /// Nil from a participant that was written before transactions had several.
+    let branch: String?
     let mode: String?
     let action: String?
     let state: String

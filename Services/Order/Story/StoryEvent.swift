@@ -41,8 +41,10 @@ extension StoryEvent {
     }
 
     static func branch(_ record: BranchLine, of service: String) -> [StoryEvent] {
-        let part = [record.action ?? "no action", record.mode.map { "mode \($0)" }].compactMap(\.self).joined(
-            separator: ", ")
+        let part = [
+            record.action ?? "no action", record.mode.map { "mode \($0)" },
+            record.branch.flatMap { $0 == BranchID.first.rawValue ? nil : "branch \($0)" },
+        ].compactMap(\.self).joined(separator: ", ")
         var events = [StoryEvent(at: record.createdAt, service: service, what: "branch", detail: part)]
         if let at = record.endedAt {
             events.append(StoryEvent(at: at, service: service, what: record.state, detail: part))

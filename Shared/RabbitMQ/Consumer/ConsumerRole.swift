@@ -103,6 +103,7 @@ final class ConsumerRole: ConnectionRole {
             consumptions[index].batcher.turnAway(tag)
         case .delivery(let delivery, let tag):
             consumptions[index].batcher.gather(delivery, tag: tag)
+            if delivery.redelivered { consumptions[index].metrics.redeliveredMessage() }
             guard delivery.isTooLarge else { return }
             consumptions[index].metrics.tooLargeMessage()
             logger.warning(

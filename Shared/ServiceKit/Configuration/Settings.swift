@@ -27,17 +27,23 @@ public struct Settings: Sendable {
     ///   - defaultPort: where it listens when nothing is set.
     ///   - peers: services that this one may call.
     ///   - usesRedis: whether it needs to know where Redis is.
+    ///   - usesServers: whether it needs to know where any server is.
     /// - Throws: ``SettingsError`` for the first setting that is missing or wrong.
     public init(
-        _ reader: SettingsReader, defaultPort: Int, peers: [PeerService] = [], usesRedis: Bool = true
+        _ reader: SettingsReader, defaultPort: Int, peers: [PeerService] = [], usesRedis: Bool = true,
+        usesServers: Bool = true
     ) throws(SettingsError) {
-        self = try Self.table(port: defaultPort, peers: peers, usesRedis: usesRedis).read(reader)
+        self = try Self.table(port: defaultPort, peers: peers, usesRedis: usesRedis, usesServers: usesServers)
+            .read(reader)
     }
 
     private init(port: Int, peers: [PeerService]) {
         listenAddress = ListenAddress(port: port)
         for peer in peers { peerURLs[peer] = peer.defaultURL }
     }
+
+    /// The address that it listens at.
+    package var host: String { listenAddress.host }
 
     /// What internal requests carry as their bearer token.
     public var token: Tokens {
@@ -57,7 +63,9 @@ public struct Settings: Sendable {
     }
 
     /// - Parameter port: the service's own default.
-    static func table(port: Int, peers: [PeerService], usesRedis: Bool = true) -> SettingsTable<Settings> {
+    static func table(
+        port: Int, peers: [PeerService], usesRedis: Bool = true, usesServers: Bool = true
+    ) -> SettingsTable<Settings> {
         let listening = ListenAddress.rows.map { $0.lifted(to: \Settings.listenAddress) }
         let limits = HTTPLimits.rows.map { $0.lifted(to: \Settings.httpLimits) }
         let urls = peers.map { peer in
@@ -70,9 +78,10 @@ public struct Settings: Sendable {
                 form: Tokens.form, isEnvironmentOnly: true, defaultText: { $0 ?? "SETTLE_TOKEN" },
                 parse: { Tokens.isToken($0) ? .some($0) : nil })
         }
-        let servers = [database, broker] + (usesRedis ? [redis] : []) + [logLevel, logFormat]
+        let servers = usesServers ? [database, broker] + (usesRedis ? [redis] : []) : []
         return SettingsTable(
-            Settings(port: port, peers: peers), listening + servers + urls + limits + ownTokens + tokens)
+            Settings(port: port, peers: peers),
+            listening + servers + [logLevel, logFormat] + urls + limits + ownTokens + tokens)
     }
 
     private static let database = SettingRow<Settings>.text(

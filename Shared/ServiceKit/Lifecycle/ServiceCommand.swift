@@ -9,6 +9,7 @@ public struct ServiceCommand: Sendable {
     let port: Int
     let peers: [PeerService]
     let usesRedis: Bool
+    let usesServers: Bool
 
     /// - Parameters:
     ///   - name: of the executable.
@@ -16,17 +17,20 @@ public struct ServiceCommand: Sendable {
     ///   - port: where it listens when nothing is said.
     ///   - peers: services that this one may call.
     ///   - usesRedis: whether it needs to know where Redis is.
+    ///   - usesServers: false for one that needs neither PostgreSQL nor RabbitMQ nor Redis.
     ///   - settings: its own ones, beside those that every service has.
     public init(
         _ name: String, about: String, port: Int, peers: [PeerService] = [], usesRedis: Bool = true,
-        settings: [Setting] = []
+        usesServers: Bool = true, settings: [Setting] = []
     ) {
         self.name = name
         self.about = about
         self.port = port
         self.peers = peers
         self.usesRedis = usesRedis
-        self.settings = Settings.table(port: port, peers: peers, usesRedis: usesRedis).settings + settings
+        self.usesServers = usesServers
+        self.settings =
+            Settings.table(port: port, peers: peers, usesRedis: usesRedis, usesServers: usesServers).settings + settings
     }
 
     /// What a command line asks for. Flags are by the name of their setting; of one that comes twice the last one counts.

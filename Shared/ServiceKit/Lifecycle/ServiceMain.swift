@@ -60,7 +60,8 @@ public enum ServiceMain {
         _ command: ServiceCommand, _ reader: SettingsReader, _ build: (Bootstrap) async throws -> [any Service]
     ) async throws -> Int32 {
         let settings = try Settings(
-            reader, defaultPort: command.port, peers: command.peers, usesRedis: command.usesRedis)
+            reader, defaultPort: command.port, peers: command.peers, usesRedis: command.usesRedis,
+            usesServers: command.usesServers)
         try await settings.listenAddress.check()
         let bootstrap = bootstrap(command.name, reader, settings)
         let services = try await build(bootstrap)

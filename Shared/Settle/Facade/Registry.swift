@@ -63,7 +63,11 @@ final class Registry: Sendable {
 
     var content: Content { state.withLock { $0.content } }
 
-    var ownSets: [MigrationSet] { content.ownSets }
+    /// The application's, and what of Settle's comes after them.
+    var ownSets: [MigrationSet] {
+        let content = content
+        return content.ownSets + (content.participation == nil ? [] : [SettleSchema.branchKey])
+    }
 
     /// Settle's own, for what the application does.
     ///

@@ -38,6 +38,8 @@ extension Settle {
         public var hook: MessageHook?
         /// Crash on demand.
         public var failpoints = Failpoints.none
+        /// Whether somebody may plan such crashes while the process runs.
+        package var areFaultsSwitched: Bool { !failpoints.switchable.isEmpty }
         /// What requests between services carry, in both directions.
         public var token: String?
         /// The base URL at which others reach this application, or any replica of it.

@@ -12,7 +12,8 @@ extension Settle {
     /// Says that the application sends tasks of `type`, and what follows from each answer.
     ///
     /// `follow` runs once for each task, inside the transaction that archives it: what it adds, further tasks included,
-    /// happens exactly once. It must not block.
+    /// happens exactly once. It must not block. It runs, too, for a task that is given up, as for one that was rejected:
+    /// `SentTask.end` tells.
     public func answers<Body, Answer>(
         to type: TaskType<Body, Answer>,
         _ follow: @escaping @Sendable (borrowing Transaction, SentTask<Body>, TaskResult<Answer>) throws -> Void
@@ -117,6 +118,8 @@ public struct SentTask<Body: Sendable>: Sendable {
     public let body: Body
     /// The trace that it belongs to; a task that follows goes on with it.
     public let traceParent: String?
+    /// Whether its receiver has answered at all: one that was given up counts as rejected.
+    public let end: TaskEnd
 }
 
 extension SentTask where Body: Decodable {
@@ -124,6 +127,7 @@ extension SentTask where Body: Decodable {
         taskId = task.id
         businessKey = task.businessKey
         traceParent = task.traceParent
+        end = task.end
         body = try decoder.decode(Body.self, from: Data(task.requestBody.utf8))
     }
 }

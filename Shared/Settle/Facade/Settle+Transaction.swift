@@ -38,16 +38,27 @@ extension Settle {
         ///   - type: what is sent: one that the application said it sends.
         ///   - businessKey: what it is about, an order's id for instance; for people, and for looking tasks up.
         ///   - body: what its receiver needs to know.
+        ///   - options: what else it asks for: a time, a place in a line, an end, to be the only one.
         ///   - traceParent: the W3C trace that it belongs to; the current one when left out.
+        /// - Returns: what tells whether it was added: there may be one with its unique key already.
         /// - Throws: `UnknownTaskType` when the application did not say that it sends such tasks: nobody would take the
-        ///   answer.
+        ///   answer. `InvalidTaskOptions`.
+        @discardableResult
         public func send<Body, Answer>(
-            _ type: TaskType<Body, Answer>, businessKey: String, _ body: Body,
+            _ type: TaskType<Body, Answer>, businessKey: String, _ body: Body, options: TaskOptions = .none,
             traceParent: String? = TraceHeader.current()
-        ) throws {
+        ) throws -> TaskTicket {
             guard sender.registry.sends(type.route) else { throw UnknownTaskType(name: type.name) }
-            sender.outbox.add(
-                try TaskDraft(type.route, businessKey: businessKey, body: body, traceParent: traceParent), in: postgres)
+            return sender.outbox.add(
+                try TaskDraft(
+                    type.route, businessKey: businessKey, body: body, traceParent: traceParent, options: options),
+                in: postgres)
+        }
+
+        /// What became of a task that was added, once the statements so far are done: waits for them.
+        public func addition(of ticket: TaskTicket) throws -> TaskAddition {
+            // One that was sent by itself.
+            try ticket.additions(in: postgres).first ?? .exists(nil)
         }
     }
 

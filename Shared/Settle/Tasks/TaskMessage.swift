@@ -117,7 +117,7 @@ struct AnswerMessage: Decodable, Sendable, Equatable {
         switch status.map(TaskState.init(rawValue:)) {
         case .none, .pending, .finished: answerBody.map { .answered(body: $0) } ?? .finished
         case .rejected: .rejected(reason: errormsg.flatMap { $0.isEmpty ? nil : $0 } ?? "rejected without a reason")
-        case .parked, .some(.none): nil
+        case .parked, .waiting, .paused, .expired, .discarded, .some(.none): nil
         }
     }
 }

@@ -6,6 +6,13 @@ struct SenderMetrics: Sendable {
     private let pending = Gauge(label: "settle_tasks_pending")
     private let parked = Gauge(label: "settle_tasks_parked")
     private let oldest = Gauge(label: "settle_task_oldest_age_seconds")
+    private let delayed = Gauge(label: "settle_tasks_delayed")
+    private let waiting = Gauge(label: "settle_tasks_waiting")
+    private let oldestWaiting = Gauge(label: "settle_task_waiting_age_seconds")
+    private let heldLines = Gauge(label: "settle_task_lines_held")
+    private let paused = Gauge(label: "settle_tasks_paused")
+    private let pausedTypes = Gauge(label: "settle_task_types_paused")
+    private let oldestPause = Gauge(label: "settle_task_pause_age_seconds")
     private let published = Counter(label: "settle_tasks_published_total")
     private let republished = Counter(label: "settle_tasks_republished_total")
     private let confirmed = Counter(label: "settle_tasks_confirmed_total")
@@ -53,7 +60,33 @@ struct SenderMetrics: Sendable {
         pending.record(backlog.pending)
         parked.record(backlog.parked)
         oldest.record(backlog.oldestAge)
+        delayed.record(backlog.delayed)
+        waiting.record(backlog.waiting)
+        oldestWaiting.record(backlog.oldestWaitingAge)
+        heldLines.record(backlog.heldLines)
+        paused.record(backlog.paused)
+        pausedTypes.record(backlog.pausedTypes)
+        oldestPause.record(backlog.oldestPauseAge)
     }
+}
+
+/// What an operator watches of tasks that nobody answers.
+struct GivenUpMetrics: Sendable {
+    private let dropped = Counter(label: "settle_tasks_expired_total", dimensions: [("then", "drop")])
+    private let parked = Counter(label: "settle_tasks_expired_total", dimensions: [("then", "park")])
+    private let discarded = Counter(label: "settle_tasks_discarded_total")
+    private let late = Counter(label: "settle_tasks_answered_late_total")
+
+    func expired(dropped count: Int, parked parkedCount: Int) {
+        if count > 0 { dropped.increment(by: count) }
+        if parkedCount > 0 { parked.increment(by: parkedCount) }
+    }
+
+    func discarded(_ count: Int) {
+        if count > 0 { discarded.increment(by: count) }
+    }
+
+    func late(_ count: Int) { late.increment(by: count) }
 }
 
 /// What an operator watches of a receiver.

@@ -5,12 +5,15 @@ struct InitiatorMetrics: Sendable {
     private let committedCounter = Counter(label: "settle_transactions_total", dimensions: [("decision", "commit")])
     private let abortedCounter = Counter(label: "settle_transactions_total", dimensions: [("decision", "abort")])
     private let acknowledgedCounter = Counter(label: "settle_transactions_acknowledged_total")
+    private let toldAgainCounter = Counter(label: "settle_decisions_told_again_total")
 
     private let unresolvedGauge = Gauge(label: "settle_transactions_unresolved")
 
     func committed(_ count: Int) { committedCounter.increment(by: count) }
     func rolledBack() { abortedCounter.increment() }
     func acknowledged(_ count: Int) { acknowledgedCounter.increment(by: count) }
+    /// Decisions that a scan has found unconfirmed.
+    func toldAgain(_ count: Int) { toldAgainCounter.increment(by: count) }
     func unresolved(_ count: Int) { unresolvedGauge.record(count) }
 }
 

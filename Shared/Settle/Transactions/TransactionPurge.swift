@@ -88,7 +88,8 @@ final class TransactionPurge: Sendable {
                 SELECT xid, created_at, created_at < \(Self.limit) AND \(isOver) AS is_old
                 FROM \(table) WHERE \(range) LIMIT \(settings.batchSize)) w),
         gone AS (
-            DELETE FROM \(table) WHERE xid = ANY (ARRAY(SELECT xid FROM walked WHERE is_old)) RETURNING 1)
+            DELETE FROM \(table) WHERE xid = ANY (ARRAY(SELECT xid FROM walked WHERE is_old))
+                AND created_at < \(Self.limit) AND \(isOver) RETURNING 1)
         SELECT (SELECT count(*) FROM walked), (SELECT count(*) FROM gone),
                (SELECT xid FROM walked ORDER BY number DESC LIMIT 1), \(createdAt)
         """

@@ -32,10 +32,7 @@ extension Settle {
         configuration.setAside = try SetAsideSettings.table.read(boot.reader)
         configuration.transactions = try TransactionSettings.table.read(boot.reader)
         configuration.keys = try boot.setting("MESSAGE_KEYS") { try MessageKeys(messaging.keys, for: routes) }
-        configuration.failpoints = try boot.setting("SETTLE_FAULTS") {
-            messaging.failpoints.isEmpty
-                ? .none : try Failpoints(messaging.failpoints, points: Failpoints.points.union(failpoints))
-        }
+        configuration.failpoints = try FaultSettings.failpoints(boot, known: failpoints)
         self.init(configuration, logger: boot.logger)
     }
 
@@ -145,6 +142,7 @@ extension Settle {
         ) { open, guarded in
             routes(open, guarded)
             addRoutes(toGuarded: guarded)
+            if let faults = FaultRoutes(configuration.failpoints, logger: boot.logger) { faults.add(to: guarded) }
         }
     }
 }

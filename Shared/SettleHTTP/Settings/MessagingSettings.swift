@@ -9,8 +9,6 @@ public struct MessagingSettings: Sendable {
     public internal(set) var lockTimeout: Duration = .milliseconds(80)
     /// As `MessageKeys` takes them; empty: messages are not signed.
     public internal(set) var keys = ""
-    /// As `Failpoints` takes them; empty: none.
-    public internal(set) var failpoints = ""
 
     /// What an operator may set.
     public static let table = SettingsTable(
@@ -26,8 +24,5 @@ public struct MessagingSettings: Sendable {
                 "message-keys", \.keys, form: "TYPE=KEY, several with commas", whenUnset: "none",
                 isEnvironmentOnly: true,
                 "Sign messages, a key for each type of task, and let none in that is not signed."),
-            .text(
-                "settle-faults", \.failpoints, form: "POINT=ACTION, several with commas", whenUnset: "none",
-                isEnvironmentOnly: true, "Has the process crash on demand, for tests."),
         ])
 }

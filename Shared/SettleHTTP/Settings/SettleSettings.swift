@@ -5,7 +5,8 @@ public import SettleServiceKit
 public enum SettleSettings {
     /// Of one that sends or receives tasks.
     public static let messages =
-        DatabaseSettings.table.settings + MessagingSettings.table.settings + SetAsideSettings.table.settings
+        DatabaseSettings.table.settings + MessagingSettings.table.settings + FaultSettings.table.settings
+        + SetAsideSettings.table.settings
 
     /// Of one that sends tasks, too.
     public static let tasks = TaskSettings.table.settings

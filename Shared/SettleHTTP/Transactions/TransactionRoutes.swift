@@ -75,7 +75,9 @@ extension CheckBack {
         guard let asked else {
             throw Problem.badRequest(
                 "\(BranchContext.xidHeader), \(BranchContext.modeHeader) and \(BranchContext.initiatorHeader) "
-                    + "must name a global transaction")
+                    + "must name a global transaction, and \(BranchContext.branchHeader), if it is sent, one of its "
+                    + "branches: up to \(BranchID.maxDepth) numbers with dots in between, "
+                    + "\(BranchID.maxLength) characters at most")
         }
         // Before anything is done: nobody could be asked for the decision, and nobody else shall get the token.
         guard let initiator = initiatorName(asked.initiator) else {
@@ -233,7 +235,15 @@ extension BranchError {
                 detail: "this cannot be done beside the others now; nothing was done")
         case .transactionIsOver: .conflict("transaction-over", "the global transaction is over")
         case .otherRequest:
-            .conflict("transaction-used", "another request of this global transaction was done here already")
+            .conflict("transaction-used", "another request was done here already as this branch")
+        case .tooManyBranches:
+            Problem(
+                .unprocessableContent, code: "too-many-branches", title: "Too many branches",
+                detail: "the global transaction has as many branches here as it may have")
+        case .nameTooLong:
+            Problem(
+                .unprocessableContent, code: "name-too-long", title: "The name is too long",
+                detail: "in mode 'xa' the names of transaction, branch and initiator must fit into one of 199 bytes")
         case .prepared: .conflict(BranchProblem.prepared, "this was done already and waits for the decision")
         case .tooManyRows(let limit):
             Problem(

@@ -12,7 +12,7 @@ import Testing
 struct StatementTests {
     private static let sets = [
         SettleSchema.tasks, SettleSchema.transactions, SettleSchema.at, SettleSchema.inbox, SettleSchema.setAside,
-        SettleSchema.messages,
+        SettleSchema.messages, SettleSchema.branchKey,
     ]
 
     private static func key(_ number: Int) -> String {
@@ -29,6 +29,7 @@ struct StatementTests {
     private static func all(_ number: Int, _ count: Int) -> PostgresValue {
         .ints(Array(repeating: number, count: count))
     }
+    private static func none(_ count: Int) -> PostgresValue { .ints(Array(repeating: nil, count: count)) }
     private static let noOwnSettings: [PostgresValue] = [.texts([]), .ints([]), .ints([]), .ints([])]
     /// `due_time` of the tasks below, as a lease has it.
     private static let due = 1_767_225_600_000_000
@@ -93,6 +94,21 @@ struct StatementTests {
             },
             StatementCase("task live", statements.live) { [ids($0)] },
             StatementCase("task retry parked", statements.makeParkedDue) { [0, nil, .int($0)] },
+            StatementCase("task insert with options", statements.waiting.insert) {
+                [
+                    all("addpoint", $0), new($0), all("exchange", $0), all("route", $0), all("{}", $0), all(nil, $0),
+                    all(5_000, $0), none($0), new($0), none($0), all(nil, $0), new($0),
+                ]
+            },
+            StatementCase("task living", statements.waiting.living) { [all("addpoint", $0), known($0)] },
+            StatementCase("task turns", statements.waiting.takeTurns) { [new($0)] },
+            StatementCase("task release", statements.waiting.release) { [known($0), 5_000] + noOwnSettings },
+            StatementCase("task given up", statements.waiting.giveUp) {
+                [ids($0), "discarded", "useless", .texts(["addpoint"])]
+            },
+            StatementCase("task expired", statements.waiting.expired) { [.texts(["addpoint"]), .int($0)] },
+            StatementCase("task park expired", statements.waiting.parkExpired) { [.int($0)] },
+            StatementCase("task unpause", statements.waiting.unpause) { [.int($0)] },
             StatementCase("task by row", OutboxStatement([]).sql) {
                 [all("addpoint", $0), new($0), all("exchange", $0), all("route", $0), all("{}", $0), all("", $0)]
             },
@@ -133,9 +149,13 @@ struct StatementTests {
 
     private static let transactions: [StatementCase] = [
         StatementCase("branches", BranchStore.groupInsertion) {
-            ["tcc", "deduct", 3_000, new($0), all("order", $0), all("{}", $0), all("{}", $0), all(15_000, $0)]
+            [
+                "tcc", "deduct", 3_000, new($0), all("order", $0), all("{}", $0), all("{}", $0), all(15_000, $0),
+                all("2", $0),
+            ]
         },
         StatementCase("branches' limit", BranchStore.groupLimit) { [new($0), 10_000] },
+        StatementCase("branch gate", BranchStore.closing) { [new($0)] },
         StatementCase("branch refusal", BranchStore.refusal) { [new($0)] },
         StatementCase("branch locking", BranchStore.locking) { [known($0)] },
         StatementCase("branch ending", BranchStore.ending) { [known($0), "committed"] },

@@ -62,7 +62,7 @@ struct SchemaTests {
             let answer = Answer(id: tasks[0].id, taskType: nil, status: .finished, errormsg: nil)
             let (archived, live) = try await database.pool.transaction { transaction in
                 let archived = try store.archive([answer], in: transaction)
-                return (archived, try store.live(tasks.map(\.id), in: transaction))
+                return (archived, try store.live(tasks.map(\.id), in: transaction).live)
             }
             #expect(archived.map(\.businessKey) == ["k1"])
             #expect(live == [tasks[1].id, tasks[2].id])

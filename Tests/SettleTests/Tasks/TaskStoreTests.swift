@@ -199,7 +199,7 @@ struct TaskStoreTests {
             ]
             let (archived, live) = try await database.pool.transaction { transaction in
                 let archived = try store.archive(answers, in: transaction)
-                return (archived, try store.live(tasks.map(\.id), in: transaction))
+                return (archived, try store.live(tasks.map(\.id), in: transaction).live)
             }
             #expect(archived.map(\.id).sorted() == tasks.prefix(4).map(\.id))
             #expect(live == tasks.suffix(2).map(\.id))

@@ -15,6 +15,25 @@ struct NamesTests {
         #expect(XID() != XID())
     }
 
+    @Test("a branch is named by the path of its calls, which is not too deep")
+    func branch() {
+        for text in [
+            "", ".", "0", "01", "1.", ".1", "1..2", "1.0", "a", "1.a", "-1", "1 ", "1.1.1.1.1.1.1.1.1",
+            String(repeating: "1", count: 65),
+        ] {
+            #expect(BranchID(rawValue: text) == nil, "\(text)")
+        }
+        for text in ["1", "12", "1.2", "10.20.30", "1.1.1.1.1.1.1.1", String(repeating: "1", count: 64)] {
+            #expect(BranchID(rawValue: text)?.rawValue == text)
+        }
+        #expect(BranchID.first.child(3)?.rawValue == "1.3")
+        #expect(BranchID(rawValue: "1.1.1.1.1.1.1.1")?.child(1) == nil)
+        let headers = ["Settle-XID": "x1", "Settle-Mode": "tcc", "Settle-Initiator": "http://order:8080"]
+        #expect(BranchContext { headers[$0] }?.branch == .first)
+        #expect(BranchContext { $0 == "Settle-Branch" ? "2.1" : headers[$0] }?.branch.rawValue == "2.1")
+        #expect(BranchContext { $0 == "Settle-Branch" ? "2." : headers[$0] } == nil)
+    }
+
     @Test("a branch request names its transaction, its mode and its initiator, or it is none")
     func context() {
         let headers = ["Settle-XID": "x1", "Settle-Mode": "tcc", "Settle-Initiator": "http://order:8080"]

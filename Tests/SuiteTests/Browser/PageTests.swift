@@ -79,15 +79,7 @@ extension Proof {
                 try await suite.awaitSettled()
                 let points = try await suite.points("bob")
                 // One that has an answer already, and shall get it again.
-                _ = try await suite.rows(
-                    .order,
-                    """
-                    INSERT INTO task (task_type, business_key, mq_exchange, mq_routingkey, request_body, status, attempts,
-                                      due_time, errormsg)
-                    SELECT task_type, business_key, mq_exchange, mq_routingkey, request_body, 'parked', 25, now(),
-                           'by a test'
-                    FROM task_his WHERE task_type = 'addpoint' LIMIT 1
-                    """)
+                try await Self.park("by a test", suite)
                 try await Self.signIn(suite, browser)
                 try await browser.eventually(
                     "it is listed", "document.querySelector('#panel').textContent.includes('by a test')")
@@ -96,6 +88,23 @@ extension Proof {
                     "it is answered", "!document.querySelector('#panel').textContent.includes('by a test')")
                 try await suite.awaitSettled()
                 #expect(try await suite.points("bob") == points, "it was done once")
+                try await Self.park("by another test", suite)
+                try await browser.click("#tab-tasks")
+                try await browser.eventually(
+                    "it is listed", "document.querySelectorAll('#panel tbody button').length == 2")
+                try await browser.click("#panel tbody button + button")
+                try await Self.say("no use", browser)
+                try await browser.eventually(
+                    "it is given up", "!document.querySelector('#panel').textContent.includes('by another test')")
+                let kept = try await suite.number(
+                    .order, "SELECT count(*) FROM task_his WHERE status = 'discarded' AND errormsg = 'eve: no use'")
+                #expect(kept == 1)
+                try await browser.click("[data-pause=refundpoint]")
+                try await Self.say("a test", browser)
+                try await browser.eventually("paused", "document.querySelector('[data-resume=refundpoint]')")
+                #expect(try await suite.number(.order, "SELECT count(*) FROM task_pause") == 1)
+                try await browser.click("[data-resume=refundpoint]")
+                try await browser.eventually("and resumed", "!document.querySelector('[data-resume=refundpoint]')")
                 for tab in ["letters", "branches", "rows", "books", "doctor"] {
                     try await browser.click("#tab-\(tab)")
                     try await browser.eventually(
@@ -110,6 +119,27 @@ extension Proof {
                 try await browser.click("#sign-out")
                 try await browser.eventually("signed out", "document.querySelector('#work').hidden")
             }
+        }
+
+        /// A task of an order that is settled, as if its attempts were used up.
+        private static func park(_ errormsg: String, _ suite: Suite) async throws {
+            _ = try await suite.rows(
+                .order,
+                """
+                INSERT INTO task (task_type, business_key, mq_exchange, mq_routingkey, request_body, status, attempts,
+                                  due_time, errormsg)
+                SELECT task_type, business_key, mq_exchange, mq_routingkey, request_body, 'parked', 25, now(),
+                       '\(errormsg)'
+                FROM task_his WHERE task_type = 'addpoint' AND status = 'finished' LIMIT 1
+                """)
+        }
+
+        /// Answers who, and why.
+        private static func say(_ reason: String, _ browser: WebDriver) async throws {
+            try await browser.eventually("it asks", "document.querySelector('#ask').open")
+            try await browser.type("eve", into: "#ask-operator")
+            try await browser.type(reason, into: "#ask-reason")
+            try await browser.click("#ask button[value=yes]")
         }
 
         @Test("it stays live while 2,000 orders come, and comes back when order does")

@@ -81,6 +81,14 @@ final class Suite: Sendable {
         try #require(processes.withLock { $0.last { $0.name.hasPrefix(role.rawValue) && $0.isRunning } })
     }
 
+    /// The latest process that ran as `role`, if it has ended.
+    func ended(_ role: Role) -> ServiceProcess? {
+        processes.withLock { $0.last { $0.name.hasPrefix(role.rawValue) } }.flatMap { $0.isRunning ? nil : $0 }
+    }
+
+    /// Where a process of that name writes.
+    func log(_ name: String) -> URL { logs.appending(path: name + ".log") }
+
     func port(_ role: Role) -> Int { ports[role] ?? 0 }
 
     /// Starts one process; `replica` is a second one beside it, with a port of its own.
@@ -91,7 +99,7 @@ final class Suite: Sendable {
         let process = try ServiceProcess(
             name: name, executable: surroundings.testbed.bin.appending(path: role.rawValue), port: port,
             environment: try environment(of: role, port: port).merging(more) { $1 },
-            log: logs.appending(path: name + ".log"))
+            log: log(name))
         processes.withLock { $0.append(process) }
         return process
     }

@@ -19,6 +19,8 @@ const words = {
     open: "It waits for", missing: "Could not be asked", done: "Done.", refresh: "Look again", service: "Service",
     what: "What", detail: "Detail", attempts: "Attempts", reason: "Reason", age: "Age", advice: "Advice",
     value: "Value", before: "Before", after: "After", now: "Now", notCompared: "The books were not compared yet.",
+    pause: "Pause", resume: "Resume", pausedType: "paused", delayed: "delayed", inLine: "behind others of their lines",
+    heldLines: "lines that a parked task holds", pausedTasks: "tasks of paused types", due: "Due",
   },
   zh: {
     skip: "跳到订单", token: "令牌", signIn: "登录", signOut: "退出", path: "订单的路径", throughput: "每秒订单数",
@@ -33,7 +35,8 @@ const words = {
     restore: "恢复", keep: "保留", restoreChanged: "只恢复它改过的列", compare: "立即对账", apply: "执行建议", open: "正在等待",
     missing: "无法询问", done: "完成。", refresh: "刷新", service: "服务", what: "事件", detail: "详情",
     attempts: "次数", reason: "原因", age: "时长", advice: "建议", value: "值", before: "之前", after: "之后",
-    now: "现在", notCompared: "尚未对账。",
+    now: "现在", notCompared: "尚未对账。", pause: "暂停", resume: "恢复发送", pausedType: "已暂停", delayed: "延迟",
+    inLine: "排在同队其他任务之后", heldLines: "被搁置任务挡住的队列", pausedTasks: "已暂停类型的任务", due: "到期",
   },
 };
 
@@ -44,6 +47,9 @@ let signedIn = false;
 let tab = "tasks";
 const history = [];
 let ticks = 0;
+// What other scripts draw, drawn again with the language and the session.
+const parts = [];
+const drawParts = () => parts.forEach(draw => draw());
 
 // MARK: Elements
 
@@ -115,6 +121,7 @@ function translate() {
   $("language").textContent = language === "en" ? "中文" : "English";
   $("language").lang = language === "en" ? "zh" : "en";
   drawTabs();
+  drawParts();
 }
 
 function setSession(isOn) {
@@ -123,6 +130,7 @@ function setSession(isOn) {
   $("sign-out").hidden = !isOn;
   $("work").hidden = !isOn;
   if (isOn) showTab();
+  drawParts();
   listen();
 }
 
@@ -262,6 +270,9 @@ function confirmed(title) {
     ? { operator: $("ask-operator").value, reason: $("ask-reason").value } : null), { once: true }));
 }
 
+/** Both in one text, of no more characters than a reason may have. */
+const because = who => [...`${who.operator}: ${who.reason}`].slice(0, 255).join("");
+
 /** The same of several services; one that cannot be asked says so. */
 async function each(services, path, list) {
   const found = await Promise.all(services.map(async service => {
@@ -273,13 +284,34 @@ async function each(services, path, list) {
 
 const panels = {
   async tasks() {
-    const { tasks, counts } = await operate("GET", "order", "/tasks?limit=100");
+    const { tasks, counts, paused } = await operate("GET", "order", "/tasks?limit=100");
+    const held = new Set(paused.map(one => one.taskType));
+    const running = [...new Set(["deductstock", "addpoint", "restock", "refundpoint", ...tasks.map(task => task.taskType)])]
+      .filter(type => !held.has(type));
+    const pause = type => make("button", {
+      type: "button", "data-pause": type, onclick: async () => {
+        const who = await confirmed(`${say("pause")}: ${type}`);
+        if (who) await act(() => operate("POST", "order", "/tasks/pause", { taskType: type, reason: because(who) }));
+      },
+    }, `${say("pause")} ${type}`);
+    const resume = one => make("p", { class: "warning" }, `${say("pausedType")}: ${one.taskType}, ${age(one.since)}, ${one.reason ?? ""} `,
+      make("button", { type: "button", "data-resume": one.taskType,
+        onclick: () => act(() => operate("POST", "order", "/tasks/resume", { taskType: one.taskType })) }, say("resume")));
+    const discard = task => button("discard", async () => {
+      const who = await confirmed(`${say("discard")}: ${task.taskType} ${task.id}`);
+      if (who) await act(() => operate("POST", "order", `/tasks/${task.id}/discard`, { reason: because(who) }));
+    });
+    const few = [["delayed", counts.delayed], ["inLine", counts.waiting], ["heldLines", counts.heldLines], ["pausedTasks", counts.paused]]
+      .filter(([, count]) => count > 0).map(([key, count]) => `, ${say(key)}: ${count}`).join("");
     return [
-      make("p", {}, `${say("tasks")}: ${counts.pending}, ${say("parked")}: ${counts.parked} `,
+      make("p", {}, `${say("tasks")}: ${counts.pending}, ${say("parked")}: ${counts.parked}${few} `,
         button("retryAll", () => act(() => operate("POST", "order", "/tasks/retry", {})))),
-      table(["", say("what"), say("status"), say("attempts"), say("age"), say("number"), say("reason"), ""], tasks.map(task => [
-        String(task.id), task.taskType, mark(task.status), String(task.attempts), age(task.createTime), task.businessKey,
-        long(task.errormsg), button("retry", () => act(() => operate("POST", "order", `/tasks/${task.id}/retry`))),
+      make("p", {}, ...running.flatMap(type => [pause(type), " "])), ...paused.map(resume),
+      table(["", say("what"), say("status"), say("attempts"), say("age"), say("due"), say("number"), say("reason"), ""], tasks.map(task => [
+        String(task.id), task.taskType, mark(task.status), String(task.attempts), age(task.createTime), time(task.dueTime),
+        task.businessKey, long(task.errormsg),
+        make("td", {}, button("retry", () => act(() => operate("POST", "order", `/tasks/${task.id}/retry`))), " ",
+          task.status === "parked" ? discard(task) : null),
       ])),
     ];
   },
@@ -298,7 +330,7 @@ const panels = {
       if (who) await act(() => operate("POST", branch.service, "/transactions/decide", { xid: branch.xid, decision, ...who }));
     };
     return [table([say("service"), "XID", say("mode"), say("status"), say("age"), say("reason"), ""], branches.map(branch => [
-      branch.service, branch.xid, branch.mode, mark(branch.state), age(branch.createdAt), long(branch.errormsg),
+      branch.service, (branch.branch ?? "1") === "1" ? branch.xid : `${branch.xid} ${branch.branch}`, branch.mode, mark(branch.state), age(branch.createdAt), long(branch.errormsg),
       make("td", {}, button("commit", decide(branch, "commit")), " ", button("abort", decide(branch, "abort"))),
     ]))];
   },
@@ -381,4 +413,8 @@ $("place").addEventListener("submit", async event => {
 });
 translate();
 // Whether there is a session only the service knows: the cookie is not for scripts.
-ask("GET", "/session").then(answer => setSession(answer.signedIn), () => setSession(false));
+ask("GET", "/session").then(answer => {
+  setSession(answer.signedIn);
+  // There only where faults may be switched.
+  if (answer.faults) document.head.append(make("script", { src: "/faults.js" }));
+}, () => setSession(false));

@@ -47,8 +47,11 @@ public final class AnswerReceiver: Sendable {
     }
 
     /// A subscription to the answers of `route`.
+    ///
+    /// From now on the relay knows what follows where such a task is given up: what follows from its rejection.
     public func subscription(to route: TaskRoute, prefetch: UInt16 = 1000) -> Subscription {
-        setAside.subscription(queue: route.answerQueue, prefetch: prefetch) {
+        relay.givingUp.follow(route.taskType, handler)
+        return setAside.subscription(queue: route.answerQueue, prefetch: prefetch) {
             try await self.attempt($0, of: route, isRetry: $1)
         }
     }
@@ -106,17 +109,21 @@ public final class AnswerReceiver: Sendable {
         let rounds = answers.filter { !$0.isSurelyForeign }.rounds
         let ids = Set(answers.map(\.id))
         try failpoints.reach("finish.beforeCommit")
-        let (archived, foreign) = try await store.database.transaction { [store, handler] transaction in
+        let (archived, others) = try await store.database.transaction {
+            [store, outbox = relay.outbox, handler] transaction in
             // A copy that waits beside its original would find the row locked by its own statement.
             let archived = try rounds.flatMap { try store.archive($0, in: transaction) }
             // Those that found nothing are repeated, as a rule, and their tasks gone.
             let open = ids.subtracting(archived.map(\.id))
-            let foreign = open.isEmpty ? [] : try store.live(open.sorted(), in: transaction)
+            let others =
+                open.isEmpty ? (live: [Int64](), givenUp: [Int64]()) : try store.live(open.sorted(), in: transaction)
+            outbox.release(behind: archived, in: transaction)
             if !archived.isEmpty { try handler(transaction, archived) }
-            return (archived, foreign)
+            return (archived, others)
         }
         try failpoints.reach("finish.committed")
-        relay.answered(archived, of: answers.count, foreign: foreign)
+        relay.answered(archived, of: answers.count, foreign: others.live)
+        relay.givingUp.answeredLate(others.givenUp)
         for task in archived {
             switch task.answer {
             case .finished, .answered: logger.debug("task finished", metadata: task.metadata)
@@ -128,7 +135,7 @@ public final class AnswerReceiver: Sendable {
 }
 
 extension AnsweredTask {
-    fileprivate var metadata: Logger.Metadata {
+    var metadata: Logger.Metadata {
         var metadata: Logger.Metadata = [
             "taskId": "\(id)", "taskType": "\(taskType)", "businessKey": "\(businessKey)",
         ]

@@ -16,8 +16,9 @@ public struct Outbox: Sendable {
         committed = Mailbox(capacity: store.settings.handoverCapacity)
     }
 
-    /// Adds one task to `transaction`.
-    public func add(_ draft: TaskDraft, in transaction: borrowing PostgresTransaction) {
+    /// Adds one task to `transaction`; the ticket tells whether there was one with its unique key already.
+    @discardableResult
+    public func add(_ draft: TaskDraft, in transaction: borrowing PostgresTransaction) -> TaskTicket {
         add([draft], in: transaction)
     }
 
@@ -28,15 +29,39 @@ public struct Outbox: Sendable {
 
     /// Adds `drafts` to `transaction` with one statement: they exist if, and only if, it commits.
     ///
-    /// Nothing is waited for, so the statement travels in the transaction's own round trip.
-    public func add(_ drafts: [TaskDraft], in transaction: borrowing PostgresTransaction) {
-        guard !drafts.isEmpty else { return }
-        let ticket = store.insert(drafts, in: transaction)
+    /// Nothing is waited for, so the statement travels in the transaction's own round trip. Where a draft asks for a place
+    /// in a line, other transactions that add to that line wait until this one ends.
+    @discardableResult
+    public func add(_ drafts: [TaskDraft], in transaction: borrowing PostgresTransaction) -> TaskTicket {
+        guard !drafts.isEmpty else { return .none }
+        guard drafts.allSatisfy(\.options.isNone) else {
+            let ticket = store.insertWithOptions(drafts, in: transaction)
+            if let inserted = ticket.inserted { handOver(inserted, isMarked: true, in: transaction) }
+            return ticket
+        }
+        let inserted = store.insert(drafts, in: transaction)
+        handOver(inserted, isMarked: false, in: transaction)
+        return TaskTicket(drafts: drafts.map { ($0.route.taskType, nil) }, inserted: inserted, living: nil)
+    }
+
+    /// Has those sent now that waited behind tasks which `transaction` has ended just now.
+    func release(behind ended: [AnsweredTask], in transaction: borrowing PostgresTransaction) {
+        let lines = ended.compactMap(\.orderKey).byteKeys
+        guard !lines.isEmpty else { return }
+        handOver(store.release(lines.sorted().map(\.text), in: transaction), isMarked: true, in: transaction)
+    }
+
+    /// - Parameters:
+    ///   - ticket: of rows that are `OutgoingTask`s.
+    ///   - isMarked: whether each says, after that, whether it is to be sent now.
+    private func handOver(_ ticket: PostgresTicket, isMarked: Bool, in transaction: borrowing PostgresTransaction) {
         transaction.afterCommit { [committed, logger, settings = store.settings] results in
             let now = ContinuousClock.now
             do {
-                committed.offer(
-                    contentsOf: try results.rows(of: ticket).map { try OutgoingTask(row: $0, leasedAt: now, settings) })
+                let rows = try results.rows(of: ticket).filter {
+                    try !isMarked || $0.decode(Bool.self, at: OutgoingTask.columnCount)
+                }
+                committed.offer(contentsOf: try rows.map { try OutgoingTask(row: $0, leasedAt: now, settings) })
             } catch {
                 logger.error(
                     "committed tasks could not be handed over; they are due later", metadata: ["error": "\(error)"])

@@ -5,6 +5,16 @@ import SettleRabbitMQ
 import ServiceLifecycle
 import Synchronization
 
+/// What a scan may find to be done.
+package enum RelayChore: Sendable {
+    /// Tasks that nobody has answered in time.
+    case expire
+    /// Tasks of a type that is not paused any more.
+    case unpause
+    /// Tasks that may wait behind nobody.
+    case mend
+}
+
 /// A table of messages that come due, as a ``Relay`` sends them.
 package protocol RelayStore: Sendable {
     /// How patient its relay is.
@@ -50,6 +60,10 @@ package final class Relay<Store: RelayStore>: Service {
     private let window = Mutex(DueWindow())
     /// Anything in it makes the next scan happen now.
     private let scanSignal = Mailbox<Void>(capacity: 1)
+    /// What a scan has found to be done, beside sending.
+    package let chores = Mailbox<RelayChore>(capacity: 8)
+    /// As the last claim found them.
+    private let pausedTypes = Mutex<Set<ByteKey>>([])
 
     /// - Parameters:
     ///   - committed: where it is handed what was committed; of nobody else.
@@ -83,6 +97,7 @@ package final class Relay<Store: RelayStore>: Service {
         } onGracefulShutdown: {
             self.committed.close()
             self.scanSignal.close()
+            self.chores.close()
         }
     }
 
@@ -99,8 +114,12 @@ package final class Relay<Store: RelayStore>: Service {
             let tasks = await committed.take(atMost: settings.batchSize)
             guard !tasks.isEmpty else { return }
             // Those that waited here for too long are due in the table: sending them as well would only add to the
-            // load that made them wait.
-            await publish(tasks.filter { $0.leaseEnd > .now })
+            // load that made them wait. So are those whose type is paused.
+            let paused = pausedTypes.withLock { $0 }
+            await publish(
+                tasks.filter {
+                    $0.leaseEnd > .now && (paused.isEmpty || !paused.contains(ByteKey($0.message.taskType)))
+                })
         }
     }
 
@@ -124,9 +143,13 @@ package final class Relay<Store: RelayStore>: Service {
                     vain += 1
                     notBefore = .now + settings.vainBackoff.delay(attempt: vain)
                 }
+                // Then no claim says whether any has; and a time ends without a broker, too.
+                if !publisher.takesMessages { chores.offer(.expire) }
                 if scans % 5 == 0, counting.allows(at: .now) {
                     let begin = ContinuousClock.now
-                    metrics.backlog(try await store.backlog())
+                    let backlog = try await store.backlog()
+                    metrics.backlog(backlog)
+                    if backlog.waiting > 0 { chores.offer(.mend) }
                     counting.took(from: begin, to: .now)
                 }
             } catch {
@@ -169,6 +192,9 @@ package final class Relay<Store: RelayStore>: Service {
         let claimed = try await store.claim(limit: settings.batchSize, reach: reach)
         let rest = claimed.count == settings.batchSize ? claimed.upTo : nil
         window.withLock { $0.looked(reach, from: begin, to: .now, upTo: rest) }
+        pausedTypes.withLock { $0 = claimed.pausedTypes }
+        if claimed.hasExpired { chores.offer(.expire) }
+        if claimed.isResuming { chores.offer(.unpause) }
         return claimed
     }
 

@@ -7,6 +7,7 @@ public struct TaskDraft: Sendable {
     package let businessKey: String
     package let requestBody: String
     package let traceParent: String?
+    package let options: TaskOptions
 
     /// About how many bytes it keeps while it waits to be written.
     public var roughSize: Int { businessKey.utf8.count + requestBody.utf8.count + 64 }
@@ -16,10 +17,14 @@ public struct TaskDraft: Sendable {
     ///   - businessKey: what it is about, an order's id for instance; for people, and for looking tasks up.
     ///   - body: what the receiver needs to know; sent as JSON.
     ///   - traceParent: the W3C trace that it belongs to; the current one when left out.
+    ///   - options: what else it asks for.
+    /// - Throws: `InvalidTaskOptions`; what `body` throws when it is encoded.
     public init(
         _ route: TaskRoute, businessKey: String, body: some Encodable,
-        traceParent: String? = TraceHeader.current()
+        traceParent: String? = TraceHeader.current(), options: TaskOptions = .none
     ) throws {
+        try options.check()
+        self.options = options
         self.route = route
         self.businessKey = businessKey
         self.requestBody = String(decoding: try JSONEncoder().encode(body), as: UTF8.self)
@@ -27,8 +32,10 @@ public struct TaskDraft: Sendable {
     }
 
     /// One of `type`, in the current trace.
-    public init<Body, Answer>(_ type: TaskType<Body, Answer>, businessKey: String, _ body: Body) throws {
-        try self.init(type.route, businessKey: businessKey, body: body)
+    public init<Body, Answer>(
+        _ type: TaskType<Body, Answer>, businessKey: String, _ body: Body, options: TaskOptions = .none
+    ) throws {
+        try self.init(type.route, businessKey: businessKey, body: body, options: options)
     }
 }
 

@@ -25,12 +25,20 @@ struct TaskStatements: Sendable {
     let makeDue: String
     let makeParkedDue: String
     let purge: String
+    /// Those for tasks that wait for something, or are given up.
+    let waiting: Waiting
 
     /// What a draft says of a task.
-    private static let columns = "task_type, business_key, mq_exchange, mq_routingkey, request_body, traceparent"
+    static let columns = "task_type, business_key, mq_exchange, mq_routingkey, request_body, traceparent"
+
+    /// Of `task_his`, in the order in which what ends a task writes them.
+    static let archived = """
+        id, create_time, update_time, delete_time, task_type, business_key, mq_exchange, mq_routingkey, request_body, status,
+        attempts, due_time, errormsg, traceparent, \(Waiting.columns)
+        """
 
     /// What a task's type has of its own, in four parameters from `first` on: `TaskSettings.typeParameters`; else `standard`.
-    private static func setting(_ name: String, from first: Int, else standard: String) -> String {
+    static func setting(_ name: String, from first: Int, else standard: String) -> String {
         """
         coalesce((SELECT own.\(name)
                           FROM unnest($\(first)::text[], $\(first + 1)::bigint[], $\(first + 2)::bigint[], $\(first + 3)::bigint[])
@@ -58,6 +66,7 @@ struct TaskStatements: Sendable {
 
     /// - Parameter purgeBatch: how many archived tasks one statement of a purge walks past.
     init(schema: SchemaName, purgeBatch: Int) {
+        waiting = Waiting(schema: schema)
         let task = "\(schema.quoted).task AS task"
         let history = "\(schema.quoted).task_his AS task_his"
 
@@ -70,25 +79,37 @@ struct TaskStatements: Sendable {
             RETURNING \(OutgoingTask.columns)
             """
 
-        // SKIP LOCKED lets any number of schedulers claim side by side.
+        // SKIP LOCKED lets any number of schedulers claim side by side. The last row is of no task: it says which types are
+        // paused, whether any is being resumed, and whether any task has expired. Who resumes a type waits for claims that
+        // know it as paused, hence FOR SHARE: so none is marked as paused after that.
+        let isPaused =
+            "EXISTS (SELECT FROM paused) AND task_type = ANY (ARRAY(SELECT task_type FROM paused WHERE NOT resuming))"
         let most = Self.setting("most", from: 3, else: "$2")
         claimParts = (
             """
-            WITH picked AS (
+            WITH paused AS MATERIALIZED (
+                SELECT task_type, resuming FROM \(schema.quoted).task_pause WHERE task_type >= '' FOR SHARE),
+            picked AS (
                 SELECT id, due_time FROM \(task)
                 WHERE status = 'pending' AND due_time <= now()
                   AND due_time >= coalesce(now() - $7 * interval '1 microsecond', '-infinity') ORDER BY due_time LIMIT
             """,
             """
-                FOR UPDATE SKIP LOCKED)
-            UPDATE \(task) SET
-                attempts = attempts + CASE WHEN attempts < \(most) THEN 1 ELSE 0 END,
-                status = CASE WHEN attempts < \(most) THEN 'pending' ELSE 'parked' END,
-                due_time = now() + \(Self.setting("lease", from: 3, else: "$1")) * interval '1 millisecond',
-                update_time = now()
-            WHERE id = ANY (ARRAY(SELECT id FROM picked))
-            RETURNING \(OutgoingTask.columns), status = 'parked', errormsg,
-                      (extract(epoch FROM now() - (SELECT max(due_time) FROM picked)) * 1000000)::bigint
+                FOR UPDATE SKIP LOCKED),
+            claimed AS (
+                UPDATE \(task) SET
+                    attempts = attempts + CASE WHEN attempts >= \(most) OR \(isPaused) THEN 0 ELSE 1 END,
+                    status = CASE WHEN \(isPaused) THEN 'paused' WHEN attempts < \(most) THEN 'pending' ELSE 'parked' END,
+                    due_time = now() + \(Self.setting("lease", from: 3, else: "$1")) * interval '1 millisecond',
+                    update_time = now()
+                WHERE id = ANY (ARRAY(SELECT id FROM picked))
+                RETURNING \(OutgoingTask.columns), status, errormsg,
+                          (extract(epoch FROM now() - (SELECT max(due_time) FROM picked)) * 1000000)::bigint)
+            SELECT * FROM claimed
+            UNION ALL SELECT \(Array(repeating: "NULL", count: OutgoingTask.columnCount).joined(separator: ", ")),
+                (SELECT json_agg(task_type) FROM paused WHERE NOT resuming)::text,
+                CASE WHEN EXISTS (SELECT FROM paused WHERE resuming) THEN 'resuming' END,
+                CASE WHEN EXISTS (SELECT FROM \(task) WHERE expires_at <= now()) THEN 1 END
             """
         )
 
@@ -148,14 +169,18 @@ struct TaskStatements: Sendable {
                       AND coalesce(answer.create_time = (extract(epoch FROM task.create_time) * 1000)::bigint, true)
                     FOR UPDATE) task),
             gone AS (DELETE FROM \(task) WHERE id = ANY (ARRAY(SELECT id FROM held)))
-            INSERT INTO \(history) (id, create_time, update_time, delete_time, task_type, business_key, mq_exchange,
-                                    mq_routingkey, request_body, status, attempts, due_time, errormsg, traceparent)
+            INSERT INTO \(history) (\(Self.archived))
             SELECT id, create_time, now(), now(), task_type, business_key, mq_exchange, mq_routingkey, request_body,
-                   answered, attempts, due_time, reason, traceparent FROM held
+                   answered, attempts, due_time, reason, traceparent, \(Waiting.columns) FROM held
             RETURNING \(AnsweredTask.columns)
             """
 
-        live = "SELECT id FROM \(task) WHERE id = ANY($1::bigint[]) ORDER BY id"
+        // Those that were given up, too, with what became of them.
+        live = """
+            SELECT id, NULL FROM \(task) WHERE id = ANY ($1::bigint[])
+            UNION ALL SELECT id, status FROM \(history) WHERE id = ANY ($1::bigint[]) AND status IN ('expired', 'discarded')
+            ORDER BY 1
+            """
 
         about = """
             SELECT \(TaskRecord.columns) FROM \(task) WHERE business_key = $1
@@ -163,7 +188,8 @@ struct TaskStatements: Sendable {
             """
         func list(_ table: String, by order: String) -> String {
             """
-            SELECT \(TaskRecord.columns) FROM \(table) WHERE $1::text IS NULL OR status = $1 ORDER BY \(order) LIMIT $2
+            SELECT \(TaskRecord.columns) FROM \(table)
+            WHERE ($1::text IS NULL OR status = $1) AND ($3::text IS NULL OR task_type = $3) ORDER BY \(order) LIMIT $2
             """
         }
         listLive = list(task, by: "id")
@@ -171,13 +197,26 @@ struct TaskStatements: Sendable {
 
         backlog = """
             SELECT count(*) FILTER (WHERE status = 'pending'), count(*) FILTER (WHERE status = 'parked'),
-                   coalesce(extract(epoch FROM now() - min(create_time) FILTER (WHERE status = 'pending')), 0)::float8
+                   coalesce(extract(epoch FROM now() - min(greatest(create_time, not_before)) FILTER (
+                       WHERE status = 'pending' AND coalesce(not_before <= now(), true))), 0)::float8,
+                   count(*) FILTER (WHERE status = 'pending' AND not_before > now()),
+                   count(*) FILTER (WHERE status = 'waiting'),
+                   coalesce(extract(epoch FROM now() - min(create_time) FILTER (WHERE status = 'waiting')), 0)::float8,
+                   count(*) FILTER (WHERE status = 'parked' AND order_key IS NOT NULL AND \(Waiting.isFirst(schema))),
+                   count(*) FILTER (WHERE status = 'paused'),
+                   (SELECT count(*) FROM \(schema.quoted).task_pause WHERE NOT resuming),
+                   (SELECT coalesce(extract(epoch FROM now() - min(paused_at)), 0)::float8
+                    FROM \(schema.quoted).task_pause WHERE NOT resuming)
             FROM \(task)
             """
 
+        // What has a place in a line goes back to it.
+        let due = """
+            status = CASE WHEN order_key IS NULL OR \(Waiting.isFirst(schema)) THEN 'pending' ELSE 'waiting' END,
+            attempts = 0, due_time = now(), update_time = now()
+            """
         makeDue = """
-            UPDATE \(task) SET status = 'pending', attempts = 0, due_time = now(), update_time = now() WHERE id = $1
-            RETURNING id
+            UPDATE \(task) SET \(due) WHERE id = $1 AND status <> 'waiting' RETURNING id
             """
 
         // One that somebody holds is being answered right now.
@@ -186,7 +225,7 @@ struct TaskStatements: Sendable {
                 SELECT id FROM \(task)
                 WHERE status = 'parked' AND id > $1 AND ($2::text IS NULL OR task_type = $2)
                 ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED)
-            UPDATE \(task) SET status = 'pending', attempts = 0, due_time = now(), update_time = now()
+            UPDATE \(task) SET \(due)
             WHERE id = ANY (ARRAY(SELECT id FROM parked)) RETURNING task.id
             """
 

@@ -7,15 +7,13 @@ extension TaskStore {
         try await database.query(statements.about, [.text(businessKey)]).map(TaskRecord.init(row:))
     }
 
-    /// Up to `limit` tasks: those of one status, or all live ones. Live ones oldest first, archived ones newest first.
-    public func tasks(status: TaskState?, limit: Int) async throws -> [TaskRecord] {
-        let statement =
-            switch status {
-            case .none, .pending, .parked: statements.listLive
-            case .finished, .rejected: statements.listArchived
-            }
-        return try await database.query(statement, [PostgresValue(status?.rawValue), .int(limit)])
-            .map(TaskRecord.init(row:))
+    /// Up to `limit` tasks: those of one status, or all live ones; of one type, or of all. Live ones oldest first, archived
+    /// ones newest first.
+    public func tasks(status: TaskState?, taskType: String? = nil, limit: Int) async throws -> [TaskRecord] {
+        try await database.query(
+            status?.isArchived ?? false ? statements.listArchived : statements.listLive,
+            [PostgresValue(status?.rawValue), .int(limit), PostgresValue(taskType)]
+        ).map(TaskRecord.init(row:))
     }
 
     /// How many wait, and for how long.
@@ -23,12 +21,20 @@ extension TaskStore {
         guard let row = try await database.query(statements.backlog).first else {
             return TaskBacklog(pending: 0, parked: 0, oldestAge: 0)
         }
-        return TaskBacklog(
+        var backlog = TaskBacklog(
             pending: try row.decode(Int.self, at: 0), parked: try row.decode(Int.self, at: 1),
             oldestAge: try row.decode(Double.self, at: 2))
+        backlog.delayed = try row.decode(Int.self, at: 3)
+        backlog.waiting = try row.decode(Int.self, at: 4)
+        backlog.oldestWaitingAge = try row.decode(Double.self, at: 5)
+        backlog.heldLines = try row.decode(Int.self, at: 6)
+        backlog.paused = try row.decode(Int.self, at: 7)
+        backlog.pausedTypes = try row.decode(Int.self, at: 8)
+        backlog.oldestPauseAge = try row.decode(Double.self, at: 9)
+        return backlog
     }
 
-    /// Makes a live task due now with all its attempts before it; false when there is no such live task.
+    /// Makes a live task due now with all its attempts before it; false when there is none, or it waits behind another.
     func makeDue(_ id: Int64) async throws -> Bool {
         try await !database.query(statements.makeDue, [.int64(id)]).isEmpty
     }

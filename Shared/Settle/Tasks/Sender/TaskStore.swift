@@ -1,3 +1,4 @@
+import Foundation
 import SettleCore
 import SettlePostgres
 
@@ -27,14 +28,17 @@ public struct TaskStore: RelayStore {
 
     /// Writes `drafts` with `transaction`, leased to the process that writes them; the ticket's rows are `OutgoingTask`s.
     func insert(_ drafts: [TaskDraft], in transaction: borrowing PostgresTransaction) -> PostgresTicket {
-        transaction.add(
-            statements.insert,
-            [
-                .texts(drafts.map(\.route.taskType)), .texts(drafts.map(\.businessKey)),
-                .texts(drafts.map(\.route.exchange)), .texts(drafts.map(\.route.routingKey)),
-                .texts(drafts.map(\.requestBody)), .texts(drafts.map(\.traceParent)),
-                .ints(drafts.map { settings.lease(of: $0.route.taskType).milliseconds }),
-            ])
+        transaction.add(statements.insert, insertion(drafts))
+    }
+
+    /// What a draft says of a task, and its lease: an array each.
+    func insertion(_ drafts: [TaskDraft]) -> [PostgresValue] {
+        [
+            .texts(drafts.map(\.route.taskType)), .texts(drafts.map(\.businessKey)),
+            .texts(drafts.map(\.route.exchange)), .texts(drafts.map(\.route.routingKey)),
+            .texts(drafts.map(\.requestBody)), .texts(drafts.map(\.traceParent)),
+            .ints(drafts.map { settings.lease(of: $0.route.taskType).milliseconds }),
+        ]
     }
 
     // MARK: Sending
@@ -50,12 +54,17 @@ public struct TaskStore: RelayStore {
                 + [reach.map { .int64(Int64($0 / .microseconds(1))) } ?? .null])
         var claimed = ClaimedTasks()
         for row in rows {
+            guard try row.decode(Int64?.self, at: 0) != nil else {
+                try claimed.read(signs: row)
+                continue
+            }
             let task = try OutgoingTask(row: row, leasedAt: begin, settings)
-            if try row.decode(Bool.self, at: OutgoingTask.columnCount) {
+            switch TaskState(rawValue: try row.decode(String.self, at: OutgoingTask.columnCount)) {
+            case .parked:
                 let errormsg = try row.decode(String?.self, at: OutgoingTask.columnCount + 1)
                 claimed.parked.append(ParkedTask(task: task, errormsg: errormsg))
-            } else {
-                claimed.tasks.append(task)
+            case .paused: claimed.paused += 1
+            default: claimed.tasks.append(task)
             }
             claimed.upTo = .microseconds(try row.decode(Int64.self, at: OutgoingTask.columnCount + 2))
         }
@@ -111,9 +120,16 @@ public struct TaskStore: RelayStore {
         return try rows.map { try AnsweredTask(row: $0, bodies: bodies) }
     }
 
-    /// Which of these are not archived.
-    func live(_ ids: [Int64], in transaction: borrowing PostgresTransaction) throws -> [Int64] {
-        try transaction.query(statements.live, [.int64s(ids)]).map { try $0.decode(Int64.self, at: 0) }
+    /// Which of these are not archived, and which were given up.
+    func live(
+        _ ids: [Int64], in transaction: borrowing PostgresTransaction
+    ) throws -> (live: [Int64], givenUp: [Int64]) {
+        var found: (live: [Int64], givenUp: [Int64]) = ([], [])
+        for row in try transaction.query(statements.live, [.int64s(ids)]) {
+            let id = try row.decode(Int64.self, at: 0)
+            if try row.decode(String?.self, at: 1) == nil { found.live.append(id) } else { found.givenUp.append(id) }
+        }
+        return found
     }
 
     /// Those of `ids` that are live, each with what it is about, and whether another transaction holds it now. Waits for
@@ -157,10 +173,26 @@ package struct ClaimedTasks: Sendable {
     package var parked: [ParkedTask] = []
     /// How long the last of them had been due, in the order of their times; zero where there are none.
     package var upTo: Duration = .zero
+    /// How many were found whose type is paused.
+    var paused = 0
+    /// Those that are.
+    var pausedTypes: Set<ByteKey> = []
+    /// Whether tasks of a type that was resumed may still have to be made due.
+    var isResuming = false
+    /// Whether there are tasks that nobody has answered in time.
+    var hasExpired = false
 
     package init() {}
 
-    var count: Int { tasks.count + parked.count }
+    var count: Int { tasks.count + parked.count + paused }
+
+    /// The row of a claim that is of no task.
+    fileprivate mutating func read(signs row: PostgresRow) throws {
+        let types = try row.decode(String?.self, at: OutgoingTask.columnCount)
+        pausedTypes = try types.map { try JSONDecoder().decode([String].self, from: Data($0.utf8)).byteKeys } ?? []
+        isResuming = try row.decode(String?.self, at: OutgoingTask.columnCount + 1) != nil
+        hasExpired = try row.decode(Int64?.self, at: OutgoingTask.columnCount + 2) != nil
+    }
 }
 
 /// A task whose attempts were used up just now.

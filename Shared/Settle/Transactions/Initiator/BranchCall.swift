@@ -13,7 +13,8 @@ extension GlobalTransaction {
     /// Has a participant do its part: the rule that keeps global transactions safe, whatever carries the call.
     ///
     /// The participant is enlisted before the call: one that was reached, or may have been, must hear of the end. Only if
-    /// it refused is it forgotten again.
+    /// it refused is it forgotten again. Each call is a branch of its own, whose name is among the headers: whoever sends
+    /// them again asks for the same branch again.
     ///
     /// - Parameters:
     ///   - participant: name of the service; phase 2 finds it by that.
@@ -29,7 +30,8 @@ extension GlobalTransaction {
         let left = remaining
         guard left > .zero else { throw TransactionTooLate(xid: xid) }
         var headers = [
-            BranchContext.xidHeader: xid.rawValue, BranchContext.modeHeader: mode.rawValue,
+            BranchContext.xidHeader: xid.rawValue, BranchContext.branchHeader: nextBranch().rawValue,
+            BranchContext.modeHeader: mode.rawValue,
             BranchContext.initiatorHeader: initiator,
             BranchContext.deadlineHeader: String(Int(left / .milliseconds(1))),
         ]

@@ -5,6 +5,8 @@ public final class GlobalTransaction: Sendable {
     private struct State {
         /// How many calls went to each participant that did something, or may have.
         var calls: [String: Int] = [:]  // ours
+        /// How many branches were named.
+        var branches = 0
         var progress = TransactionProgress.open
         var isOver = false
     }
@@ -36,6 +38,14 @@ public final class GlobalTransaction: Sendable {
         state.withLock { state in
             guard let calls = state.calls[participant] else { return }
             state.calls[participant] = calls > 1 ? calls - 1 : nil
+        }
+    }
+
+    /// The name of the next call's branch.
+    func nextBranch() -> BranchID {
+        state.withLock { state in
+            state.branches += 1
+            return .call(state.branches)
         }
     }
 

@@ -103,7 +103,10 @@ final class PhaseTwo: Sendable {
             do {
                 while true {
                     let batch = try await store.claim()
-                    if !batch.isEmpty { await tell(batch) }
+                    if !batch.isEmpty {
+                        metrics.toldAgain(batch.count)
+                        await tell(batch)
+                    }
                     guard batch.count == settings.batchSize else { break }
                 }
             } catch {

@@ -4,6 +4,8 @@ public import ServiceContextModule
 public struct BranchContext: Sendable, Equatable {
     /// The header with the transaction's XID.
     public static let xidHeader = "Settle-XID"
+    /// The header with the branch's name within the transaction; a request without it is for branch 1.
+    public static let branchHeader = "Settle-Branch"
     /// The header with the mode of the branch.
     public static let modeHeader = "Settle-Mode"
     /// The header with what is left of the transaction's time, in milliseconds: so no two clocks need agree.
@@ -20,6 +22,8 @@ public struct BranchContext: Sendable, Equatable {
 
     /// The transaction.
     public let xid: XID
+    /// Which of its branches.
+    public let branch: BranchID
     /// How the participant is to do its part.
     public let mode: BranchMode
     /// Who decides, and is asked when it says nothing: a name that configuration resolves. As it comes from a header it
@@ -30,32 +34,43 @@ public struct BranchContext: Sendable, Equatable {
     public let deadline: ContinuousClock.Instant?
 
     /// All of them together.
-    public init(xid: XID, mode: BranchMode, initiator: String, deadline: ContinuousClock.Instant? = nil) {
+    public init(
+        xid: XID, branch: BranchID = .first, mode: BranchMode, initiator: String,
+        deadline: ContinuousClock.Instant? = nil
+    ) {
         self.xid = xid
+        self.branch = branch
         self.mode = mode
         self.initiator = initiator
         self.deadline = deadline
     }
 
-    /// Nil when a header is missing or makes no sense; only the deadline's may be missing.
+    /// Nil when a header is missing or makes no sense; only the branch's and the deadline's may be missing.
     public init?(header: (String) -> String?) {
         guard let xid = header(Self.xidHeader).flatMap(XID.init(rawValue:)),
             let mode = header(Self.modeHeader).flatMap(BranchMode.init(rawValue:)),
             let initiator = header(Self.initiatorNameHeader) ?? header(Self.initiatorHeader),
             (1...Self.maxInitiatorLength).contains(initiator.utf8.count)
         else { return nil }
+        var branch = BranchID.first
+        if let text = header(Self.branchHeader) {
+            guard let named = BranchID(rawValue: text) else { return nil }
+            branch = named
+        }
         guard let text = header(Self.deadlineHeader) else {
-            self.init(xid: xid, mode: mode, initiator: initiator)
+            self.init(xid: xid, branch: branch, mode: mode, initiator: initiator)
             return
         }
         guard let left = Int(text), left >= 0 else { return nil }
         let longest = 24 * 3600 * 1000
-        self.init(xid: xid, mode: mode, initiator: initiator, deadline: .now + .milliseconds(min(left, longest)))
+        self.init(
+            xid: xid, branch: branch, mode: mode, initiator: initiator,
+            deadline: .now + .milliseconds(min(left, longest)))
     }
 
     /// The same with `initiator` as who decides.
     public func by(_ initiator: String) -> BranchContext {
-        BranchContext(xid: xid, mode: mode, initiator: initiator, deadline: deadline)
+        BranchContext(xid: xid, branch: branch, mode: mode, initiator: initiator, deadline: deadline)
     }
 
     /// What is left of the transaction's time, `standard` when the request did not say; never negative.

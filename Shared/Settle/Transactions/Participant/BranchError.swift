@@ -5,10 +5,14 @@ public enum BranchError: Error, Sendable, Equatable {
     /// It came together with others, and cannot be done beside them: another transaction holds a row that it needs, or it
     /// takes a look of its own to refuse it. Nothing was done; sent alone it waits, and gets its answer.
     case comeAlone
-    /// The request came after its transaction was rolled back.
+    /// The request came after its transaction had ended here.
     case transactionIsOver
-    /// Another request came under the same transaction before: a participant's part is one call.
+    /// Another request came for the same branch before: each call is a branch of its own.
     case otherRequest
+    /// The transaction has as many branches here as it may have.
+    case tooManyBranches
+    /// In mode `xa` all names together are more than a prepared transaction's has room for.
+    case nameTooLong
     /// The same request is prepared already and waits for its decision; its answer is not visible yet.
     case prepared
     /// In mode `at` it would change more rows than one branch may.

@@ -4,6 +4,8 @@ public import Foundation
 public struct BranchRecord: Encodable, Sendable {
     /// The global transaction.
     public let xid: String
+    /// Which of its branches.
+    public let branch: String
     /// How the part was done; nil where nothing was done and a rollback came all the same.
     public let mode: String?
     /// Which of the participant's actions.

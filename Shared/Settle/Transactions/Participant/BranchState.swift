@@ -1,4 +1,4 @@
-/// What a participant remembers of its branch of a global transaction.
+/// What a participant remembers of a branch of a global transaction.
 ///
 /// The table `settle.branch` holds it and its key enforces it; the rules below say what each event means in each state,
 /// nil standing for no memory at all. Pure: the tests try every sequence of events on them.
@@ -55,5 +55,14 @@ extension BranchState? {
         case (.committed, _): Ending(state: .committed, acts: false, outcome: .committed)
         case (.rolledBack, _): Ending(state: .rolledBack, acts: false, outcome: .rolledBack)
         }
+    }
+}
+
+extension [BranchState] {
+    /// What is told to who decided, of all branches of one transaction, before the decision is carried out on those that
+    /// wait: what was carried out on any of them before counts.
+    func outcome(of verdict: Verdict) -> BranchOutcome {
+        let expected = BranchState?.none.onDecision(verdict).outcome
+        return map { Optional($0).onDecision(verdict).outcome }.first { $0 != expected } ?? expected
     }
 }

@@ -28,34 +28,38 @@ extension BranchStore {
         }
     }
 
-    /// A branch whose initiator is to be asked now.
+    /// A transaction whose initiator is to be asked now.
     struct Claimed: Sendable {
         let xid: XID
         let initiator: String
-        let isOverdue: Bool
+        var isOverdue: Bool
     }
 
-    /// Up to a batch of those that are due to be asked about and wait for one of `initiators`. They are due again later
-    /// each time, so that replicas do not ask about the same ones, but at their deadline.
+    /// The transactions of up to a batch of branches that are due to be asked about and wait for one of `initiators`. They
+    /// are due again later each time, so that replicas do not ask about the same ones, but at their deadline.
     static func claim(
         of initiators: [String], _ settings: TransactionSettings, in database: PostgresDatabase
     ) async throws -> [Claimed] {
         let backoff = settings.checkBackoff
-        return try await database.query(
+        let rows = try await database.query(
             due(settings.batchSize),
-            [.int(backoff.initial.milliseconds), .int(backoff.cap.milliseconds), .texts(initiators)]
-        ).compactMap { row in
-            guard let xid = XID(rawValue: try row.decode(String.self, at: 0)) else { return nil }
-            let isEarly = try row.decode(Bool?.self, at: 2) ?? false
-            return Claimed(xid: xid, initiator: try row.decode(String.self, at: 1), isOverdue: !isEarly)
+            [.int(backoff.initial.milliseconds), .int(backoff.cap.milliseconds), .texts(initiators)])
+        var claimed: [XID: Claimed] = [:]
+        for row in rows {
+            guard let xid = XID(rawValue: try row.decode(String.self, at: 0)) else { continue }
+            let isEarly = try row.decode(Bool?.self, at: 2)
+            // The branches of a transaction have one deadline; each noted it by its own clock.
+            let isOverdue = isEarly != true && claimed[xid]?.isOverdue ?? true
+            claimed[xid] = Claimed(xid: xid, initiator: try row.decode(String.self, at: 1), isOverdue: isOverdue)
         }
+        return Array(claimed.values)
     }
 
     /// The number in the text, as in `TaskStatements.claim`.
     static func due(_ limit: Int) -> String {
         """
         WITH due AS (
-            SELECT xid FROM settle.branch
+            SELECT xid, branch_id FROM settle.branch
             WHERE state = 'undecided' AND check_time <= now() AND initiator = ANY ($3::text[])
             ORDER BY check_time LIMIT \(limit) FOR UPDATE SKIP LOCKED)
         UPDATE settle.branch SET
@@ -63,7 +67,8 @@ extension BranchStore {
             check_time = least(
                 now() + least($2, $1 * 2 ^ least(checks, 20)) * (0.75 + random() * 0.5) * interval '1 millisecond',
                 CASE WHEN deadline > now() THEN deadline END)
-        WHERE xid = ANY (ARRAY(SELECT xid FROM due)) RETURNING xid, initiator, deadline > now()
+        WHERE xid = ANY (ARRAY(SELECT xid FROM due)) AND (xid, branch_id) IN (SELECT xid, branch_id FROM due)
+        RETURNING xid, initiator, deadline > now()
         """
     }
 
@@ -75,25 +80,26 @@ extension BranchStore {
     ) async throws -> [UndecidedBranch] {
         try await database.query(
             """
-            SELECT xid, mode, state, initiator, created_at, errormsg FROM settle.branch WHERE state = 'undecided'
+            SELECT xid, mode, state, initiator, created_at, errormsg, branch_id FROM settle.branch WHERE state = 'undecided'
             UNION ALL
             SELECT split_part(gid, ':', 2), 'xa', 'prepared', regexp_replace(gid, '^([^:]*:){3}', ''), prepared,
-                   CASE WHEN split_part(gid, ':', 2) = ANY ($2::text[]) THEN 'it could not be ended; the log says why' END
+                   CASE WHEN split_part(gid, ':', 2) = ANY ($2::text[]) THEN 'it could not be ended; the log says why' END,
+                   \(PreparedTransactions.branchOfGID)
             FROM pg_prepared_xacts
             WHERE database = current_database() AND gid LIKE 'settle:%'
             ORDER BY 5 LIMIT $1
             """, [.int(limit), .texts(unended.map(\.rawValue))]
         ).map { row in
             UndecidedBranch(
-                xid: try row.decode(String.self, at: 0), mode: try row.decode(String.self, at: 1),
-                state: try row.decode(String.self, at: 2), initiator: try row.decode(String.self, at: 3),
+                xid: try row.decode(String.self, at: 0), branch: try row.decode(String.self, at: 6),
+                mode: try row.decode(String.self, at: 1), state: try row.decode(String.self, at: 2), initiator: try row.decode(String.self, at: 3),
                 createdAt: try row.decode(Date.self, at: 4), errormsg: try row.decode(String?.self, at: 5))
         }
     }
 
-    /// A branch that an operator is to decide on.
+    /// A transaction's branches here, which an operator is to decide on.
     struct Owned: Sendable {
-        /// Nil for a prepared transaction.
+        /// `undecided` as long as one of them is; nil for a prepared transaction.
         let state: BranchState?
         /// Who should decide.
         let initiator: String
@@ -109,7 +115,7 @@ extension BranchStore {
             """
             SELECT state, initiator,
                    coalesce(deadline, created_at + $2 * interval '1 millisecond') <= clock_timestamp()
-            FROM settle.branch WHERE xid = $1 AND initiator IS NOT NULL
+            FROM settle.branch WHERE xid = $1 AND initiator IS NOT NULL ORDER BY ended_at NULLS FIRST LIMIT 1
             """, [.text(xid.rawValue), .int(standard.milliseconds)]
         ).first.map { row in
             Owned(

@@ -5,6 +5,7 @@ import SettlePostgres
 struct BranchStore: Sendable {
     struct Branch: Sendable {
         let xid: XID
+        let id: BranchID
         let mode: BranchMode?
         let action: String
         let request: String
@@ -13,8 +14,9 @@ struct BranchStore: Sendable {
         let errormsg: String?
     }
 
-    /// Remembers a part that was done, in the transaction that did it. Fails on the key when the transaction is known
-    /// here already: that is what makes a request that comes twice, or after its own rollback, do nothing.
+    /// Remembers a part that was done, in the transaction that did it. Fails on the key when the branch is known here
+    /// already, and at the gate (`ST011`) when the transaction has ended here: that is what makes a request that comes
+    /// twice, or after its own rollback, do nothing. `ST012`: the transaction has too many branches here.
     static func insert(
         _ context: BranchContext, action: String, request: String, answer: String, state: BranchState,
         settings: TransactionSettings, in transaction: borrowing PostgresTransaction
@@ -26,7 +28,7 @@ struct BranchStore: Sendable {
             [
                 .text(context.xid.rawValue), .text(state.rawValue), .text(context.mode.rawValue), .text(action),
                 .text(context.initiator), .text(request), .text(answer), .int(settings.checkAfter.milliseconds),
-                .int(context.timeLeft(standard: settings.deadline).milliseconds),
+                .int(context.timeLeft(standard: settings.deadline).milliseconds), .text(context.branch.rawValue),
             ] + limit)
     }
 
@@ -48,20 +50,24 @@ struct BranchStore: Sendable {
                 .texts(contexts.map(\.xid.rawValue)), .texts(contexts.map(\.initiator)),
                 .texts(parts.map(\.request.text)), .texts(parts.map(\.answer)),
                 .int64s(contexts.map { Int64($0.timeLeft(standard: settings.deadline).milliseconds) }),
+                .texts(contexts.map(\.branch.rawValue)),
             ])
     }
 
-    static func find(_ xid: XID, in database: PostgresDatabase) async throws -> Branch? {
-        try await database.query("SELECT \(Branch.columns) FROM settle.branch WHERE xid = $1", [.text(xid.rawValue)])
-            .first.map(Branch.init(row:))
+    static func find(_ xid: XID, _ id: BranchID, in database: PostgresDatabase) async throws -> Branch? {
+        try await database.query(
+            "SELECT \(Branch.columns) FROM settle.branch WHERE xid = $1 AND branch_id = $2",
+            [.text(xid.rawValue), .text(id.rawValue)]
+        ).first.map(Branch.init(row:))
     }
 
-    /// Leaves, for each of `xids` without a branch, the memory that it was rolled back.
+    /// Closes the gate of `xids`, and leaves, for each of them without a branch, the memory that it was rolled back.
     ///
     /// Where a branch is being inserted right now, this waits for it.
     static func refuseLateBranches(_ xids: [XID], in transaction: borrowing PostgresTransaction) {
-        transaction.add(
-            Self.refusal, [.texts(xids.map(\.rawValue))])
+        transaction.add(Self.closing, [.texts(xids.map(\.rawValue))])
+        // A statement of its own, and so a later snapshot: it sees what the gate was waited for.
+        transaction.add(Self.refusal, [.texts(xids.map(\.rawValue))])
     }
 
     /// The branches of `xids`, locked in their order, so that two batches cannot deadlock.
@@ -72,10 +78,16 @@ struct BranchStore: Sendable {
         ).map(Branch.init(row:))
     }
 
-    static func end(_ xids: [XID], as state: BranchState, in transaction: borrowing PostgresTransaction) {
+    /// Ends the branches of `xids`.
+    ///
+    /// - Parameter all: false leaves those that are not in `at` or `xa`.
+    static func end(
+        _ xids: [XID], as state: BranchState, all: Bool, in transaction: borrowing PostgresTransaction
+    ) {
         guard !xids.isEmpty else { return }
         transaction.add(
-            Self.ending, [.texts(xids.map(\.rawValue)), .text(state.rawValue)])
+            all ? Self.ending : Self.ending + " AND mode IN ('at', 'xa')",
+            [.texts(xids.map(\.rawValue)), .text(state.rawValue)])
     }
 
     /// Keeps a branch that could not be ended for an operator to look at.
@@ -93,9 +105,10 @@ struct BranchStore: Sendable {
         try await database.query(
             """
             UPDATE settle.branch SET errormsg = $2
-            WHERE xid = (SELECT xid FROM settle.branch
-                         WHERE xid = $1 AND ended_at IS NULL AND created_at < now() - interval '1 minute'
-                         FOR UPDATE SKIP LOCKED)
+            WHERE xid = $1 AND branch_id = (
+                SELECT branch_id FROM settle.branch
+                WHERE xid = $1 AND ended_at IS NULL AND created_at < now() - interval '1 minute'
+                ORDER BY branch_id LIMIT 1 FOR UPDATE SKIP LOCKED)
             """, [.text(xid.rawValue), .text(why)]
         ).affected > 0
     }
@@ -108,13 +121,21 @@ struct BranchStore: Sendable {
 
 // The statements on batches.
 extension BranchStore {
+    /// As `settle.branch_gate` does, but alone. In the order of the keys, which is the branches' order.
+    static let closing = """
+        SELECT pg_advisory_xact_lock(hashtextextended(xid, 0))
+        FROM (SELECT xid FROM unnest($1::text[]) AS xid ORDER BY xid OFFSET 0) AS gate
+        """
+
     static let refusal = """
         INSERT INTO settle.branch (xid, state, ended_at)
-        SELECT xid, 'rolledBack', now() FROM unnest($1::text[]) AS xid ORDER BY xid ON CONFLICT DO NOTHING
+        SELECT xid, 'rolledBack', now() FROM unnest($1::text[]) AS gone (xid)
+        WHERE (SELECT true FROM settle.branch b WHERE b.xid = gone.xid LIMIT 1) IS NULL
+        ORDER BY xid ON CONFLICT DO NOTHING
         """
 
     static let locking =
-        "SELECT \(Branch.columns) FROM settle.branch WHERE xid = ANY ($1::text[]) ORDER BY xid FOR UPDATE"
+        "SELECT \(Branch.columns) FROM settle.branch WHERE xid = ANY ($1::text[]) ORDER BY xid, branch_id FOR UPDATE"
 
     /// `ended_at` says the same as the state. Asked for the state, the planner would go along the index of what is undecided, which
     /// was short when it was analysed last.
@@ -124,36 +145,40 @@ extension BranchStore {
         """
 
     static let insertion = """
-        INSERT INTO settle.branch (xid, state, mode, action, initiator, request, answer, check_time, deadline, ended_at)
-        SELECT $1, $2, $3, $4, $5, $6, $7, now() + $8 * interval '1 millisecond',
+        INSERT INTO settle.branch (xid, branch_id, state, mode, action, initiator, request, answer, check_time, deadline, ended_at)
+        SELECT $1, $10, $2, $3, $4, $5, $6, $7, now() + $8 * interval '1 millisecond',
                clock_timestamp() + $9 * interval '1 millisecond', CASE WHEN $2 <> 'undecided' THEN now() END
+        FROM settle.branch_gate($1)
         """
 
     /// What `$4` to `$8` say of the same part belongs together.
     static let groupInsertion = """
-        INSERT INTO settle.branch (xid, state, mode, action, initiator, request, answer, check_time, deadline)
-        SELECT xid, 'undecided', $1, $2, initiator, request, answer, now() + $3 * interval '1 millisecond',
+        INSERT INTO settle.branch (xid, branch_id, state, mode, action, initiator, request, answer, check_time, deadline)
+        SELECT xid, branch_id, 'undecided', $1, $2, initiator, request, answer, now() + $3 * interval '1 millisecond',
                clock_timestamp() + time_left * interval '1 millisecond'
-        FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[])
-            AS part (xid, initiator, request, answer, time_left)
-        ORDER BY xid
+        FROM (SELECT * FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[])
+                  AS part (xid, initiator, request, answer, time_left, branch_id)
+              ORDER BY xid, branch_id OFFSET 0) AS part
+        WHERE settle.branch_gate(xid)
         """
 
     static let groupLimit = "SELECT settle.at_limit(xid, $2) FROM unnest($1::text[]) AS xid"
 
-    static let limitedInsertion = insertion + " FROM settle.at_limit($1, $10)"
+    static let limitedInsertion = insertion + ", settle.at_limit($1, $11)"
 }
 
 extension BranchStore.Branch {
-    fileprivate static let columns = "xid, mode, action, request, state, answer, errormsg"
+    fileprivate static let columns = "xid, mode, action, request, state, answer, errormsg, branch_id"
 
     fileprivate init(row: PostgresRow) throws {
         let text = try row.decode(String.self, at: 0)
-        guard let xid = XID(rawValue: text), let state = BranchState(rawValue: try row.decode(String.self, at: 4))
+        guard let xid = XID(rawValue: text), let state = BranchState(rawValue: try row.decode(String.self, at: 4)),
+            let id = BranchID(rawValue: try row.decode(String.self, at: 7))
         else {
             throw UnreadableMessage(description: "settle.branch holds an impossible row for '\(text)'")
         }
         self.xid = xid
+        self.id = id
         self.state = state
         mode = try row.decode(String?.self, at: 1).flatMap(BranchMode.init)
         action = try row.decode(String?.self, at: 2) ?? ""

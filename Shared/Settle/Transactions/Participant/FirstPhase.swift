@@ -34,7 +34,7 @@ final class FirstPhase: Sendable {
         let isXA = context.mode == .xa
         let answer = try await database.transaction(
             ending: isXA
-                ? .prepare(gid: prepared.gid(context, timeLeft: context.timeLeft(standard: settings.deadline)))
+                ? .prepare(gid: try prepared.gid(context, timeLeft: context.timeLeft(standard: settings.deadline)))
                 : .commit
         ) { [self] transaction in
             let isAT = context.mode == .at

@@ -5,8 +5,8 @@ import Synchronization
 
 /// The side of a global transaction that does a part of it, and undoes it if the initiator says so or never committed.
 ///
-/// A participant does its part in one local transaction, together with a row in `settle.branch`. Its part of one global
-/// transaction is one call: what belongs together belongs into one local transaction.
+/// A participant does its part in one local transaction, together with a row in `settle.branch`. It may be called more than
+/// once under one global transaction: each call is a branch of its own, and they end together.
 public final class Participant: Sendable {
     struct Key: Hashable {
         let name: String
@@ -100,6 +100,8 @@ public final class Participant: Sendable {
             metrics.event(error is RowHeld ? .locked : .refused)
             switch error {
             case is RowHeld: throw BranchError.locked
+            case let error as PostgresError where error.sqlState == "ST011": throw BranchError.transactionIsOver
+            case let error as PostgresError where error.sqlState == "ST012": throw BranchError.tooManyBranches
             case let error as PostgresError where error.isPrepareImpossible:
                 isXAPossible.store(false, ordering: .relaxed)
                 throw BranchError.xaImpossible
@@ -135,7 +137,7 @@ public final class Participant: Sendable {
 
     /// The answer that was given before, if the branch exists; throws when its transaction is over.
     private func answerBefore(_ branch: FirstPhase, _ error: any Error) async throws -> String? {
-        let before = try await BranchStore.find(branch.context.xid, in: database)
+        let before = try await BranchStore.find(branch.context.xid, branch.context.branch, in: database)
         switch (before?.state).onRequest {
         case .perform: break
         case .refuse: throw BranchError.transactionIsOver
@@ -145,14 +147,16 @@ public final class Participant: Sendable {
             else { throw BranchError.otherRequest }
             return before.answer
         }
-        guard branch.context.mode == .xa, try await !prepared.find([branch.context.xid]).isEmpty else { return nil }
+        guard branch.context.mode == .xa,
+            try await prepared.find([branch.context.xid]).contains(where: { $0.branch == branch.context.branch })
+        else { return nil }
         // This very request has prepared it, and only the word of it was lost.
         if (error as? PostgresError)?.kind == .commitUnknown, let answer = branch.answer { return answer }
         throw BranchError.prepared
     }
 
     func metadata(_ context: BranchContext, _ name: String) -> Logger.Metadata {
-        ["xid": "\(context.xid)", "mode": "\(context.mode.rawValue)", "action": "\(name)"]
+        ["xid": "\(context.xid)", "branch": "\(context.branch)", "mode": "\(context.mode.rawValue)", "action": "\(name)"]
     }
 
     func handler(_ branch: BranchStore.Branch) -> BranchHandler? {

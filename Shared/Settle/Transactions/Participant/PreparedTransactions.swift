@@ -4,12 +4,14 @@ import SettlePostgres
 /// The transactions that mode `xa` has prepared in PostgreSQL and not ended yet.
 ///
 /// A prepared transaction is invisible but for its name, so the name says all that recovery needs:
-/// `settle:` + XID + `:` + participant + `.` + seconds until the deadline + `:` + initiator. The participant is in it
-/// because names are unique in the whole server: two participants may have their databases on one.
+/// `settle:` + XID + `:` + participant + `.` + seconds until the deadline + `:` + initiator, and after the seconds, for all but
+/// branch 1, `.` + the branch. The participant is in it because names are unique in the whole server: two participants may have
+/// their databases on one.
 struct PreparedTransactions: Sendable {
     struct Prepared: Sendable {
         let gid: String
         let xid: XID
+        let branch: BranchID
         /// Its name; its base URL in what an earlier version has prepared.
         let initiator: String
         /// How long it has been prepared.
@@ -18,15 +20,26 @@ struct PreparedTransactions: Sendable {
         let timeLeft: Duration?
     }
 
+    /// How many bytes PostgreSQL takes.
+    private static let maxLength = 199
+
+    /// In SQL, the branch in a name.
+    static let branchOfGID =
+        "coalesce(nullif(regexp_replace(split_part(gid, ':', 3), '^[^.]*[.]?[^.]*[.]?', ''), ''), '1')"
+
     /// In base 36, so that they have at most three digits.
     private static let mostSeconds = 36 * 36 * 36 - 1
 
     let database: PostgresDatabase
     let participant: String
 
-    func gid(_ context: BranchContext, timeLeft: Duration) -> String {
+    /// - Throws: `BranchError.nameTooLong` where all that must be in it does not fit; it does for branch 1.
+    func gid(_ context: BranchContext, timeLeft: Duration) throws -> String {
         let seconds = min((timeLeft.milliseconds + 999) / 1000, Self.mostSeconds)
-        return "settle:\(context.xid):\(participant).\(String(seconds, radix: 36)):\(context.initiator)"
+        let branch = context.branch == .first ? "" : ".\(context.branch)"
+        let gid = "settle:\(context.xid):\(participant).\(String(seconds, radix: 36))\(branch):\(context.initiator)"
+        guard gid.utf8.count <= Self.maxLength else { throw BranchError.nameTooLong }
+        return gid
     }
 
     /// Those of `xids` that are prepared.
@@ -68,10 +81,11 @@ struct PreparedTransactions: Sendable {
             let gid = try row.decode(String.self, at: 0)
             let parts = gid.split(separator: ":", maxSplits: 3).map(String.init)
             guard parts.count == 4, let xid = XID(rawValue: parts[1]) else { return nil }
-            let name = parts[2].split(separator: ".")
-            let seconds = name.count == 2 ? Int(name[1], radix: 36) : nil
+            let name = parts[2].split(separator: ".", maxSplits: 2)
+            let seconds = name.count > 1 ? Int(name[1], radix: 36) : nil
+            guard let branch = name.count > 2 ? BranchID(rawValue: String(name[2])) : .first else { return nil }
             return Prepared(
-                gid: gid, xid: xid, initiator: parts[3], age: .milliseconds(try row.decode(Int.self, at: 1)),
+                gid: gid, xid: xid, branch: branch, initiator: parts[3], age: .milliseconds(try row.decode(Int.self, at: 1)),
                 timeLeft: seconds.map { .seconds($0) })
         }
     }

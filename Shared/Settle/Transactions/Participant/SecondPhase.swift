@@ -132,19 +132,22 @@ struct SecondPhase: Sendable {
             if verdict == .rollback { BranchStore.refuseLateBranches(xids, in: transaction) }
             let branches = try BranchStore.lock(xids, in: transaction)
             let due = branches.filter { Optional($0.state).onDecision(verdict).acts }
-            let waiting =
-                participant.actionsCanEnd() ? [] : due.filter { $0.mode == .tcc || $0.mode == .saga }.map(\.xid)
-            let open = due.filter { !waiting.contains($0.xid) }
-            let stuck = try leaveUnknownActions(of: open, in: transaction)
-                .union(verdict == .commit ? [] : undoPlainChanges(of: open, in: transaction))
+            let canEnd = participant.actionsCanEnd()
+            let open = due.filter { canEnd || !$0.needsHandler }
+            // The branches of a transaction end together: one that cannot keeps the others.
+            var stuck = leaveUnknownActions(of: open, in: transaction)
+            if verdict == .rollback {
+                try stuck.formUnion(undoPlainChanges(of: open.filter { !stuck.contains($0.xid) }, in: transaction))
+            }
             let ended = open.filter { !stuck.contains($0.xid) }
             if verdict == .commit { dropUndo(of: ended, in: transaction) }
             for (handler, requests) in grouped(ended) {
                 try (verdict == .commit ? handler.commit : handler.rollback)?(requests, transaction)
             }
-            BranchStore.end(ended.map(\.xid), as: verdict == .commit ? .committed : .rolledBack, in: transaction)
+            BranchStore.end(
+                ended.map(\.xid).uniqued, as: verdict == .commit ? .committed : .rolledBack, all: canEnd, in: transaction)
             try participant.failpoints.reach(verdict == .commit ? "branch.duringCommit" : "branch.duringRollback")
-            return (branches, stuck, Set(waiting))
+            return (branches, stuck, canEnd ? [] : Set(due.filter(\.needsHandler).map(\.xid)))
         }
         return outcomes(
             of: xids.filter { !waiting.contains($0) }, branches: branches, stuck: stuck)
@@ -153,14 +156,14 @@ struct SecondPhase: Sendable {
     private func outcomes(
         of xids: [XID], branches: [BranchStore.Branch], stuck: Set<XID>
     ) -> [XID: BranchOutcome] {
-        let states = Dictionary(branches.map { ($0.xid, $0.state) }, uniquingKeysWith: { $1 })
+        let states = Dictionary(grouping: branches, by: \.xid).mapValues { $0.map(\.state) }
         var outcomes: [XID: BranchOutcome] = [:]
         var acted = 0
         for xid in xids where !stuck.contains(xid) {
-            let ending = states[xid].onDecision(verdict)
-            outcomes[xid] = ending.outcome
-            if ending.acts { acted += 1 }
-            if verdict == .commit, states[xid] == nil { noteUnknown(xid) }
+            let states = states[xid] ?? []
+            outcomes[xid] = states.outcome(of: verdict)
+            acted += states.count { Optional($0).onDecision(verdict).acts }
+            if verdict == .commit, states.isEmpty { noteUnknown(xid) }
         }
         participant.metrics.ended(acted, verdict: verdict)
         for xid in stuck {
@@ -179,31 +182,31 @@ struct SecondPhase: Sendable {
     }
 
     private func dropUndo(of branches: [BranchStore.Branch], in transaction: borrowing PostgresTransaction) {
-        let plain = branches.filter { $0.mode == .at }.map(\.xid.rawValue)
+        let plain = branches.filter { $0.mode == .at }.map(\.xid).uniqued.map(\.rawValue)
         if !plain.isEmpty { transaction.add("SELECT settle.at_commit($1::text[])", [.texts(plain)]) }
     }
 
-    /// Restores the rows of the `at` branches among `branches`; returns those whose rows are not as they were left.
+    /// Restores the rows of the `at` branches among `branches`, those of all branches of a transaction at once, newest first;
+    /// returns the transactions whose rows are not as they were left.
     private func undoPlainChanges(
         of branches: [BranchStore.Branch], in transaction: borrowing PostgresTransaction
     ) throws -> Set<XID> {
         var stuck: Set<XID> = []
-        for branch in branches where branch.mode == .at {
-            let rows = try transaction.query("SELECT outcome FROM settle.at_rollback($1)", [.text(branch.xid.rawValue)])
+        for xid in branches.filter({ $0.mode == .at }).map(\.xid).uniqued {
+            let rows = try transaction.query("SELECT outcome FROM settle.at_rollback($1)", [.text(xid.rawValue)])
             guard try rows.first?.decode(String.self, at: 0) != "rolledBack" else { continue }
-            BranchStore.stuck(branch.xid, why: "settle.at_dirty() says what is in the way", in: transaction)
-            stuck.insert(branch.xid)
+            BranchStore.stuck(xid, why: "settle.at_dirty() says what is in the way", in: transaction)
+            stuck.insert(xid)
         }
         return stuck
     }
 
-    /// Branches of actions that this participant does not have any more stay as they are; returns them.
+    /// Branches of actions that this participant does not have any more stay as they are; returns their transactions.
     private func leaveUnknownActions(
         of branches: [BranchStore.Branch], in transaction: borrowing PostgresTransaction
     ) -> Set<XID> {
         var stuck: Set<XID> = []
-        for branch in branches where participant.handler(branch) == nil && (branch.mode == .tcc || branch.mode == .saga)
-        {
+        for branch in branches where branch.needsHandler && participant.handler(branch) == nil {
             BranchStore.stuck(branch.xid, why: "its action is not known any more", in: transaction)
             stuck.insert(branch.xid)
         }
@@ -214,6 +217,19 @@ struct SecondPhase: Sendable {
     private func grouped(_ branches: [BranchStore.Branch]) -> [(handler: BranchHandler, requests: [String])] {
         Dictionary(grouping: branches) { "\($0.action) \($0.mode?.rawValue ?? "")" }.sorted { $0.key < $1.key }  // ours
             .compactMap { _, group in participant.handler(group[0]).map { ($0, group.map(\.request)) } }
+    }
+}
+
+extension BranchStore.Branch {
+    /// Whether its action ends it, and not its mode alone.
+    fileprivate var needsHandler: Bool { mode == .tcc || mode == .saga }
+}
+
+extension Sequence where Element: Hashable {
+    /// Each once, in order.
+    fileprivate var uniqued: [Element] {
+        var seen: Set<Element> = []
+        return filter { seen.insert($0).inserted }
     }
 }
 

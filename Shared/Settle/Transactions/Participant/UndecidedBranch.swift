@@ -5,6 +5,8 @@ import Synchronization
 public struct UndecidedBranch: Encodable, Sendable {
     /// The global transaction.
     public let xid: String
+    /// Which of its branches.
+    public let branch: String
     /// How the part was done.
     public let mode: String
     /// `undecided`, or `prepared` in mode `xa`.

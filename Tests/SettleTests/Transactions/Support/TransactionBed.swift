@@ -41,6 +41,7 @@ struct TransactionBed {
             try await PostgresMigrator.apply(SettleSchema.transactions, on: database.pool)
             try await PostgresMigrator.apply(SettleSchema.at, on: database.pool)
             try await PostgresMigrator.apply([walletSchema], set: "wallet", on: database.pool)
+            try await PostgresMigrator.apply(SettleSchema.branchKey, on: database.pool)
             let ending = try TestDatabase.connect(database.url, connections: 2, statementTimeout: endLimit)
             let wire = Wire()
             let participant = Participant(
@@ -81,19 +82,21 @@ struct TransactionBed {
     /// A branch request, as it comes in at the participant.
     @discardableResult
     func withdraw(
-        _ amount: Int64, from wallet: String, _ mode: BranchMode, _ xid: XID, deadline: ContinuousClock.Instant? = nil
+        _ amount: Int64, from wallet: String, _ mode: BranchMode, _ xid: XID, _ branch: BranchID = .first,
+        deadline: ContinuousClock.Instant? = nil
     ) async throws -> Receipt {
         let request = try JSONEncoder().encode(Withdrawal(wallet: wallet, amount: amount))
         let answer = try await participant.perform(
             "withdraw", request: request,
-            context: BranchContext(xid: xid, mode: mode, initiator: Self.here, deadline: deadline))
+            context: BranchContext(xid: xid, branch: branch, mode: mode, initiator: Self.here, deadline: deadline))
         return try JSONDecoder().decode(Receipt.self, from: answer)
     }
 
     /// A branch call of the initiator's own, over the wire.
     func call(_ amount: Int64, from wallet: String, _ mode: BranchMode, _ transaction: GlobalTransaction) async throws {
         transaction.enlist(Self.wallets)
-        try await withdraw(amount, from: wallet, mode, transaction.xid, deadline: transaction.deadline)
+        try await withdraw(
+            amount, from: wallet, mode, transaction.xid, transaction.nextBranch(), deadline: transaction.deadline)
     }
 
     /// The initiator's local transaction.
@@ -120,8 +123,8 @@ struct TransactionBed {
         return Wallet(try row.decode(Int.self, at: 0), reserved: try row.decode(Int.self, at: 1))
     }
 
-    func state(_ xid: XID) async throws -> BranchState? {
-        try await BranchStore.find(xid, in: database.pool)?.state
+    func state(_ xid: XID, _ branch: BranchID = .first) async throws -> BranchState? {
+        try await BranchStore.find(xid, branch, in: database.pool)?.state
     }
 
     func decision(_ xid: XID) async throws -> String? {
