@@ -62,6 +62,7 @@ enum MessageCentreCommand {
             let diagnosis = DiagnosisRoutes(
                 Doctor(database: database, publisher: publisher, logger: boot.logger),
                 MigrationBook([CentreSchema.migrations], on: database))
+            let faults = FaultRoutes(failpoints, logger: boot.logger)
             let server = HTTPService(
                 boot,
                 checks: [
@@ -71,12 +72,13 @@ enum MessageCentreCommand {
                 problems: [.postgres], isOpen: { _ in migration.isDone },
                 description: APIDescription(
                     "message-centre", about: "Keeps messages for their producers, and sends them until acknowledged.",
-                    operations: CentreRoutes.operations + OperatorRoutes.operations + DiagnosisRoutes.operations)
+                    operations: CentreRoutes.operations + OperatorRoutes.operations + DiagnosisRoutes.operations
+                        + (faults == nil ? [] : FaultRoutes.operations))
             ) { _, guarded in
                 CentreRoutes(centre: centre, producers: producers).add(to: guarded)
                 OperatorRoutes(centre: centre, checkBack: checkBack).add(to: guarded)
                 diagnosis.add(to: guarded)
-                if let faults = FaultRoutes(failpoints, logger: boot.logger) { faults.add(to: guarded) }
+                faults?.add(to: guarded)
             }
             return [
                 database, migration, http, publisher,

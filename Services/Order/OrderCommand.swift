@@ -60,7 +60,8 @@ enum OrderCommand {
                 boot, checks: [HealthCheck("writes") { place.writes.isWell }], problems: [.participants],
                 description: APIDescription(
                     "order", about: "Places orders, and sends tasks until each order is settled or cancelled.",
-                    operations: OrderRoutes.operations + StoryRoutes.operations + DashboardRoutes.operations)
+                    operations: OrderRoutes.operations + StoryRoutes.operations
+                        + DashboardRoutes.operations(breaksOnDemand: breaksOnDemand))
             ) { open, guarded in
                 DashboardRoutes(
                     feed: feed, session: Session(boot.settings.token), tellsCustomersApart: tellsCustomersApart,

@@ -65,7 +65,7 @@ private struct Comparison {
 
     private func resolved(_ schema: JSONValue) -> JSONValue {
         if case .text(let reference)? = schema["$ref"] {
-            return named[String(reference.split(separator: "/").last ?? "")] ?? .null
+            return resolved(named[String(reference.split(separator: "/").last ?? "")] ?? .null)
         }
         // What may be null, too, is told by what it is else.
         return schema["anyOf"]?.elements.first.map(resolved) ?? schema

@@ -30,10 +30,11 @@ struct DescribedAnswerTests {
         try isDescribed(
             [
                 UndecidedBranch(
-                    xid: Self.xid, mode: "at", state: "undecided", initiator: "order", createdAt: Self.now,
+                    xid: Self.xid, branch: "2.1", mode: "at", state: "undecided", initiator: "order",
+                    createdAt: Self.now,
                     errormsg: "x"),
                 UndecidedBranch(
-                    xid: Self.xid, mode: "xa", state: "prepared", initiator: "order", unresolved: true,
+                    xid: Self.xid, branch: "2.1", mode: "xa", state: "prepared", initiator: "order", unresolved: true,
                     createdAt: Self.now, errormsg: nil),
             ], as: ParticipantRoutes.undecided)
         try isDescribed(
@@ -45,10 +46,11 @@ struct DescribedAnswerTests {
         try isDescribed(
             [
                 BranchRecord(
-                    xid: Self.xid, mode: "tcc", action: "deduct", state: "committed", initiator: "order",
+                    xid: Self.xid, branch: "2.1", mode: "tcc", action: "deduct", state: "committed", initiator: "order",
                     createdAt: Self.now, endedAt: Self.now, checks: 2, errormsg: "x"),
                 BranchRecord(
-                    xid: Self.xid, mode: nil, action: nil, state: "rolledBack", initiator: nil, createdAt: Self.now,
+                    xid: Self.xid, branch: "2.1", mode: nil, action: nil, state: "rolledBack", initiator: nil,
+                    createdAt: Self.now,
                     endedAt: nil, checks: 0, errormsg: nil),
             ], as: BranchRecordRoutes.branch)
     }

@@ -11,7 +11,7 @@ struct DescribedBodyTests {
         + [
             TaskRoutes.operations, DeadLetterRoutes.operations, InitiatorRoutes.operations, ProducerRoutes.operations,
             LedgerRoutes.operations, ReconciliationRoutes.operations, BranchRecordRoutes.operations,
-            DiagnosisRoutes.operations,
+            DiagnosisRoutes.operations, FaultRoutes.operations,
         ].flatMap(\.self)
 
     @Test("bodies are described as they are decoded")

@@ -12,7 +12,8 @@ import Testing
 struct DescribedBodyTests {
     private static let operations: [APIOperation] =
         [
-            ShopOrder.OrderRoutes.operations, DashboardRoutes.operations, ProductRoutes.operations,
+            ShopOrder.OrderRoutes.operations, DashboardRoutes.operations(breaksOnDemand: true),
+            ProductRoutes.operations,
             UserRoutes.operations, CustomerRoutes.operations, CentreRoutes.operations, OperatorRoutes.operations,
         ].flatMap(\.self) + ParticipantRoutes.operations([Deduct.description, Spend.description])
 

@@ -3,7 +3,15 @@ import SettleServiceKit
 import ShopContract
 
 extension DashboardRoutes {
-    static let operations = own + passing
+    /// - Parameter breaksOnDemand: whether the page has switches that break something.
+    static func operations(breaksOnDemand: Bool) -> [APIOperation] {
+        own + passing
+            + (breaksOnDemand
+                ? [
+                    APIOperation(.get, "/faults.js", .anyone, "The program of its switches.")
+                        .answering(.ok, .text, type: "text/javascript", headers: notKept)
+                ] : [])
+    }
 
     private static let own: [APIOperation] = [
         APIOperation(.get, "/", .anyone, "A page that shows every order on its way.")
@@ -13,7 +21,7 @@ extension DashboardRoutes {
         APIOperation(.get, "/dashboard.js", .anyone, "Its program.")
             .answering(.ok, .text, type: "text/javascript", headers: notKept),
         APIOperation(.get, "/session", .anyone, "Whether the browser has a session.")
-            .answering(.ok, .object(["signedIn": .bool])),
+            .answering(.ok, .object(["signedIn": .bool, "faults": .bool])),
         APIOperation(.post, "/session", .anyone, "Begins a session: a cookie in place of the token.")
             .reading(Credentials.self, .request(["token": .text]))
             .answering(.noContent, headers: [cookie]).refusing(.unauthorized),

@@ -1,4 +1,5 @@
 package import Hummingbird
+import Settle
 package import SettleServiceKit
 
 /// Routes, and what the service's document says of them.
@@ -12,6 +13,8 @@ package protocol DescribedRoutes {
 extension APISchema {
     /// A global transaction's name.
     package static let xid = text(1...64, pattern: "^[A-Za-z0-9_-]+$")
+    /// Which branch of it.
+    package static let branch = text(1...BranchID.maxLength, pattern: "^[1-9][0-9]*([.][1-9][0-9]*){0,7}$")
     /// A number that the database gives.
     package static let id = integer(0...Int64.max)
 

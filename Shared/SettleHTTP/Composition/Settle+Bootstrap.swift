@@ -130,6 +130,7 @@ extension Settle {
     ) -> HTTPService {
         // A row that is held is another global transaction's only where parts of them are done.
         let parts: [ProblemMapping] = participation == nil ? [] : [.branches]
+        let faults = FaultRoutes(configuration.failpoints, logger: boot.logger)
         return HTTPService(
             boot,
             checks: self.checks.map { HealthCheck($0.name, isRequired: $0.isRequired, $0.isWell) } + checks,
@@ -137,12 +138,13 @@ extension Settle {
             description: description.map { own in
                 own.adding(
                     describedRoutes.flatMap { type(of: $0).operations }
-                        + (participation == nil ? [] : ParticipantRoutes.operations(actions)))
+                        + (participation == nil ? [] : ParticipantRoutes.operations(actions))
+                        + (faults == nil ? [] : FaultRoutes.operations))
             }
         ) { open, guarded in
             routes(open, guarded)
             addRoutes(toGuarded: guarded)
-            if let faults = FaultRoutes(configuration.failpoints, logger: boot.logger) { faults.add(to: guarded) }
+            faults?.add(to: guarded)
         }
     }
 }

@@ -8,7 +8,7 @@ import SettleServiceKit
 ///
 /// Whatever is asked for ends by itself, within a minute at most.
 package struct FaultRoutes: Sendable {
-    private static let maxSeconds = 60
+    static let maxSeconds = 60
 
     private struct State: Encodable {
         /// Another one after each start.
@@ -16,12 +16,12 @@ package struct FaultRoutes: Sendable {
         let points: [String]
     }
 
-    private struct Plan: Decodable {
+    struct Plan: Decodable {
         let faults: String
         let seconds: Int
     }
 
-    private struct Order: Decodable {
+    struct Order: Decodable {
         let action: String
         let seconds: Int?
     }

@@ -45,13 +45,17 @@ public struct TaskRoutes: Sendable {
     struct Pause: Decodable {
         let taskType: String
         let reason: String?
+
+        func check() throws { if let reason { try Check.length("reason", reason, 1...255) } }
     }
 
     struct Paused: Encodable {
         let paused: [TaskPause]
     }
 
-    private static let live = TaskState.allCases.filter { !$0.isArchived }.map(\.rawValue)
+    static let live = TaskState.allCases.filter { !$0.isArchived }.map(\.rawValue)
+
+    static let nobodyFollows = "nobody-follows"
 
     private let relay: OutboxRelay
 
@@ -114,7 +118,7 @@ public struct TaskRoutes: Sendable {
     private func addPauses(to guarded: RouterGroup<some RequestContext>) {
         guarded.post("tasks/pause") { request, context in
             let which = try await requireJSON(Pause.self, from: request, context: context)
-            if let reason = which.reason { try Check.length("reason", reason, 1...255) }
+            try which.check()
             guard try await relay.pause(which.taskType, reason: which.reason) else {
                 throw Problem.notFound("there are no tasks of this type")
             }
@@ -122,6 +126,7 @@ public struct TaskRoutes: Sendable {
         }
         guarded.post("tasks/resume") { request, context in
             let which = try await requireJSON(Pause.self, from: request, context: context)
+            try which.check()
             guard try await relay.resume(which.taskType) else { throw Problem.notFound("this type is not paused") }
             return try Response.json(Paused(paused: try await relay.store.pauses()))
         }
@@ -131,7 +136,7 @@ public struct TaskRoutes: Sendable {
         do {
             return try await body()
         } catch let error as NobodyFollows {
-            throw Problem.conflict("nobody-follows", error.description)
+            throw Problem.conflict(Self.nobodyFollows, error.description)
         }
     }
 }

@@ -40,6 +40,7 @@ extension ParticipantRoutes {
         let call = APIOperation(.post, "/branches/\(action.name)", .token, action.summary)
             .taking(
                 .header(BranchContext.xidHeader, .xid, isRequired: true, "The global transaction."),
+                .header(BranchContext.branchHeader, .branch, "Which branch of it; 1 unless said."),
                 .header(BranchContext.modeHeader, .mode, isRequired: true, "How this part is done."),
                 .header(
                     BranchContext.initiatorHeader, .text(1...BranchContext.maxInitiatorLength), isRequired: true,
@@ -82,11 +83,15 @@ extension ParticipantRoutes {
     /// What may keep a part from being done; ``BranchError/comeAlone`` is said in groups only.
     private static let branchErrors: [BranchError] = [
         .locked, .transactionIsOver, .otherRequest, .prepared, .tooManyRows(limit: 1), .unsupportedMode(.at),
+        .tooManyBranches, .nameTooLong,
         .atImpossible, .xaImpossible,
     ]
 
     static let undecided = APISchema.object(
-        ["xid": .xid, "mode": .text, "state": .text, "initiator": .text, "unresolved": .bool, "createdAt": .time],
+        [
+            "xid": .xid, "branch": .branch, "mode": .text, "state": .text, "initiator": .text, "unresolved": .bool,
+            "createdAt": .time,
+        ],
         optional: ["errormsg": .text]
     ).named("UndecidedBranch")
 
