@@ -156,7 +156,10 @@ public final class Participant: Sendable {
     }
 
     func metadata(_ context: BranchContext, _ name: String) -> Logger.Metadata {
-        ["xid": "\(context.xid)", "branch": "\(context.branch)", "mode": "\(context.mode.rawValue)", "action": "\(name)"]
+        [
+            "xid": "\(context.xid)", "branch": "\(context.branch)", "mode": "\(context.mode.rawValue)",
+            "action": "\(name)",
+        ]
     }
 
     func handler(_ branch: BranchStore.Branch) -> BranchHandler? {
