@@ -7,7 +7,8 @@ extension BranchStore {
         try await database.query(records, [.texts(xids.map(\.rawValue))]).map { row in
             BranchRecord(
                 xid: try row.decode(String.self, at: 0), branch: try row.decode(String.self, at: 9),
-                mode: try row.decode(String?.self, at: 1), action: try row.decode(String?.self, at: 2), state: try row.decode(String.self, at: 3),
+                mode: try row.decode(String?.self, at: 1), action: try row.decode(String?.self, at: 2),
+                state: try row.decode(String.self, at: 3),
                 initiator: try row.decode(String?.self, at: 4), createdAt: try row.decode(Date.self, at: 5),
                 endedAt: try row.decode(Date?.self, at: 6), checks: try row.decode(Int.self, at: 7),
                 errormsg: try row.decode(String?.self, at: 8))

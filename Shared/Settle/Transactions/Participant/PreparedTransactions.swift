@@ -85,7 +85,8 @@ struct PreparedTransactions: Sendable {
             let seconds = name.count > 1 ? Int(name[1], radix: 36) : nil
             guard let branch = name.count > 2 ? BranchID(rawValue: String(name[2])) : .first else { return nil }
             return Prepared(
-                gid: gid, xid: xid, branch: branch, initiator: parts[3], age: .milliseconds(try row.decode(Int.self, at: 1)),
+                gid: gid, xid: xid, branch: branch, initiator: parts[3],
+                age: .milliseconds(try row.decode(Int.self, at: 1)),
                 timeLeft: seconds.map { .seconds($0) })
         }
     }
