@@ -92,7 +92,8 @@ extension BranchStore {
         ).map { row in
             UndecidedBranch(
                 xid: try row.decode(String.self, at: 0), branch: try row.decode(String.self, at: 6),
-                mode: try row.decode(String.self, at: 1), state: try row.decode(String.self, at: 2), initiator: try row.decode(String.self, at: 3),
+                mode: try row.decode(String.self, at: 1), state: try row.decode(String.self, at: 2),
+                initiator: try row.decode(String.self, at: 3),
                 createdAt: try row.decode(Date.self, at: 4), errormsg: try row.decode(String?.self, at: 5))
         }
     }

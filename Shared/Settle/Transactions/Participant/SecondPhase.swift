@@ -145,7 +145,8 @@ struct SecondPhase: Sendable {
                 try (verdict == .commit ? handler.commit : handler.rollback)?(requests, transaction)
             }
             BranchStore.end(
-                ended.map(\.xid).uniqued, as: verdict == .commit ? .committed : .rolledBack, all: canEnd, in: transaction)
+                ended.map(\.xid).uniqued, as: verdict == .commit ? .committed : .rolledBack, all: canEnd,
+                in: transaction)
             try participant.failpoints.reach(verdict == .commit ? "branch.duringCommit" : "branch.duringRollback")
             return (branches, stuck, canEnd ? [] : Set(due.filter(\.needsHandler).map(\.xid)))
         }
