@@ -28,7 +28,7 @@ final class APIRoute: Sendable {
     }
 
     private static let operation = APIOperation(.get, "/openapi.json", .always, "This document.")
-        .answering(.ok, Self.schema)
+        .answering(.ok, schema)
 
     private static let schema = APISchema.object([
         "openapi": .text, "jsonSchemaDialect": .text, "info": .any, "servers": .any, "paths": .any, "components": .any,
