@@ -17,8 +17,8 @@ as=internal refuses "retrying a task that does not exist" 404 POST "$order_url/t
 
 section "Tasks that are held"
 
-type='{"taskType": "addpoint"}'
-for route in tasks/pause tasks/resume; do refuses "$route needs the token" 401 POST "$order_url/$route" "$type"; done
+held_type='{"taskType": "addpoint"}'
+for route in tasks/pause tasks/resume; do refuses "$route needs the token" 401 POST "$order_url/$route" "$held_type"; done
 reason='{"reason": "e2e"}'
 refuses "discarding one needs the token" 401 POST "$order_url/tasks/1/discard" "$reason"
 refuses "discarding many needs the token" 401 POST "$order_url/tasks/discard" '{"status": "parked", "reason": "e2e"}'
@@ -30,7 +30,7 @@ as=internal refuses "discarding what nobody here follows" 409 POST "$order_url/t
 send_internal POST "$order_url/tasks/discard" '{"status": "waiting", "reason": "e2e"}'
 answered "discarding many, of which there are none" 200 '.discarded == 0 and .hasMore == false'
 as=internal refuses "pausing what nobody sends" 404 POST "$order_url/tasks/pause" '{"taskType": "e2e-nothing"}'
-as=internal refuses "resuming what is not paused" 404 POST "$order_url/tasks/resume" "$type"
+as=internal refuses "resuming what is not paused" 404 POST "$order_url/tasks/resume" "$held_type"
 send_internal POST "$order_url/tasks/pause" '{"taskType": "refundpoint", "reason": "e2e"}'
 answered "a type is paused" 200 'any(.paused[]; .taskType == "refundpoint" and .reason == "e2e")'
 call_internal GET "$order_url/tasks?taskType=refundpoint&limit=5"
