@@ -70,7 +70,7 @@ without_rights() {
 # start_service NAME FOLDER: the executable of that name in the folder, with what it needs in its environment only.
 start_service() {
     local name="$1" executable="$2/$1" part database broker redis
-    part="${name#user-}" part="${part^^}"
+    part="${name#user-}" part="${part^^}" part="${part//-/_}"
     [[ "$name" != message-centre ]] || part=MESSAGES
     local url=peer_url keep=()
     if [[ "$faults" == yes ]]; then keep=("$ROOT/scripts/lib/keep" "$run/pid/$name"); fi
