@@ -30,7 +30,7 @@ struct TraceWireTests {
 
     @Test(
         "OpenTelemetry's own decoder reads what is written",
-        .enabled(if: FileManager.default.isExecutableFile(atPath: python)))
+        .enabled(if: FileManager.default.isExecutableFile(atPath: TraceWireTests.python)))
     func decoder() async throws {
         let trace = try #require(TraceParent(W3CTraceContextTests.valid))
         let parent = try #require(TraceParent("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000001-01"))

@@ -1,5 +1,5 @@
 import Foundation
-import SettleCore
+package import SettleCore
 import Tracing
 
 // A centre keeps a message's trace among its headers: what it does about the message later is in that trace.
