@@ -65,10 +65,11 @@ let package = Package(
         // What the modules above it share: threads that may block, back-off, batching, waiting.
         .target(
             name: "SettleCore",
-            dependencies: [.product(name: "Instrumentation", package: "swift-distributed-tracing")],
+            dependencies: [tracing],
             path: "Shared/Base", swiftSettings: strict),
         .target(
-            name: "SettlePostgres", dependencies: ["SettleCore", "CSettleLibpq", deque, logging, metrics, lifecycle],
+            name: "SettlePostgres",
+            dependencies: ["SettleCore", "CSettleLibpq", deque, logging, metrics, tracing, lifecycle],
             path: "Shared/Postgres",
             swiftSettings: strict),
         .target(

@@ -61,12 +61,12 @@ struct CentreStore: Sendable {
             ])
         let archived = try rows.map { row in
             let outcome = try Outcome(row: row)
-            let age = try row.decode(Double.self, at: 5)
+            let age = try row.decode(Double.self, at: Outcome.columnCount + 1)
             return (
                 AnsweredTask(
                     id: outcome.number, taskType: outcome.artist, businessKey: outcome.id, requestBody: "",
                     answer: outcome.rejection.map { .rejected(reason: $0) } ?? .finished, traceParent: nil, age: age),
-                try row.decode(Bool.self, at: 4) ? outcome : nil
+                try row.decode(Bool.self, at: Outcome.columnCount) ? outcome : nil
             )
         }
         var isKnown = acknowledgements.map { _ in true }
@@ -89,7 +89,7 @@ struct CentreStore: Sendable {
     ) async throws -> (outcomes: [Outcome], isDiscarded: [Bool]) {
         let rows = try await database.query(
             Self.discarding, [.texts(ids), .text(reason), .bool(confirmedToo), .int(settings.lease.milliseconds)])
-        let outcomes = try rows.map { (try Outcome(row: $0), try $0.decode(Bool.self, at: 4)) }
+        let outcomes = try rows.map { (try Outcome(row: $0), try $0.decode(Bool.self, at: Outcome.columnCount)) }
         let known = try await statuses(of: ids)
         return (outcomes.filter(\.1).map(\.0), ids.map { known[ByteKey($0)]?.status == .discarded })
     }
@@ -108,7 +108,7 @@ struct CentreStore: Sendable {
         let rows = try await database.query(
             Self.claimChecks(settings.batchSize),
             [.int(checking.maxChecks), .int(checking.checkAfter.milliseconds), .int(checking.checkCap.milliseconds)])
-        let claimed = try rows.map { (try Question(row: $0), try $0.decode(Bool.self, at: 4)) }
+        let claimed = try rows.map { (try Question(row: $0), try $0.decode(Bool.self, at: Question.columnCount)) }
         return (claimed.filter { !$0.1 }.map(\.0), claimed.filter(\.1).map(\.0))
     }
 

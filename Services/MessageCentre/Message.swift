@@ -73,14 +73,19 @@ struct Outcome: Sendable {
     let artist: String
     /// Nil when it was done.
     let rejection: String?
+    /// As the message was published with.
+    let headers: String
 
-    static let columns = "number, id, artist, CASE WHEN status <> 'finished' THEN errormsg END"
+    static let columns = "number, id, artist, CASE WHEN status <> 'finished' THEN errormsg END, headers"
+    /// How many those are: what a statement returns besides comes after them.
+    static let columnCount = 5
 
     init(row: PostgresRow) throws {
         number = try row.decode(Int64.self, at: 0)
         id = try row.decode(String.self, at: 1)
         artist = try row.decode(String.self, at: 2)
         rejection = try row.decode(String?.self, at: 3)
+        headers = try row.decode(String.self, at: 4)
     }
 }
 
@@ -90,13 +95,18 @@ struct Question: Sendable {
     let id: String
     let artist: String
     let paramMap: String
+    /// As the message will be published with.
+    let headers: String
 
-    static let columns = "number, id, artist, param_map"
+    static let columns = "number, id, artist, param_map, headers"
+    /// How many those are: what a statement returns besides comes after them.
+    static let columnCount = 5
 
     init(row: PostgresRow) throws {
         number = try row.decode(Int64.self, at: 0)
         id = try row.decode(String.self, at: 1)
         artist = try row.decode(String.self, at: 2)
         paramMap = try row.decode(String.self, at: 3)
+        headers = try row.decode(String.self, at: 4)
     }
 }

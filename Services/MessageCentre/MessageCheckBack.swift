@@ -54,7 +54,9 @@ struct MessageCheckBack: Service {
     private func ask(_ questions: [Question]) async {
         do {
             failpoints.reachCommitted("centre.checkClaimed")
-            let said = try await producers.check(questions, at: questions[0].artist)
+            let trace = BatchTrace.messages("check back", questions.map { ($0.id, $0.headers) })
+            defer { trace.end() }
+            let said = try await trace.run { try await producers.check(questions, at: questions[0].artist) }
             failpoints.reachCommitted("centre.checkAnswered")
             var by: [MessageVerdict: [String]] = [:]
             for question in questions { by[said[ByteKey(question.id)] ?? .undecided, default: []].append(question.id) }

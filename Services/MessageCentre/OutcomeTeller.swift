@@ -78,7 +78,9 @@ final class OutcomeTeller: Service {
 
     private func send(together outcomes: [Outcome]) async {
         do {
-            let taken = try await producers.tell(outcomes, to: outcomes[0].artist)
+            let trace = BatchTrace.messages("tell outcome", outcomes.map { ($0.id, $0.headers) })
+            defer { trace.end() }
+            let taken = try await trace.run { try await producers.tell(outcomes, to: outcomes[0].artist) }
             failpoints.reachCommitted("centre.told")
             try await store.told(outcomes.filter { taken.contains(ByteKey($0.id)) }.map(\.number))
         } catch {

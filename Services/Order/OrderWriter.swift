@@ -30,7 +30,7 @@ struct OrderWriter: Sendable {
             database: database, outbox: outbox, producer: producer, initiator: initiator, failpoints: failpoints)
         batches = Batcher(
             limit: 64, concurrency: 4, maxWaiting: Self.maxWaiting, maxBytes: Self.maxBytes,
-            size: { $0.order.roughSize + $0.first.roughSize }
+            size: { $0.order.roughSize + $0.first.roughSize }, span: "write order"
         ) { await insert($0) }
     }
 
@@ -122,7 +122,8 @@ private struct InsertOrders: Sendable {
         let orders = entries.map(\.order)
         try failpoints.reach("order.beforeCommit")
         let bytes = entries.reduce(0) { $0 + $1.order.roughSize + $1.first.roughSize }
-        try await database.transaction(bytes: bytes) { [outbox, producer, initiator, failpoints] transaction in
+        try await database.transaction(bytes: bytes, caller: "insert orders") {
+            [outbox, producer, initiator, failpoints] transaction in
             transaction.add(
                 OrderWriter.orders,
                 [

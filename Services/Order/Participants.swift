@@ -13,7 +13,7 @@ struct StockClient: Sendable {
     /// Questions that come while one is on its way go together in the next.
     init(_ client: ServiceClient) {
         branch = BranchClient(client, participant: ShopServices.stock.name)
-        quotes = Batcher(limit: 64, concurrency: 2) { asked in
+        quotes = Batcher(limit: 64, concurrency: 2, span: "ask prices") { asked in
             let skus = asked.reduce(into: Set<ByteKey>()) { $0.formUnion($1) }
             let answer: QuoteAnswer = try await client.post("/quotes", QuoteRequest(skus: skus.sorted().map(\.text)))
             let prices = answer.prices
@@ -42,7 +42,9 @@ struct PointsClient: Sendable {
     /// requests to user-points busy, however many there are at once, and not all of them.
     init(_ client: ServiceClient) {
         branch = BranchClient(client, participant: ShopServices.userPoints.name)
-        tokens = Batcher(limit: CustomerCheck.limit, concurrency: 2, maxWaiting: 512) { asked in
+        tokens = Batcher(
+            limit: CustomerCheck.limit, concurrency: 2, maxWaiting: 512, span: "verify customer"
+        ) { asked in
             let answer: CustomerVerdict = try await client.post("/customers/verify", CustomerCheck(customers: asked))
             guard answer.valid.count == asked.count else {
                 throw ServiceClientError.invalidAnswer(

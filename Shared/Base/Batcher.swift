@@ -1,4 +1,5 @@
 import Synchronization
+import Tracing
 
 /// Natural batching: while one batch is on its way, the next gathers.
 ///
@@ -9,6 +10,8 @@ public final class Batcher<Item: Sendable, Outcome: Sendable>: Sendable {
     private struct Waiting {
         let item: Item
         let bytes: Int
+        /// The caller's, where batches are followed in traces.
+        let context: ServiceContext?
         let continuation: CheckedContinuation<Outcome, any Error>
     }
 
@@ -28,6 +31,7 @@ public final class Batcher<Item: Sendable, Outcome: Sendable>: Sendable {
     private let maxWaiting: Int
     private let maxBytes: Int
     private let size: @Sendable (Item) -> Int
+    private let span: String?
     private let state = Mutex(State())
     private let perform: @Sendable ([Item]) async throws -> [Outcome]
 
@@ -39,11 +43,12 @@ public final class Batcher<Item: Sendable, Outcome: Sendable>: Sendable {
     ///   - maxWaiting: how many items may gather.
     ///   - maxBytes: how many bytes the items that gather may have together. A single one is taken whatever its size.
     ///   - size: about how many bytes an item keeps.
+    ///   - span: what a batch is called in the trace of each who submitted an item of it; nil: it is in no trace.
     ///   - perform: does a batch; returns one outcome per item, in order. What it throws, every item of it throws. It
     ///     runs in a task that belongs to nobody: it has no caller's task-local values, and no caller's priority.
     public init(
         limit: Int, concurrency: Int = 1, patience: Duration? = nil, maxWaiting: Int = 16_384, maxBytes: Int = .max,
-        size: @escaping @Sendable (Item) -> Int = { _ in 0 },
+        size: @escaping @Sendable (Item) -> Int = { _ in 0 }, span: String? = nil,
         perform: @escaping @Sendable ([Item]) async throws -> [Outcome]
     ) {
         precondition(limit > 0 && concurrency > 0 && maxWaiting > 0 && maxBytes > 0)
@@ -53,6 +58,7 @@ public final class Batcher<Item: Sendable, Outcome: Sendable>: Sendable {
         self.maxWaiting = maxWaiting
         self.maxBytes = maxBytes
         self.size = size
+        self.span = span
         self.perform = perform
     }
 
@@ -69,12 +75,13 @@ public final class Batcher<Item: Sendable, Outcome: Sendable>: Sendable {
     /// - Throws: what the batch throws, or ``BatcherFull`` at once.
     public func submit(_ item: Item) async throws -> Outcome {
         let bytes = size(item)
+        let context = span == nil ? nil : ServiceContext.current
         return try await withCheckedThrowingContinuation { continuation in
             let startsLane: Bool? = state.withLock { state in
                 guard state.waiting.count < maxWaiting, state.bytes == 0 || state.bytes + bytes <= maxBytes else {
                     return nil
                 }
-                state.waiting.append(Waiting(item: item, bytes: bytes, continuation: continuation))
+                state.waiting.append(Waiting(item: item, bytes: bytes, context: context, continuation: continuation))
                 state.bytes += bytes
                 guard state.running < concurrency else { return false }
                 state.running += 1
@@ -92,11 +99,14 @@ public final class Batcher<Item: Sendable, Outcome: Sendable>: Sendable {
     }
 
     private func run(_ batch: [Waiting]) async {
+        let trace = span.map { BatchTrace($0, of: batch.map(\.context)) { _ in BatchTrace.count(batch.count) } }
+        defer { trace?.end() }
         do {
-            let outcomes = try await perform(batch.map(\.item))
+            let outcomes = try await (trace ?? .none).run { try await perform(batch.map(\.item)) }
             precondition(outcomes.count == batch.count, "one outcome per item")
             for (waiting, outcome) in zip(batch, outcomes) { waiting.continuation.resume(returning: outcome) }
         } catch {
+            trace?.failed(error)
             for waiting in batch { waiting.continuation.resume(throwing: error) }
         }
     }

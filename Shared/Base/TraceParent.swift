@@ -32,6 +32,22 @@ public struct TraceParent: Sendable, Hashable, CustomStringConvertible {
     /// The same trace, a new span: what this process calls itself when it calls others.
     public func child() -> TraceParent { TraceParent(traceID: traceID, spanID: Self.identifier(), flags: flags) }
 
+    /// Whether the caller records this trace.
+    public var isSampled: Bool { flags & 1 == 1 }
+
+    /// The same, as what a caller says who records it, or does not.
+    public func sampled(_ isSampled: Bool) -> TraceParent {
+        TraceParent(traceID: traceID, spanID: spanID, flags: isSampled ? flags | 1 : flags & ~1)
+    }
+
+    /// Whether a header says that its trace is recorded. Nothing else of it is looked at: for many of which few are.
+    package static func saysSampled(_ header: String) -> Bool {
+        let bytes = header.utf8
+        guard let place = bytes.index(bytes.startIndex, offsetBy: 54, limitedBy: bytes.endIndex), place < bytes.endIndex
+        else { return false }
+        return (Character(UnicodeScalar(bytes[place])).hexDigitValue ?? 0) & 1 == 1
+    }
+
     private init(traceID: String, spanID: String, flags: UInt8) {
         self.traceID = traceID
         self.spanID = spanID

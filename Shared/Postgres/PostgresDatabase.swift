@@ -11,6 +11,7 @@ public final class PostgresDatabase: Service, Sendable {
     package let configuration: PostgresConfiguration
     private let losesConnection: LossOnDemand?
     private let queue: JobQueue
+    private let span: DatabaseSpan
     private let logger: Logger
     private let hasRun = Atomic(false)
 
@@ -25,6 +26,7 @@ public final class PostgresDatabase: Service, Sendable {
         self.losesConnection = losesConnection
         self.logger = logger
         queue = JobQueue(configuration)
+        span = DatabaseSpan(configuration.settings)
     }
 
     /// Whether at least one connection is up.
@@ -63,23 +65,31 @@ public final class PostgresDatabase: Service, Sendable {
 
     /// Runs one statement on its own, committed when this returns: one round trip.
     ///
+    /// - Parameters:
+    ///   - sql: the statement.
+    ///   - parameters: what is bound to it.
+    ///   - caller: what it is called in traces.
     /// - Throws: `PostgresError`, or `CancellationError` when the task was cancelled while it waited.
-    public func query(_ sql: String, _ parameters: [PostgresValue] = []) async throws -> PostgresRows {
+    public func query(
+        _ sql: String, _ parameters: [PostgresValue] = [], caller: StaticString = #function
+    ) async throws -> PostgresRows {
         let statement = Statement(sql, parameters)
         try statement.validate()
-        return try await submit(bytes: statement.roughSize) { [losesConnection] worker in
-            try losesConnection?.reach(.beforeCommit)
-            // What is not plain may commit on its own while it runs. Nor is it prepared: an error that speaks of a stale
-            // plan would then come from inside of it, after such a commit perhaps.
-            let commitPoint = statement.isPlain ? 1 : 0
-            let exchange = try worker.exchange(
-                [statement], commitPoint: commitPoint, isFirst: true, isPrepared: commitPoint == 1)
-            if let error = exchange.error(commitPoint: commitPoint) { throw error }
-            try losesConnection?.reach(.afterCommit)
-            guard let result = exchange.results[0] else {
-                throw PostgresError(.commitUnknown, "no result", statement: sql)
+        return try await span.around(caller, sql: sql) {
+            try await submit(bytes: statement.roughSize) { [losesConnection] worker in
+                try losesConnection?.reach(.beforeCommit)
+                // What is not plain may commit on its own while it runs. Nor is it prepared: an error that speaks of a stale
+                // plan would then come from inside of it, after such a commit perhaps.
+                let commitPoint = statement.isPlain ? 1 : 0
+                let exchange = try worker.exchange(
+                    [statement], commitPoint: commitPoint, isFirst: true, isPrepared: commitPoint == 1)
+                if let error = exchange.error(commitPoint: commitPoint) { throw error }
+                try losesConnection?.reach(.afterCommit)
+                guard let result = exchange.results[0] else {
+                    throw PostgresError(.commitUnknown, "no result", statement: sql)
+                }
+                return PostgresRows(result: result)
             }
-            return PostgresRows(result: result)
         }
     }
 
@@ -106,13 +116,20 @@ public final class PostgresDatabase: Service, Sendable {
     /// - Parameters:
     ///   - ending: how the transaction ends when `body` has returned.
     ///   - bytes: about how many bytes `body` keeps while it waits, where they are many.
+    ///   - caller: what it is called in traces.
     ///   - body: what the transaction does.
     /// - Throws: what `body` throws, `PostgresError`, or `CancellationError` when the task was cancelled while it
     ///   waited. After `.commitUnknown` the transaction is either committed or not.
     @discardableResult
     public func transaction<R: Sendable>(
-        ending: PostgresEnding = .commit, bytes: Int = 0,
+        ending: PostgresEnding = .commit, bytes: Int = 0, caller: StaticString = #function,
         _ body: @escaping @Sendable (borrowing PostgresTransaction) throws -> R
+    ) async throws -> R {
+        try await span.around(caller) { try await run(ending, bytes: bytes, body) }
+    }
+
+    private func run<R: Sendable>(
+        _ ending: PostgresEnding, bytes: Int, _ body: @escaping @Sendable (borrowing PostgresTransaction) throws -> R
     ) async throws -> R {
         try await submit(bytes: bytes) { [losesConnection] worker in
             var isPrepared = true

@@ -19,13 +19,13 @@ enum Imports {
 
     /// What the files of a folder may import beyond `common`. A folder that is not here may hold no Swift file.
     static let allowed: [String: [String]] = [
-        "Shared/Base": names("Instrumentation"),
-        "Shared/Postgres": names("SettleCore CSettleLibpq DequeModule"),
+        "Shared/Base": names("Tracing Instrumentation"),
+        "Shared/Postgres": names("SettleCore CSettleLibpq DequeModule Tracing"),
         "Shared/RabbitMQ": names("SettleCore CSettleRabbitMQ DequeModule"),
         "Shared/Redis": names("SettleCore CSettleHiredis"),
         "Shared/Settle": clients + names("SettleSchema Tracing Instrumentation"),
         "Shared/ServiceKit": http + names("SettleCore Configuration Tracing Instrumentation"),
-        "Shared/SettleHTTP": clients + names("Settle SettleServiceKit Hummingbird HTTPTypes NIOCore"),
+        "Shared/SettleHTTP": clients + names("Settle SettleServiceKit Hummingbird HTTPTypes NIOCore Tracing"),
         "Shared/SettleTesting": clients + names("Settle"),
         "Shared/Conformance": names("Hummingbird HTTPTypes NIOCore NIOHTTP1 AsyncHTTPClient"),
         "Shared/ConformanceCommand": names("SettleConformance ArgumentParser"),

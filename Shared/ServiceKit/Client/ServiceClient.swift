@@ -1,6 +1,7 @@
 import Foundation
 public import HTTPTypes
 import SettleCore
+import Tracing
 
 /// Calls to one service: base address, token, JSON both ways, the current trace. A cheap value.
 public struct ServiceClient: Sendable {
@@ -43,12 +44,36 @@ public struct ServiceClient: Sendable {
         _ method: HTTPRequest.Method, _ path: String, json: [UInt8]? = nil, headers: [String: String] = [:],
         timeout: Duration? = nil
     ) async throws(ServiceClientError) -> ServiceAnswer {
-        var fields = self.headers().merging(headers) { $1 }.merging(TraceHeaders.current()) { $1 }
+        let fields = self.headers().merging(headers) { $1 }
+        let method = method.rawValue
+        let name = HTTPSpan.template(method, path).map { "\(method) \($0)" } ?? method
+        do {
+            return try await Spans.beneath(
+                name, ofKind: .client, attributes: { HTTPSpan.attributes(ofCall: method, baseURL, path) }
+            ) { span in
+                let answer = try await exchange(method, path, json, fields, timeout ?? self.timeout)
+                if let span {
+                    span.updateAttributes { $0["http.response.status_code"] = answer.status }
+                    if answer.status >= 400 { span.failed(String(answer.status)) }
+                }
+                return answer
+            }
+        } catch let error as ServiceClientError {
+            throw error
+        } catch {
+            throw .unavailable(reason: "\(error)", isUnsent: false)
+        }
+    }
+
+    private func exchange(
+        _ method: String, _ path: String, _ json: [UInt8]?, _ headers: [String: String], _ timeout: Duration
+    ) async throws(ServiceClientError) -> ServiceAnswer {
+        var fields = headers.merging(TraceHeaders.current()) { $1 }
         if let token { fields["Authorization"] = "Bearer \(token)" }
         if json != nil { fields["Content-Type"] = "application/json" }
         return try await outbound.exchange(
-            method: method.rawValue, url: baseURL + path, headers: fields.map { ($0.key, $0.value) }, body: json,
-            timeout: timeout ?? self.timeout)
+            method: method, url: baseURL + path, headers: fields.map { ($0.key, $0.value) }, body: json,
+            timeout: timeout)
     }
 
     /// One call with a document; an answer of any status is returned.

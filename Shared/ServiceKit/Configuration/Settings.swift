@@ -17,6 +17,9 @@ public struct Settings: Sendable {
     /// What the HTTP side takes on, and how long it waits.
     public internal(set) var httpLimits = HTTPLimits()
 
+    /// Where spans go.
+    var traces = TraceSettings()
+
     private var ownToken = ""
     private var tokensAccepted: [String] = []
     private var peerURLs: [PeerService: BaseURL] = [:]
@@ -79,9 +82,10 @@ public struct Settings: Sendable {
                 parse: { Tokens.isToken($0) ? .some($0) : nil })
         }
         let servers = usesServers ? [database, broker] + (usesRedis ? [redis] : []) : []
+        let traces = TraceSettings.rows.map { $0.lifted(to: \Settings.traces) }
         return SettingsTable(
             Settings(port: port, peers: peers),
-            listening + servers + [logLevel, logFormat] + urls + limits + ownTokens + tokens)
+            listening + servers + [logLevel, logFormat] + urls + limits + ownTokens + tokens + traces)
     }
 
     private static let database = SettingRow<Settings>.text(

@@ -63,10 +63,11 @@ public enum ServiceMain {
             reader, defaultPort: command.port, peers: command.peers, usesRedis: command.usesRedis,
             usesServers: command.usesServers)
         try await settings.listenAddress.check()
-        let bootstrap = bootstrap(command.name, reader, settings)
+        let (bootstrap, exporter) = bootstrap(command.name, reader, settings)
         let services = try await build(bootstrap)
         do {
-            try await serve(services, logger: bootstrap.logger)
+            // What is recorded until the last of them has stopped goes out.
+            try await serve((exporter.map { [$0] } ?? []) + services, logger: bootstrap.logger)
             return EXIT_SUCCESS
         } catch {
             bootstrap.logger.critical("the service failed", metadata: ["error": "\(error)"])
@@ -74,15 +75,18 @@ public enum ServiceMain {
         }
     }
 
-    private static func bootstrap(_ name: String, _ reader: SettingsReader, _ settings: Settings) -> Bootstrap {
+    private static func bootstrap(_ name: String, _ reader: SettingsReader, _ settings: Settings) -> (
+        Bootstrap, SpanExporter?
+    ) {
         let metrics = PrometheusMetrics()
         let (level, format) = (settings.logLevel, settings.logFormat)
         LoggingSystem.bootstrap(
             { format.handler(label: $0, level: level, service: name, provider: $1) }, metadataProvider: .traceID)
         MetricsSystem.bootstrap(metrics)
-        InstrumentationSystem.bootstrap(W3CTraceContext())
-        return Bootstrap(
-            name: name, settings: settings, reader: reader, logger: Logger(label: name), metrics: metrics)
+        let logger = Logger(label: name)
+        let exporter = SpanExporter(settings.traces, service: name, logger: logger)
+        InstrumentationSystem.bootstrap(exporter?.tracer ?? W3CTraceContext())
+        return (Bootstrap(name: name, settings: settings, reader: reader, logger: logger, metrics: metrics), exporter)
     }
 
     private static func serve(_ services: [any Service], logger: Logger) async throws {

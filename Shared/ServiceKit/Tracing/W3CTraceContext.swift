@@ -16,7 +16,8 @@ extension ServiceContext {
 
 /// Carries `traceparent` from what came in to what goes out, so that one order can be followed through all services.
 ///
-/// Spans are not recorded here: the identifiers appear in the log, and a proxy or peer that records them finds its own.
+/// For where nothing is exported. Spans are not recorded here: the identifiers appear in the log, and a proxy or peer that
+/// records them finds its own.
 public struct W3CTraceContext: Instrument {
     private static let header = "traceparent"
 

@@ -2,7 +2,9 @@ import Foundation
 import HTTPTypes
 import Logging
 import Settle
+import SettleCore
 import SettleServiceKit
+import Tracing
 
 /// Calls of one action that travel together: `POST /branches/<action>/group`.
 struct BranchGroup: Codable, Sendable {
@@ -46,7 +48,9 @@ struct BranchGroupAnswers {
     func answers(to group: BranchGroup, _ action: String) async -> BranchGroupAnswer {
         let checked = group.calls.map { call in Result { try check(call) } }
         let requests = checked.compactMap { try? $0.get() }
-        var done = await participant.perform(action, group: requests)[...]
+        let trace = trace(group, action)
+        defer { trace.end() }
+        var done = await trace.run { await participant.perform(action, group: requests) }[...]
         return BranchGroupAnswer(
             answers: checked.map { checked in
                 do {
@@ -60,6 +64,22 @@ struct BranchGroupAnswers {
                         retryAfter: problem.headers[.retryAfter])
                 }
             })
+    }
+
+    /// A span for each call in its own trace, with a link to the one of the request that they came in.
+    private func trace(_ group: BranchGroup, _ action: String) -> BatchTrace {
+        let trace = BatchTrace(
+            "branch \(action)", ofKind: .internal, traceParents: group.calls.map { $0.headers[TraceHeader.name] }
+        ) { place in
+            var attributes: SpanAttributes = ["settle.action": .string(action)]
+            attributes["settle.xid"] = group.calls[place].headers[BranchContext.xidHeader]
+            attributes["settle.mode"] = group.calls[place].headers[BranchContext.modeHeader]
+            return attributes
+        }
+        if let request = ServiceContext.current {
+            for place in group.calls.indices { trace[place]?.addLink(SpanLink(context: request, attributes: [:])) }
+        }
+        return trace
     }
 
     private func check(_ call: BranchGroup.Call) throws -> BranchRequest {

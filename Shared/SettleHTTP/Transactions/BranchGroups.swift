@@ -4,6 +4,7 @@ import Settle
 import SettleCore
 import SettleServiceKit
 import Synchronization
+import Tracing
 
 /// Calls the actions of one participant. Calls of one action that come while others are on their way go together in the
 /// next; a lone one leaves at once, and nobody waits long for those on their way.
@@ -23,6 +24,8 @@ final class BranchGroups: Sendable {
     private struct Call: Sendable {
         let request: String
         let headers: [String: String]
+        /// Of the call, where its trace is recorded.
+        let span: (any Span)?
         let until: ContinuousClock.Instant
     }
 
@@ -58,6 +61,26 @@ final class BranchGroups: Sendable {
     func send(
         _ action: String, _ json: [UInt8], headers: [String: String], timeout: Duration
     ) async throws(ServiceClientError) -> ServiceAnswer {
+        do {
+            return try await Spans.beneath(
+                "call \(action)",
+                attributes: {
+                    var attributes: SpanAttributes = ["settle.action": .string(action)]
+                    attributes["settle.xid"] = headers[BranchContext.xidHeader]
+                    attributes["settle.mode"] = headers[BranchContext.modeHeader]
+                    return attributes
+                }
+            ) { try await send(action, json, headers: headers, timeout: timeout, span: $0) }
+        } catch let error as ServiceClientError {
+            throw error
+        } catch {
+            throw .unavailable(reason: "\(error)", isUnsent: false)
+        }
+    }
+
+    private func send(
+        _ action: String, _ json: [UInt8], headers: [String: String], timeout: Duration, span: (any Span)?
+    ) async throws(ServiceClientError) -> ServiceAnswer {
         let until = ContinuousClock.now + timeout
         if timeout > Self.shortest, json.count <= Self.longest,
             let mode = headers[BranchContext.modeHeader].flatMap(BranchMode.init),
@@ -65,7 +88,7 @@ final class BranchGroups: Sendable {
         {
             let call = Call(
                 request: String(decoding: json, as: UTF8.self),
-                headers: headers.merging(TraceHeaders.current()) { $1 }, until: until)
+                headers: headers.merging(TraceHeaders.current()) { $1 }, span: span, until: until)
             switch await outcome(of: call, in: batcher) {
             case .answered(let answer): return answer
             case .failed(let error): throw error
@@ -107,7 +130,9 @@ final class BranchGroups: Sendable {
         let now = ContinuousClock.now
         let together = calls.filter { $0.until - now > Self.shortest }
         guard let first = together.map({ $0.until - now }).min() else { return calls.map { _ in .alone } }
-        let outcomes = await answers(to: together, of: line.action, timeout: first)
+        let outcomes = await BatchTrace(around: together.map(\.span), or: together.first?.headers).run {
+            await self.answers(to: together, of: line.action, timeout: first)
+        }
         let alone = outcomes.count { if case .alone = $0 { true } else { false } }
         if together.count >= Self.crowd, alone * Self.crowd >= together.count {
             state.withLock { $0.crowded[line] = .now + Self.crowdMemory }

@@ -48,9 +48,11 @@ public final class MessageProducer: Service {
             sender: sender, centre: centre, outcomes: outcomes, keys: keys, wantsOutcomes: outcome != nil,
             failpoints: failpoints, logger: logger)
         saves = Batcher(
-            limit: 64, concurrency: 4, maxWaiting: 4096, maxBytes: 32 << 20, size: \.roughSize
+            limit: 64, concurrency: 4, maxWaiting: 4096, maxBytes: 32 << 20, size: \.roughSize, span: "save message"
         ) { drafts in
-            try await database.transaction(bytes: drafts.reduce(0) { $0 + $1.roughSize }) { transaction in
+            try await database.transaction(
+                bytes: drafts.reduce(0) { $0 + $1.roughSize }, caller: "save messages"
+            ) { transaction in
                 store.insert(drafts, isDone: false, in: transaction)
             }
             failpoints.reachCommitted("producer.saved")

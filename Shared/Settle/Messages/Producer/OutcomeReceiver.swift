@@ -2,6 +2,7 @@ import SettleCore
 import Foundation
 import Logging
 import SettlePostgres
+import Tracing
 
 /// Takes what consumers said of messages, in batches: each message is archived once, with all that follows.
 struct OutcomeReceiver: Sendable {
@@ -47,6 +48,7 @@ struct OutcomeReceiver: Sendable {
 
     private func archive(_ outcomes: [MessageOutcome]) async throws {
         try failpoints.reach("producer.beforeOutcome")
+        let begin = DefaultTracerClock.now
         let settled = try await store.database.transaction { [store, sender, handler] transaction in
             let settled = try store.archive(outcomes, in: transaction)
             if !settled.isEmpty { try handler(transaction, settled, sender) }
@@ -54,6 +56,7 @@ struct OutcomeReceiver: Sendable {
         }
         failpoints.reachCommitted("producer.outcome")
         metrics.settled(settled, of: outcomes.count)
+        MessageTraces.taking(settled, since: begin)
         for message in settled {
             if case .rejected(let reason) = message.answer {
                 logger.info("message rejected", metadata: message.metadata.merging(["reason": "\(reason)"]) { $1 })

@@ -24,6 +24,7 @@ final class ProducerRelay: Sendable {
     private let committed: Mailbox<MessageSender.Event>
     private let scanSignal = Mailbox<Void>(capacity: 1)
     private let centreHealth = Mutex(Absence())
+    private let traces = MessageTraces()
 
     /// How long nobody is asked who was away.
     private struct Absence {
@@ -157,7 +158,9 @@ final class ProducerRelay: Sendable {
         var prepared: Set<UUID> = []
         for batch in batches(of: messages) {
             try failpoints.reach("producer.beforePrepare")
-            let known = try await centre.prepare(batch.map(outgoing))
+            let trace = traces.preparing(Array(batch))
+            defer { trace.end() }
+            let known = try await trace.run { try await centre.prepare(batch.map(outgoing)) }
             centreHealth.withLock { $0 = Absence() }
             try failpoints.reach("producer.prepared")
             prepared.formUnion(known)
@@ -173,7 +176,9 @@ final class ProducerRelay: Sendable {
         for start in stride(from: 0, to: ids.count, by: settings.batchSize) {
             let batch = Array(ids[start..<min(start + settings.batchSize, ids.count)])
             try failpoints.reach("producer.beforeConfirm")
-            let said = try await centre.confirm(batch)
+            let trace = traces.confirming(batch)
+            defer { trace.end() }
+            let said = try await trace.run { try await centre.confirm(batch) }
             centreHealth.withLock { $0 = Absence() }
             try failpoints.reach("producer.confirmed")
             // One that is unknown was not prepared yet: it is due soon.

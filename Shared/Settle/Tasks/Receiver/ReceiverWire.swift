@@ -1,4 +1,5 @@
 import Foundation
+import SettleCore
 import SettleRabbitMQ
 
 /// How what a receiver receives looks, and how it says what became of it.
@@ -20,6 +21,8 @@ struct ReceiverAnswer: Sendable {
     let delivery: Delivery
     let message: TaskMessage
     let answer: TaskAnswer
+    /// What its sender goes on with.
+    let traceParent: String?
 }
 
 extension Delivery {
@@ -48,16 +51,19 @@ struct TaskWire: ReceiverWire {
 
     func tell(_ answers: [ReceiverAnswer]) async throws -> [(Int, String)] {
         let now = Int64(Date().timeIntervalSince1970 * 1000)
+        let trace = BatchTrace.sending(answers, by: route)
+        defer { trace.end() }
         let outcomes = await publisher.publish(
-            answers.map { answer in
+            answers.enumerated().map { place, answer in
                 var message = OutboundMessage(
                     exchange: route.exchange, routingKey: route.answerRoutingKey,
                     messageID: String(answer.message.id),
                     body: answer.message.answered(answer.answer, at: now).json,
-                    headers: TraceHeader.headers(answer.delivery.traceParent))
+                    headers: TraceHeader.headers(trace.traceParent(place) ?? answer.traceParent))
                 keys.sign(&message, as: .answer, of: route.taskType)
                 return message
             })
+        trace.note(outcomes)
         var untold: [(Int, String)] = []
         for (index, outcome) in outcomes.enumerated() where outcome != .confirmed {
             guard outcome.isImpossible else { throw NotConfirmed() }

@@ -85,7 +85,19 @@ public final class TaskReceiver<Applier: TaskApplier>: Sendable {
     /// Returns when all that the batch stands for is applied and answered, but for what is returned; throws when the
     /// same batch must be handled again.
     func attempt(_ deliveries: [Delivery], isRetry: Bool) async throws -> [Leftover] {
-        var (items, leftovers) = read(deliveries)
+        let read = read(deliveries)
+        let trace = BatchTrace.processing(queue, read.items.map(\.delivery), taskType: wire.taskType) {
+            ("settle.business_key", read.items[$0].businessKey)
+        }
+        defer { trace.end() }
+        return try await trace.run { try await attempt(read.items, read.unreadable, isRetry: isRetry, trace) }
+    }
+
+    private func attempt(
+        _ items: [Item], _ unreadable: [Leftover], isRetry: Bool, _ trace: BatchTrace
+    ) async throws -> [Leftover] {
+        var (items, leftovers) = (items, unreadable)
+        for place in items.indices { items[place].traceParent = trace.traceParent(place) ?? items[place].traceParent }
         for (place, record) in zip(items.indices, await dedup?.take(items.map(\.key)) ?? []) {
             items[place].record = record
             metrics.hint(record)
@@ -115,6 +127,7 @@ public final class TaskReceiver<Applier: TaskApplier>: Sendable {
             }
         } catch {
             failure = error  // what was decided before it is answered all the same
+            trace.failed(error)
         }
         await dedup?.decided(answers.map(\.item.key))
         try await publish(answers)
@@ -163,7 +176,10 @@ public final class TaskReceiver<Applier: TaskApplier>: Sendable {
     private func publish(_ answers: [(item: Item, answer: TaskAnswer)]) async throws {
         guard !answers.isEmpty else { return }
         let untold = try await wire.tell(
-            answers.map { ReceiverAnswer(delivery: $0.delivery, message: $0.task.message, answer: $1) })
+            answers.map {
+                ReceiverAnswer(
+                    delivery: $0.delivery, message: $0.task.message, answer: $1, traceParent: $0.traceParent)
+            })
         for (index, reason) in untold {
             // The task is done all the same; its sender asks again until it gives up, and shows it as parked.
             metrics.unsent()
@@ -202,13 +218,15 @@ extension TaskReceiver {
         let businessKey: String
         /// What Redis says of it.
         var record = DedupRecord.unknown
+        /// The trace that it belongs to, and what its answer goes on from.
+        var traceParent: String?
 
         var metadata: Logger.Metadata {
             var metadata: Logger.Metadata = [
                 "taskId": "\(name)", "taskType": "\(task.message.taskType)",
                 "businessKey": "\(businessKey)",
             ]
-            if let traceParent = delivery.traceParent { metadata["traceparent"] = "\(traceParent)" }
+            if let traceParent { metadata["traceparent"] = "\(traceParent)" }
             return metadata
         }
     }
@@ -243,7 +261,8 @@ extension TaskReceiver {
         let hash = String(FNV1a.hash(message.requestBody.utf8), radix: 16)
         return Item(
             delivery: delivery, index: index, task: ReceivedTask(message: message, body: body), name: name,
-            key: "\(queue):\(name):\(hash)", businessKey: applier.dedupKey(of: body))
+            key: "\(queue):\(name):\(hash)", businessKey: applier.dedupKey(of: body),
+            traceParent: delivery.traceParent)
     }
 
     /// Splits `items` so that no round has two tasks with the same key: the second finds what the first has done.

@@ -74,11 +74,17 @@ public final class AnswerReceiver: Sendable {
                 leftovers.append(Leftover(index: index, fate: .dead, reason: "not an answer: \(error)"))
             }
         }
+        let trace = BatchTrace.processing(
+            route.answerQueue, answers.map { deliveries[$0.index] }, taskType: route.taskType
+        ) { ("settle.task.status", answers[$0].answer.status.rawValue) }
+        defer { trace.end() }
         let isolation = BatchIsolation<(index: Int, answer: Answer)>(
             rows: { [ByteKey(String($0.answer.id))] },
             held: { try await self.held(among: $0.compactMap { Int64($0.text) }) },
             memory: heldRows, isRetry: isRetry, logger: logger)
-        let failures = try await isolation.run(answers) { try await self.archive($0.map(\.answer), of: route) }
+        let failures = try await trace.run {
+            try await isolation.run(answers) { try await self.archive($0.map(\.answer), of: route) }
+        }
         return leftovers + failures.map { Leftover(index: $0.item.index, fate: $0.fate, reason: $0.reason) }
     }
 

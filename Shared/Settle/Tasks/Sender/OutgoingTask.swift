@@ -23,6 +23,8 @@ package struct OutgoingTask: Sendable {
     let lease: TaskLease
 
     var id: Int64 { message.id }
+    /// What its message is called.
+    var messageID: String { if case .plain = form { businessKey } else { String(message.id) } }
 
     /// Of `task`, in the order in which `init(row:leasedAt:_:)` reads them.
     static let columns = """
@@ -63,20 +65,22 @@ package struct OutgoingTask: Sendable {
         form = .plain(headers: headers)
         businessKey = id
         self.attempts = attempts
-        traceParent = nil
+        traceParent = TraceHeader.checked(headers[TraceHeader.name])
         self.lease = lease
         self.leaseEnd = leaseEnd
     }
 
-    func outbound(_ keys: MessageKeys) throws -> OutboundMessage {
-        if case .plain(let headers) = form {
+    /// - Parameter traceParent: of the span of its sending, which its receiver goes on with; nil: that of the task.
+    func outbound(_ keys: MessageKeys, traceParent sending: String? = nil) throws -> OutboundMessage {
+        if case .plain(var headers) = form {
+            headers[TraceHeader.name] = sending ?? traceParent
             return OutboundMessage(
                 exchange: message.mqExchange, routingKey: message.mqRoutingkey, messageID: businessKey,
                 body: Array(message.requestBody.utf8), headers: headers)
         }
         var outbound = OutboundMessage(
             exchange: message.mqExchange, routingKey: message.mqRoutingkey, messageID: String(message.id),
-            body: message.json, headers: TraceHeader.headers(traceParent))
+            body: message.json, headers: TraceHeader.headers(sending ?? traceParent))
         keys.sign(&outbound, as: .task, of: message.taskType)
         return outbound
     }

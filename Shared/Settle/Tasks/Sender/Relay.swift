@@ -218,8 +218,10 @@ package final class Relay<Store: RelayStore>: Service {
     private func publish(_ tasks: [OutgoingTask]) async -> Bool {
         guard !tasks.isEmpty else { return true }
         let messages: [OutboundMessage]
+        let trace = BatchTrace.sending(tasks)
+        defer { trace.end() }
         do {
-            messages = try tasks.map { try $0.outbound(keys) }
+            messages = try tasks.enumerated().map { try $1.outbound(keys, traceParent: trace.traceParent($0)) }
         } catch {
             // Strings and integers always encode; were it otherwise, the tasks stay due and this line repeats.
             logger.critical("a task cannot be encoded", metadata: ["error": "\(error)"])
@@ -228,6 +230,7 @@ package final class Relay<Store: RelayStore>: Service {
         unanswered.withLock { $0.sending(tasks.map { ($0.lease, $0.leaseEnd) }) }
         metrics.sending(tasks)
         let outcomes = await publisher.publish(messages)
+        trace.note(outcomes)
         failpoints.reachCommitted("relay.published")
         var refusals: [Refusal] = []
         // Due again when their lease ends.

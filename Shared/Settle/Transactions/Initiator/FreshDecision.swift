@@ -1,3 +1,4 @@
+import ServiceContextModule
 import Synchronization
 
 /// A commit that this process decided, on its way to the participants.
@@ -6,10 +7,13 @@ final class FreshDecision: Sendable {
     let participants: [String]
     /// From then on any replica may tell them.
     let leaseEnd: ContinuousClock.Instant
+    /// Of who began the transaction.
+    let context: ServiceContext?
     private let missing: Mutex<Int>
 
     init(_ transaction: GlobalTransaction, leaseEnd: ContinuousClock.Instant) {
         xid = transaction.xid
+        context = transaction.context
         participants = transaction.participants
         self.leaseEnd = leaseEnd
         missing = Mutex(participants.count)

@@ -1,3 +1,4 @@
+import ServiceContextModule
 import Synchronization
 
 /// A global transaction in the hands of its initiator. It costs nothing until it is decided: no log, no message.
@@ -19,9 +20,12 @@ public final class GlobalTransaction: Sendable {
     public let initiatorName: String?
     /// It may not be committed past this.
     public let deadline: ContinuousClock.Instant
+    /// Of who began it: its end is in that trace, too.
+    let context: ServiceContext?
     private let state = Mutex(State())
 
     init(xid: XID, initiator: String, initiatorName: String? = nil, deadline: ContinuousClock.Instant) {
+        context = ServiceContext.current
         self.xid = xid
         self.initiator = initiator
         self.initiatorName = initiatorName

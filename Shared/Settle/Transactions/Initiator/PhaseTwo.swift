@@ -85,7 +85,11 @@ final class PhaseTwo: Sendable {
         while let batch = lines.withLock({ $0[participant]?.next(atMost: settings.batchSize) }) {
             let its = batch.filter { $0.leaseEnd > .now }
             guard !its.isEmpty, !Task.isCancelled else { continue }
-            let confirmed = await commit(its.map(\.xid), at: participant)
+            let trace = BatchTrace("commit at \(participant)", of: its.map(\.context)) {
+                .branch(its[$0].xid, at: participant)
+            }
+            let confirmed = await trace.run { await commit(its.map(\.xid), at: participant) }
+            trace.end()
             await acknowledge(its.filter { confirmed.contains($0.xid) && $0.confirmed() }.map(\.xid))
             let left = its.filter { !confirmed.contains($0.xid) }
             guard !left.isEmpty, !isStopping.load(ordering: .acquiring) else { continue }
@@ -219,7 +223,9 @@ final class PhaseTwo: Sendable {
     private func rollbacks(at participant: String) -> Batcher<XID, Void> {
         rollbacks.withLock { batchers in
             if let known = batchers[participant] { return known }
-            let batcher = Batcher<XID, Void>(limit: settings.batchSize, concurrency: 4) { [store, peers, logger] xids in
+            let batcher = Batcher<XID, Void>(
+                limit: settings.batchSize, concurrency: 4, span: "roll back at \(participant)"
+            ) { [store, peers, logger] xids in
                 var left = xids
                 do {
                     let outcomes = try await peers.end(xids, verdict: .rollback, at: participant)

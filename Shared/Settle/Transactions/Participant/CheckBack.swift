@@ -97,7 +97,11 @@ public final class CheckBack: Service {
             let names = known.filter { !excluded.contains($0.value) }
             for (initiator, due) in try await branches.claim(survey, of: names) {
                 initiators.withLock { $0.ask(initiator) }
-                group.addTask { await self.ask(initiator, about: due) }
+                group.addTask {
+                    await Spans.beginning("check back", attributes: { .branches(due.all) }) {
+                        await self.ask(initiator, about: due)
+                    }
+                }
             }
         } catch {
             logger.warning("check-back failed; next look", metadata: ["error": "\(error)"])
