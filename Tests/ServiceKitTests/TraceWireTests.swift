@@ -13,10 +13,9 @@ struct TraceWireTests {
         .deletingLastPathComponent().appending(path: ".run/python/bin/python").path
 
     private static let decode = """
-        import sys
         from google.protobuf.json_format import MessageToJson
         from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-        request = ExportTraceServiceRequest.FromString(open(sys.argv[1], "rb").read())
+        request = ExportTraceServiceRequest.FromString(open(__import__("sys").argv[1], "rb").read())
         print(MessageToJson(request, indent=None, sort_keys=True))
         """
 

@@ -6,6 +6,7 @@ import NIOHTTP1
 import NIOPosix
 public import ServiceLifecycle
 import Synchronization
+import Tracing
 
 /// The connections to other services; one per process, listed before what uses it.
 public final class OutboundHTTP: Service, Sendable {
@@ -60,6 +61,8 @@ public final class OutboundHTTP: Service, Sendable {
                 connect: TimeAmount(options.connectTimeout), read: .seconds(30)),
             connectionPool: pool)
         configuration.httpVersion = .http1Only
+        // A call has a span already: ``ServiceClient``.
+        configuration.tracing.tracer = nil
         return configuration
     }
 

@@ -7,6 +7,7 @@ import NIOHTTP1
 import NIOPosix
 import ServiceLifecycle
 import SettleCore
+import Tracing
 
 /// Sends spans to a collector, by OTLP over HTTP.
 ///
@@ -61,6 +62,8 @@ final class SpanExporter: Service {
         var configuration = HTTPClient.Configuration(
             redirectConfiguration: .disallow, timeout: HTTPClient.Configuration.Timeout(connect: .seconds(2)))
         configuration.httpVersion = .http1Only
+        // Or each export would be a span to export.
+        configuration.tracing.tracer = nil
         configuration.connectionPool.retryConnectionEstablishment = false
         let http = HTTPClient(eventLoopGroup: HTTPClient.defaultEventLoopGroup, configuration: configuration)
         await cancelWhenGracefulShutdown { await self.exportUntilCancelled(http) }

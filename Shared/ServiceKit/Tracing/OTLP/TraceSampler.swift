@@ -36,6 +36,6 @@ struct TraceSampler: Sendable, Equatable {
     private func isInRatio(_ trace: TraceParent) -> Bool {
         guard ratio < 1 else { return true }
         let number = UInt64(trace.traceID.suffix(16), radix: 16) ?? .max
-        return Double(number >> 1) < ratio * Double(UInt64(1) << 63)
+        return number >> 1 < UInt64(ratio * 0x1p63)
     }
 }
