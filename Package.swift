@@ -158,7 +158,8 @@ let package = Package(
             path: "Shared/SchemaCommand", swiftSettings: strict),
         schema("ShopOrderSchema", path: "sql/order", ["order_0001_orders"]),
         schema(
-            "ShopStockSchema", path: "sql/stock", ["stock_0001_products", "stock_0002_enroll", "stock_0003_ledger"]),
+            "ShopStockSchema", path: "sql/stock",
+            ["stock_0001_products", "stock_0002_enroll", "stock_0003_ledger", "stock_0004_flash"]),
         schema(
             "ShopPointsSchema", path: "sql/user-points",
             ["points_0001_users", "points_0002_spending", "points_0004_customers", "points_0005_ledger"]),

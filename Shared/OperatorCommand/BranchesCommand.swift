@@ -42,7 +42,8 @@ struct BranchesCommand: AsyncParsableCommand {
                 try await options.service().get("/transactions/\(xid.escaped)"), "branches",
                 [
                     .member("branch", "branch"), .member("action", "action"), .member("mode", "mode"),
-                    .member("state", "state"), .member("done", "createdAt"), .member("ended", "endedAt"), .member("asked", "checks"),
+                    .member("state", "state"), .member("done", "createdAt"), .member("ended", "endedAt"),
+                    .member("asked", "checks"),
                     .member("initiator", "initiator"), .member("error", "errormsg"),
                 ])
         }

@@ -32,9 +32,10 @@ struct BranchStore: Sendable {
             ] + limit)
     }
 
-    /// The same for the parts of several transactions, all in one mode, done in one local transaction; not in `xa`.
+    /// The same for the parts of several transactions, all in one mode, done in one local transaction; not in `xa`. In `mt`
+    /// before they are done, and so without their answers.
     static func insert(
-        _ parts: [(request: BranchRequest, answer: String)], action: String, mode: BranchMode,
+        _ parts: [(request: BranchRequest, answer: String?)], action: String, mode: BranchMode,
         settings: TransactionSettings, in transaction: borrowing PostgresTransaction
     ) {
         let contexts = parts.map(\.request.context)
@@ -80,14 +81,21 @@ struct BranchStore: Sendable {
 
     /// Ends the branches of `xids`.
     ///
-    /// - Parameter all: false leaves those that are not in `at` or `xa`.
+    /// - Parameters:
+    ///   - all: false leaves those that are not in `at` or `xa`.
+    ///   - untold: transactions whose branches in `mt` are left.
     static func end(
-        _ xids: [XID], as state: BranchState, all: Bool, in transaction: borrowing PostgresTransaction
+        _ xids: [XID], as state: BranchState, all: Bool, untold: Set<XID>, in transaction: borrowing PostgresTransaction
     ) {
         guard !xids.isEmpty else { return }
-        transaction.add(
-            all ? Self.ending : Self.ending + " AND mode IN ('at', 'xa')",
-            [.texts(xids.map(\.rawValue)), .text(state.rawValue)])
+        let parameters: [PostgresValue] = [.texts(xids.map(\.rawValue)), .text(state.rawValue)]
+        if !all {
+            transaction.add(Self.ending + " AND mode IN ('at', 'xa')", parameters)
+        } else if untold.isEmpty {
+            transaction.add(Self.ending, parameters)
+        } else {
+            transaction.add(Self.endingOthers, parameters + [.texts(untold.map(\.rawValue))])
+        }
     }
 
     /// Keeps a branch that could not be ended for an operator to look at.
@@ -144,6 +152,8 @@ extension BranchStore {
         WHERE xid = ANY ($1::text[]) AND ended_at IS NULL
         """
 
+    static let endingOthers = ending + " AND (mode <> 'mt' OR xid <> ALL ($3::text[]))"
+
     static let insertion = """
         INSERT INTO settle.branch (xid, branch_id, state, mode, action, initiator, request, answer, check_time, deadline, ended_at)
         SELECT $1, $10, $2, $3, $4, $5, $6, $7, now() + $8 * interval '1 millisecond',
@@ -168,9 +178,9 @@ extension BranchStore {
 }
 
 extension BranchStore.Branch {
-    fileprivate static let columns = "xid, mode, action, request, state, answer, errormsg, branch_id"
+    static let columns = "xid, mode, action, request, state, answer, errormsg, branch_id"
 
-    fileprivate init(row: PostgresRow) throws {
+    init(row: PostgresRow) throws {
         let text = try row.decode(String.self, at: 0)
         guard let xid = XID(rawValue: text), let state = BranchState(rawValue: try row.decode(String.self, at: 4)),
             let id = BranchID(rawValue: try row.decode(String.self, at: 7))

@@ -37,7 +37,8 @@ struct PreparedTransactions: Sendable {
     func gid(_ context: BranchContext, timeLeft: Duration) throws -> String {
         let seconds = min((timeLeft.milliseconds + 999) / 1000, Self.mostSeconds)
         let branch = context.branch == .first ? "" : ".\(context.branch)"
-        let gid = "settle:\(context.xid):\(participant).\(String(seconds, radix: 36))\(branch):\(context.initiator)"
+        let own = "\(participant).\(String(seconds, radix: 36))\(branch)"
+        let gid = "settle:\(context.xid):\(own):\(context.initiator)"
         guard gid.utf8.count <= Self.maxLength else { throw BranchError.nameTooLong }
         return gid
     }
@@ -85,7 +86,8 @@ struct PreparedTransactions: Sendable {
             let seconds = name.count > 1 ? Int(name[1], radix: 36) : nil
             guard let branch = name.count > 2 ? BranchID(rawValue: String(name[2])) : .first else { return nil }
             return Prepared(
-                gid: gid, xid: xid, branch: branch, initiator: parts[3], age: .milliseconds(try row.decode(Int.self, at: 1)),
+                gid: gid, xid: xid, branch: branch, initiator: parts[3],
+                age: .milliseconds(try row.decode(Int.self, at: 1)),
                 timeLeft: seconds.map { .seconds($0) })
         }
     }
