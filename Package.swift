@@ -150,7 +150,7 @@ let package = Package(
                 "settle_0008_purge_and_names", "settle_0009_deadlines", "settle_0010_at_capture",
                 "settle_0011_at_obstacles", "settle_0012_at_checks", "settle_0013_inbox", "settle_0014_foreign_xids",
                 "settle_0015_messages", "settle_0016_ledger", "settle_0017_reconciliation",
-                "settle_0018_branches", "settle_0025_branch_key",
+                "settle_0018_branches", "settle_0025_branch_key", "settle_0026_branch_refusal",
             ]),
         // Writes them as files for other tools.
         .executableTarget(
