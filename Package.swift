@@ -153,6 +153,7 @@ let package = Package(
                 "settle_0011_at_obstacles", "settle_0012_at_checks", "settle_0013_inbox", "settle_0014_foreign_xids",
                 "settle_0015_messages", "settle_0016_ledger", "settle_0017_reconciliation",
                 "settle_0018_branches", "settle_0019_task_options", "settle_0025_branch_key",
+                "settle_0026_branch_refusal",
             ]),
         // Writes them as files for other tools.
         .executableTarget(
@@ -160,7 +161,8 @@ let package = Package(
             path: "Shared/SchemaCommand", swiftSettings: strict),
         schema("ShopOrderSchema", path: "sql/order", ["order_0001_orders"]),
         schema(
-            "ShopStockSchema", path: "sql/stock", ["stock_0001_products", "stock_0002_enroll", "stock_0003_ledger"]),
+            "ShopStockSchema", path: "sql/stock",
+            ["stock_0001_products", "stock_0002_enroll", "stock_0003_ledger", "stock_0004_flash"]),
         schema(
             "ShopPointsSchema", path: "sql/user-points",
             ["points_0001_users", "points_0002_spending", "points_0004_customers", "points_0005_ledger"]),

@@ -12,7 +12,7 @@ struct NewOrder: Sendable {
     let total: Int64
     let spendPoints: Int64
     let mode: OrderMode
-    /// Nil in the modes `message` and `centre`.
+    /// Nil in the modes `message` and `centre`, but where there are flash items.
     let transaction: GlobalTransaction?
     let idempotencyKey: String?
     let fingerprint: String?
@@ -25,7 +25,7 @@ struct NewOrder: Sendable {
     /// - Parameters:
     ///   - id: a new one.
     ///   - prices: what each product costs.
-    ///   - transaction: under which the stock was taken; nil in the modes `message` and `centre`, where a task will.
+    ///   - transaction: under which the stock was taken; nil where a task, or a message, will take it.
     /// - Throws: a problem for a product without a price, a total beyond what can be counted, or more points spent than
     ///   that.
     init(
@@ -65,7 +65,7 @@ struct NewOrder: Sendable {
 
     /// The task that this order begins with, in the trace of the request that is being answered.
     func firstTask() throws -> TaskDraft {
-        let task = OrderFlow.first(in: mode)
+        let task = OrderFlow.first(isTaken: transaction != nil)
         return switch task {
         case .deductStock, .restock: try TaskDraft(task.route, businessKey: key, body: taken)
         case .addPoint, .refundPoint:

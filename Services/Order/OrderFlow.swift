@@ -10,6 +10,9 @@ import ShopContract
 ///
 ///     centre            the same, by messages that the message centre sends
 ///
+///     with flash        as from addpoint on: they are taken by a global transaction before the order is written, and all else
+///     items             with them
+///
 ///     at, tcc, xa,      as from addpoint on: stock was taken, and points were spent, by a global transaction before the
 ///     saga              order was written
 enum OrderFlow {
@@ -56,13 +59,10 @@ enum OrderFlow {
         case giveBackPoints
     }
 
-    /// What is sent as soon as the order is written. The modes of a global transaction have taken the stock before.
-    static func first(in mode: OrderMode) -> Task {
-        switch mode {
-        case .message, .centre: .deductStock
-        case .global: .addPoint
-        }
-    }
+    /// What is sent as soon as the order is written.
+    ///
+    /// - Parameter isTaken: whether a global transaction has taken the stock before.
+    static func first(isTaken: Bool) -> Task { isTaken ? .addPoint : .deductStock }
 
     /// What follows. What undoes cannot be refused for good: an answer of any kind ends it.
     ///

@@ -20,7 +20,7 @@ extension OrderMode: Codable {
         if let text = try? decoder.singleValueContainer().decode(String.self) {  // not a text: then an object
             if let mode = Self.sent[text] {
                 self = mode
-            } else if let mode = BranchMode(rawValue: text) {
+            } else if let mode = BranchMode(asked: text) {
                 self = .global(stock: mode, points: mode)
             } else {
                 throw Problem.unprocessable("mode must be at, tcc, xa, saga, message or centre")
@@ -32,7 +32,7 @@ extension OrderMode: Codable {
         }
         func mode(_ key: CodingKeys) throws -> BranchMode {
             let text = try values.decode(String.self, forKey: key)
-            guard let mode = BranchMode(rawValue: text) else {
+            guard let mode = BranchMode(asked: text) else {
                 throw Problem.unprocessable("mode.\(key.rawValue) must be at, tcc, xa or saga")
             }
             return mode
@@ -78,5 +78,13 @@ extension OrderMode {
         let modes = column.split(separator: "+").compactMap { BranchMode(rawValue: String($0)) }
         guard let stock = modes.first, let points = modes.last else { return nil }
         self = .global(stock: stock, points: points)
+    }
+}
+
+extension BranchMode {
+    /// Nil for `mt`, too: flash items go by it, and only they, whatever is asked for.
+    fileprivate init?(asked text: String) {
+        guard let mode = BranchMode.local.first(where: { $0.rawValue == text }) else { return nil }
+        self = mode
     }
 }

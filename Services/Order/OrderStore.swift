@@ -14,7 +14,7 @@ struct OrderStore: Sendable {
         guard let row = rows.first else { return nil }
         let order = try Order(row: row)
         let tasks = try await records
-        guard order.mode == .centre else { return OrderDetails(order: order, steps: .tasks(tasks)) }
+        guard order.mode == .centre, order.xid == nil else { return OrderDetails(order: order, steps: .tasks(tasks)) }
         return OrderDetails(order: order, steps: .messages(try await producer.messages(about: order.key)))
     }
 

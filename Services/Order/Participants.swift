@@ -7,8 +7,9 @@ import ShopContract
 
 /// What order asks of stock.
 struct StockClient: Sendable {
-    private let quotes: Batcher<Set<ByteKey>, [ByteKey: Int64]>
+    private let quotes: Batcher<Set<ByteKey>, [ByteKey: Quote]>
     private let branch: BranchClient
+    private let flash = FlashItems()
 
     /// Questions that come while one is on its way go together in the next.
     init(_ client: ServiceClient) {
@@ -16,20 +17,43 @@ struct StockClient: Sendable {
         quotes = Batcher(limit: 64, concurrency: 2, span: "ask prices") { asked in
             let skus = asked.reduce(into: Set<ByteKey>()) { $0.formUnion($1) }
             let answer: QuoteAnswer = try await client.post("/quotes", QuoteRequest(skus: skus.sorted().map(\.text)))
-            let prices = answer.prices
-            return asked.map { skus in prices.filter { skus.contains($0.key) } }
+            let quotes = answer.quotes.reduce(into: [ByteKey: Quote]()) { $0[ByteKey($1.sku)] = $1 }
+            return asked.map { skus in quotes.filter { skus.contains($0.key) } }
         }
     }
 
-    /// The prices of those of `skus` that exist.
-    func prices(of skus: Set<ByteKey>) async throws -> [ByteKey: Int64] {
-        try await quotes.submit(skus)
+    /// The prices of those of `skus` that exist, and whether there are flash products among them.
+    func prices(of skus: Set<ByteKey>) async throws -> (prices: [ByteKey: Int64], hasFlash: Bool) {
+        let found = try await quotes.submit(skus)
+        flash.note(found.values)
+        return (found.mapValues(\.unitPrice), found.values.contains { $0.flash == true })
     }
 
-    /// Takes the items under the current global transaction; returns their prices.
-    func deduct(_ change: StockChange, mode: BranchMode) async throws -> [ByteKey: Int64] {
-        let answer: QuoteAnswer = try await branch.call(ShopActions.deduct, change, mode: mode)
-        return answer.prices
+    /// Takes the items of an order under the current global transaction: flash products in mode `mt`, the others in `mode`;
+    /// returns their prices.
+    func deduct(_ orderId: String, _ items: [StockItem], mode: BranchMode) async throws -> [ByteKey: Int64] {
+        var prices: [ByteKey: Int64] = [:]
+        var left = items
+        var attempt = 0
+        while true {
+            attempt += 1
+            let known = flash.among(left)
+            do {
+                for (mode, part) in [(BranchMode.mt, known.flash), (mode, known.others)] where !part.isEmpty {
+                    let answer: QuoteAnswer = try await branch.call(
+                        ShopActions.deduct, StockChange(orderId: orderId, items: part), mode: mode)
+                    prices.merge(answer.prices) { $1 }
+                    left.removeAll(where: part.contains)
+                }
+                return prices
+            } catch let error as ServiceClientError
+                where attempt < 3
+                && (error.isProblem(FlashProblem.flashItems) || error.isProblem(FlashProblem.noFlashItem))
+            {
+                // That part was refused; what was taken before it stays taken.
+                _ = try await self.prices(of: left.map(\.sku).byteKeys)
+            }
+        }
     }
 }
 
@@ -77,6 +101,11 @@ extension ProblemMapping {
         guard let error = error as? ServiceClientError, case .status(let status, _, let detail, let retryAfter) = error
         else { return error is DeclaredAborted ? .unavailable("it took too long; nothing was done") : nil }
         if error.isProblem("unknown-sku") { return .notFound(detail ?? "there is no such product") }
+        for code in [FlashProblem.unavailable, BranchProblem.resourceAway] where error.isProblem(code) {
+            return Problem(
+                .serviceUnavailable, code: FlashProblem.unavailable, title: "The stock is unavailable",
+                detail: "the stock of flash products cannot be counted now; nothing was taken", retryAfter: 1)
+        }
         for code in ["insufficient-stock", "insufficient-points", BranchProblem.locked] where error.isProblem(code) {
             return .conflict(code, detail ?? "", retryAfter: code == BranchProblem.locked ? retryAfter ?? 1 : nil)
         }

@@ -62,15 +62,19 @@ struct PlaceOrder: Sendable {
     }
 
     /// The order first; its stock and its points follow.
+    ///
+    /// But flash items are taken at once, and then all is: one order is decided once.
     private func byTasks(_ request: OrderRequest, _ key: String?) async throws -> (NewOrder, OrderWriter.Written) {
-        let prices = try await stock.prices(of: request.items.map(\.sku).byteKeys)
+        let (prices, hasFlash) = try await stock.prices(of: request.items.map(\.sku).byteKeys)
+        if hasFlash { return try await globally(request, key, .saga, .saga) }
         let order = try NewOrder(request, id: .v7(), prices: prices, idempotencyKey: key)
         return (order, try await write(order, first: .task(try order.firstTask())))
     }
 
     /// The order's message is saved before the order: should this process die in between, it is given up.
     private func byCentre(_ request: OrderRequest, _ key: String?) async throws -> (NewOrder, OrderWriter.Written) {
-        let prices = try await stock.prices(of: request.items.map(\.sku).byteKeys)
+        let (prices, hasFlash) = try await stock.prices(of: request.items.map(\.sku).byteKeys)
+        if hasFlash { return try await globally(request, key, .saga, .saga) }
         let order = try NewOrder(request, id: .v7(), prices: prices, idempotencyKey: key)
         let message = try order.firstMessage()
         try await writes.noting { try await producer.save(message) }
@@ -89,8 +93,7 @@ struct PlaceOrder: Sendable {
             return try await initiator.run { transaction in
                 let id = UUID.v7()
                 let orderId = id.uuidString.lowercased()
-                let prices = try await stock.deduct(
-                    StockChange(orderId: orderId, items: request.items), mode: stockMode)
+                let prices = try await stock.deduct(orderId, request.items, mode: stockMode)
                 if request.spendPoints > 0 {
                     let spending = AddPoint(userName: request.userName, orderId: orderId, point: request.spendPoints)
                     try await points.spend(spending, mode: pointsMode)

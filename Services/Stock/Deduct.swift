@@ -7,7 +7,7 @@ import ShopContract
 ///
 /// Each statement locks its products in the order of their keys, so that two transactions cannot deadlock.
 enum Deduct {
-    /// What stock can do, in each mode.
+    /// What stock can do in its database, in each mode.
     static let handlers: [BranchHandler] = [
         .at(ShopActions.deduct, Plain(statement: Deduct.takeAT)),
         .xa(ShopActions.deduct, Plain(statement: Deduct.takePlain)),
@@ -129,11 +129,15 @@ enum Deduct {
         // Asked again, together with whether somebody undecided holds one of them: then the refusal would be premature.
         let rows = try transaction.query(
             """
-            SELECT line.sku, p.sku IS NULL
+            SELECT line.sku, p.sku IS NULL, coalesce(p.flash, false)
             FROM settle.at_check('product', $1::text[]), unnest($1::text[], $2::bigint[]) AS line (sku, quantity)
-            LEFT JOIN LATERAL (SELECT sku, available FROM product WHERE product.sku = line.sku LIMIT 1) p ON true
-            WHERE p.sku IS NULL OR p.available < line.quantity
+            LEFT JOIN LATERAL (SELECT sku, available, flash FROM product WHERE product.sku = line.sku LIMIT 1) p ON true
+            WHERE p.sku IS NULL OR p.flash OR p.available < line.quantity
             """, [.texts(missing.map(\.sku)), .int64s(missing.map(\.quantity))])
+        if let row = try rows.first(where: { try $0.decode(Bool.self, at: 2) }) {
+            let sku = try row.decode(String.self, at: 0)
+            return BranchRefusal(code: FlashProblem.flashItems, detail: "'\(sku)' is a flash product")
+        }
         let short = try rows.map { (try $0.decode(String.self, at: 0), isUnknown: try $0.decode(Bool.self, at: 1)) }
         guard let first = short.first(where: \.isUnknown) ?? short.first else { throw RowsChanged() }
         return first.isUnknown
@@ -142,7 +146,7 @@ enum Deduct {
     }
 
     /// Changes the products of all of `orders` at once.
-    private static func change(
+    static func change(
         _ orders: [StockChange], _ statement: String, isBooked: Bool, in transaction: borrowing PostgresTransaction
     ) throws {
         let items = orders.flatMap(\.items)

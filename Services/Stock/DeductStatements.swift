@@ -15,7 +15,10 @@ extension Deduct {
 
     /// Of several orders at once: first what is there, then what was taken of each product.
     static let shelf =
-        "SELECT sku, available, unit_price FROM product WHERE sku = ANY ($1::text[]) ORDER BY sku FOR NO KEY UPDATE"
+        """
+        SELECT sku, available, unit_price FROM product WHERE sku = ANY ($1::text[]) AND NOT flash
+        ORDER BY sku FOR NO KEY UPDATE
+        """
     static let takeTogether = changeLocked("available = p.available - \(quantity)", booking: taking)
     static let reserveTogether = changeLocked(
         "available = p.available - \(quantity), reserved = p.reserved + \(quantity)")
@@ -24,6 +27,9 @@ extension Deduct {
     static let confirmReserved = change("reserved = p.reserved - \(quantity)", booking: taking)
     static let cancelReserved = change("available = p.available + \(quantity), reserved = p.reserved - \(quantity)")
     static let giveBack = change("available = p.available + \(quantity)", booking: book(sign: -1))
+
+    /// What was taken in Redis comes into the book.
+    static let bookTaken = change("available = p.available - \(quantity)", booking: taking)
 
     /// The ledger is written by the same statement: it costs no round trip.
     private static let taking = book(sign: 1)
@@ -43,7 +49,7 @@ extension Deduct {
         held AS (SELECT sku FROM product WHERE sku = ANY ($1::text[]) ORDER BY sku FOR NO KEY UPDATE),
         taken AS (
             UPDATE product p SET \(assignments)
-            WHERE p.sku = ANY (ARRAY(SELECT sku FROM held)) AND p.available >= \(quantity)
+            WHERE p.sku = ANY (ARRAY(SELECT sku FROM held)) AND p.available >= \(quantity) AND NOT p.flash
             RETURNING p.sku, p.unit_price)\(with(booking))
         SELECT sku, unit_price FROM taken
         """

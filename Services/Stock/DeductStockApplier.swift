@@ -7,7 +7,7 @@ import ShopContract
 ///
 /// One statement takes the items of a whole batch, except of orders that were decided before, and of those that ask for a
 /// product the batch as a whole has too little of: who gets the last pieces is decided order by order, in a second
-/// transaction, and no order is rejected for a product that a global transaction in mode `at` holds.
+/// transaction. Flash products are not taken by tasks: to those there is nothing of them. No order is rejected for a product that a global transaction in mode `at` holds.
 struct DeductStockApplier: TaskApplier {
     let database: PostgresDatabase
 
@@ -78,7 +78,8 @@ struct DeductStockApplier: TaskApplier {
         held AS (
             SELECT order_id, items, line.sku, wanted, max(p.available) OVER (PARTITION BY line.sku) AS available
             FROM line LEFT JOIN LATERAL (
-                SELECT available FROM product WHERE product.sku = line.sku AND line.is_first FOR NO KEY UPDATE
+                SELECT available FROM product WHERE product.sku = line.sku AND line.is_first AND NOT flash
+                FOR NO KEY UPDATE
             ) p ON true),
         verdict AS (
             SELECT order_id, items, min(sku) FILTER (WHERE coalesce(available, -1) < wanted) AS short

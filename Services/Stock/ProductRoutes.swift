@@ -1,4 +1,5 @@
 import Hummingbird
+import Settle
 import SettlePostgres
 import SettleServiceKit
 import ShopContract
@@ -11,8 +12,10 @@ struct ProductRoutes {
         let unitPrice: Int64
         let available: Int64
         let reserved: Int64
+        /// Its stock is counted in Redis, and `available` follows as orders commit; nil: it is not.
+        let flash: Bool?
 
-        static let columns = "sku, title, unit_price, available, reserved"
+        static let columns = "sku, title, unit_price, available, reserved, flash"
 
         init(row: PostgresRow) throws {
             sku = try row.decode(String.self, at: 0)
@@ -20,6 +23,7 @@ struct ProductRoutes {
             unitPrice = try row.decode(Int64.self, at: 2)
             available = try row.decode(Int64.self, at: 3)
             reserved = try row.decode(Int64.self, at: 4)
+            flash = try row.decode(Bool.self, at: 5) ? true : nil
         }
     }
 
@@ -32,6 +36,8 @@ struct ProductRoutes {
         let title: String
         let unitPrice: Int64
         let available: Int64
+        /// Left out: as it is; false for a new one.
+        let flash: Bool?
 
         func check() throws {
             try Check.length("title", title, 1...200)
@@ -41,6 +47,7 @@ struct ProductRoutes {
     }
 
     let database: PostgresDatabase
+    let keeper: FlashKeeper
 
     func add(to open: ServiceRoutes, guarded: ServiceRoutes) {
         open.get("products") { request, _ in
@@ -83,15 +90,58 @@ struct ProductRoutes {
 
     /// False when it existed. What is reserved stays so.
     private func put(_ sku: String, _ product: NewProduct) async throws -> Bool {
-        try await database.transaction { transaction in
-            // First of all it is there: who has made it at the same time is waited for, and then seen.
-            let made = transaction.add(Self.make, [.text(sku), .text(product.title), .int64(product.unitPrice)])
-            transaction.add(
-                Self.change,
-                [.text(sku), .text(product.title), .int64(product.unitPrice), .int64(product.available)])
-            return try !transaction.rows(of: made).isEmpty
+        let wasFlash =
+            try await database.query("SELECT flash FROM product WHERE sku = $1", [.text(sku)])
+            .first?.decode(Bool.self, at: 0) ?? false
+        let isFlash = product.flash ?? wasFlash
+        guard wasFlash || isFlash else {
+            return try await database.transaction {
+                try Self.write(sku, product, wasFlash: false, isFlash: false, in: $0)
+            }
+        }
+        do {
+            return try await keeper.changing { transaction in
+                try Self.write(sku, product, wasFlash: wasFlash, isFlash: isFlash, in: transaction)
+            }
+        } catch is FlashKeeper.Unavailable {
+            throw Problem(
+                .serviceUnavailable, code: FlashProblem.unavailable, title: "The stock is unavailable",
+                detail: "what counts the stock of flash products is away, or at work; nothing was changed",
+                retryAfter: 1)
         }
     }
+
+    private static func write(
+        _ sku: String, _ product: NewProduct, wasFlash: Bool, isFlash: Bool,
+        in transaction: borrowing PostgresTransaction
+    ) throws -> Bool {
+        // First of all it is there: who has made it at the same time is waited for, and then seen.
+        let made = transaction.add(Self.make, [.text(sku), .text(product.title), .int64(product.unitPrice)])
+        let before = try transaction.query(Self.before, [.text(sku)])[0]
+        guard try before.decode(Bool.self, at: 0) == wasFlash else { throw BranchError.locked }
+        if wasFlash != isFlash {
+            // What takes it in another way would be counted wrongly, at its end.
+            guard try transaction.query(Self.isTaken, [.text(sku)]).isEmpty else { throw BranchError.locked }
+            transaction.add("UPDATE product SET flash = $2 WHERE sku = $1", [.text(sku), .bool(isFlash)])
+        }
+        if isFlash {
+            let taken = try transaction.query(FlashBook.takenOf, [.text(sku)])[0].decode(Int64.self, at: 0)
+            guard taken <= product.available else { throw BranchError.locked }
+        }
+        transaction.add(
+            Self.change,
+            [.text(sku), .text(product.title), .int64(product.unitPrice), .int64(product.available)])
+        return try !transaction.rows(of: made).isEmpty
+    }
+
+    static let before = "SELECT flash FROM product WHERE sku = $1 FOR NO KEY UPDATE"
+
+    /// Whether a branch that waits for its end has taken of the product, in any mode.
+    static let isTaken = """
+        SELECT FROM settle.branch b
+        WHERE b.state = 'undecided' AND b.action = '\(ShopActions.deduct)'
+            AND b.request::jsonb -> 'items' @> jsonb_build_array(jsonb_build_object('sku', $1::text)) LIMIT 1
+        """
 
     static let make = """
         INSERT INTO product (sku, title, unit_price, available) VALUES ($1, $2, $3, 0) ON CONFLICT DO NOTHING RETURNING sku
@@ -109,9 +159,12 @@ struct ProductRoutes {
 
     private func quotes(_ skus: [String]) async throws -> [Quote] {
         let rows = try await database.query(
-            "SELECT sku, unit_price FROM product WHERE sku = ANY($1::text[])", [.texts(skus)])
-        return try rows.map {
-            Quote(sku: try $0.decode(String.self, at: 0), unitPrice: try $0.decode(Int64.self, at: 1))
+            "SELECT sku, unit_price, flash FROM product WHERE sku = ANY($1::text[])", [.texts(skus)])
+        return try rows.map { row in
+            let isFlash = try row.decode(Bool.self, at: 2)
+            return Quote(
+                sku: try row.decode(String.self, at: 0), unitPrice: try row.decode(Int64.self, at: 1),
+                flash: isFlash ? true : nil)
         }
     }
 }

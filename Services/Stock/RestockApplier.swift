@@ -7,6 +7,8 @@ import ShopContract
 /// not given back.
 struct RestockApplier: TaskApplier {
     let database: PostgresDatabase
+    /// What came back of flash products is to be counted where their stock is.
+    var given: @Sendable () -> Void = {}
 
     func dedupKey(of body: StockChange) -> String { body.orderId }
 
@@ -29,10 +31,10 @@ struct RestockApplier: TaskApplier {
     }
 
     private func together(_ entries: [StockLogEntry]) async throws -> [TaskOutcome?] {
-        try StockLogEntry.outcomes(
-            of: entries,
-            logged: await database.query(
-                Self.restock, StockLogEntry.parameters(entries) + [.texts(entries.map(\.xid))]))
+        let logged = try await database.query(
+            Self.restock, StockLogEntry.parameters(entries) + [.texts(entries.map(\.xid))])
+        given()
+        return try StockLogEntry.outcomes(of: entries, logged: logged)
     }
 
     private func before(_ entries: [StockLogEntry]) async throws -> [TaskOutcome?] {
@@ -63,7 +65,10 @@ struct RestockApplier: TaskApplier {
         given AS (
             UPDATE product p
             SET available = p.available + ((SELECT jsonb_object_agg(sku, quantity) FROM line) -> p.sku)::bigint
-            WHERE p.sku = ANY (ARRAY(SELECT sku FROM held)))
+            WHERE p.sku = ANY (ARRAY(SELECT sku FROM held)) RETURNING p.sku, p.flash),
+        counted AS (
+            INSERT INTO flash_given (sku, quantity)
+            SELECT sku, ((SELECT jsonb_object_agg(sku, quantity) FROM line) -> sku)::bigint FROM given WHERE flash)
         SELECT order_id, rejected FROM logged
         """
 }

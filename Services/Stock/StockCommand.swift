@@ -22,16 +22,19 @@ enum StockCommand {
                 boot, routes: [ShopRoutes.deductStock, ShopRoutes.restock], deadLetters: ShopRoutes.deadLetters)
             settle.migrations(StockSchema.migrations)
             settle.receive(ShopRoutes.deductStock, applier: DeductStockApplier(database: settle.messageDatabase))
-            settle.receive(ShopRoutes.restock, applier: RestockApplier(database: settle.messageDatabase))
+            let flash = try FlashKeeper(boot, settle)
+            let restock = RestockApplier(database: settle.messageDatabase, given: flash.given)
+            settle.receive(ShopRoutes.restock, applier: restock)
             let centre = try settle.messageCentre(boot, ShopServices.messageCentre)
             settle.receive(
                 ShopRoutes.centreDeductStock, applier: DeductStockApplier(database: settle.messageDatabase),
                 through: centre)
-            settle.receive(
-                ShopRoutes.centreRestock, applier: RestockApplier(database: settle.messageDatabase), through: centre)
+            settle.receive(ShopRoutes.centreRestock, applier: restock, through: centre)
             settle.ledger(
                 StockLedger.source, balances: StockLedger.table(in: settle.database, logger: boot.logger))
-            try settle.participate(boot, Deduct.handlers, initiators: [ShopServices.order])
+            try settle.participate(
+                boot, Deduct.handlers + [.mt(ShopActions.deduct, FlashDeduct(keeper: flash))],
+                initiators: [ShopServices.order])
             let server = settle.server(
                 boot,
                 description: APIDescription(
@@ -39,9 +42,9 @@ enum StockCommand {
                     operations: ProductRoutes.operations),
                 actions: [Deduct.description]
             ) { open, guarded in
-                ProductRoutes(database: settle.database).add(to: open, guarded: guarded)
+                ProductRoutes(database: settle.database, keeper: flash).add(to: open, guarded: guarded)
             }
-            return settle.services + [server]
+            return settle.services + [flash.stock.redis, flash, server]
         }
     }
 }

@@ -39,6 +39,7 @@ public final class Failpoints: Sendable {
         "inbox.beforeCommit", "inbox.committed", "inbox.answered", "finish.beforeCommit", "finish.committed",
         "branch.beforeCommit", "branch.committed", "branch.ended.commit", "branch.ended.rollback",
         "branch.beforeCommitPrepared", "branch.beforeRollbackPrepared", "branch.duringCommit", "branch.duringRollback",
+        "branch.remembered", "branch.prepared", "branch.beforeCommitResource", "branch.beforeRollbackResource",
         "initiator.beforeCommitRequest", "initiator.confirmed", "relay.published", "producer.saved",
         "producer.beforePrepare", "producer.prepared", "producer.beforeConfirm", "producer.confirmed",
         "producer.beforeOutcome", "producer.outcome",

@@ -29,10 +29,13 @@ public struct Quote: Codable, Sendable, Equatable {
     public let sku: String
     /// The price of one.
     public let unitPrice: Int64
+    /// Whether its stock is counted in Redis, and taken in mode `mt`; nil: it is not.
+    public let flash: Bool?
 
     /// A product's price.
-    public init(sku: String, unitPrice: Int64) {
+    public init(sku: String, unitPrice: Int64, flash: Bool? = nil) {
         self.sku = sku
         self.unitPrice = unitPrice
+        self.flash = flash
     }
 }

@@ -13,8 +13,19 @@ struct ScenarioTests {
         for mode in Scenario.modes {
             let names = plan.filter { $0.mode == mode }.map(\.name)
             let points = mode == "message" ? [] : ["\(mode), points"]
-            #expect(names == [mode, "\(mode), 3 hot", "\(mode), key"] + points + ["\(mode), 500/s"])
+            let one = ["at", "tcc"].contains(mode) ? ["\(mode), 1 hot"] : []
+            let others = ["\(mode), 3 hot", "\(mode), key"] + points + ["\(mode), 500/s"]
+            #expect(names == [mode] + (mode == Scenario.flash ? [] : one + others))
         }
+    }
+
+    @Test("a flash product is compared with one product in tcc and at")
+    func flash() throws {
+        let plan = Scenario.plan(modes: ["flash", "tcc"], clients: 1, perSecond: 1, isQuick: true)
+        #expect(plan.prefix(3).map(\.name) == ["tcc", "flash", "tcc, 1 hot"])
+        var requests = OrderRequests(try #require(plan.first { $0.mode == "flash" }), run: "r")
+        let text = String(decoding: requests.next(), as: UTF8.self)
+        #expect(text.contains(#""sku":"flash""#) && text.contains(#""mode":"at""#))
     }
 
     @Test("a quick plan has each of its modes, and one run of everything else")

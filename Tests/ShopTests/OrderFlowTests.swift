@@ -9,7 +9,7 @@ struct OrderFlowTests {
     /// The tasks of an order whose tasks are answered as `answer` says, and how it ends.
     private func run(_ mode: OrderMode, answer: (OrderFlow.Task) -> TaskAnswer) -> (sent: [OrderFlow.Task], end: String)
     {
-        var sent = [OrderFlow.first(in: mode)]
+        var sent = [OrderFlow.first(isTaken: !mode.isSent)]
         while sent.count < 10 {
             guard let task = sent.last else { break }
             switch OrderFlow.next(after: task, answer(task)) {

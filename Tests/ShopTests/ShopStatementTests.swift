@@ -103,6 +103,9 @@ struct ShopStatementTests {
             [products($0), all(1, $0), known($0), items($0)]
         },
         StatementCase("branch cancel", Deduct.cancelReserved) { [products($0), all(1, $0)] },
+        StatementCase("flash booked", Deduct.bookTaken) {
+            [products($0), all(1, $0), known($0), items($0)]
+        },
         StatementCase("branch compensate", Deduct.giveBack) {
             [products($0), all(1, $0), known($0), items($0)]
         },

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154  # shared with `servers`, which sources this
-# Redis: a fast path only, so nothing is written to disk.
+# Redis: a fast path, and the count of flash products, which is made anew from the book; so nothing is written to disk.
 
 redis_port=$((port_base + 379))
 redis_pid() { cat "$data/redis/pid" 2>/dev/null || true; }
@@ -23,7 +23,7 @@ $(redis_users redis_password_of)
 save ""
 appendonly no
 maxmemory 256mb
-maxmemory-policy allkeys-lru
+maxmemory-policy volatile-lru
 dir "$data/redis"
 CONF
     launch redis redis-server "$data/redis/redis.conf"

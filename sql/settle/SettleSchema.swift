@@ -27,6 +27,7 @@ public enum SettleSchema {
             Migration(name: "settle_0009_deadlines", bytes: PackageResources.settle_0009_deadlines_sql),
             Migration(name: "settle_0014_foreign_xids", bytes: PackageResources.settle_0014_foreign_xids_sql),
             Migration(name: "settle_0018_branches", bytes: PackageResources.settle_0018_branches_sql),
+            Migration(name: "settle_0026_branch_refusal", bytes: PackageResources.settle_0026_branch_refusal_sql),
         ])
 
     /// The key of `settle.branch` that lets a transaction have several branches at a participant. After the application's own

@@ -117,7 +117,7 @@ struct OrderReconciliation: ReconciledBusiness {
         /// What an order that does not go on is sent next. All that it went through before is done once, and answered again.
         var next: OrderFlow.Task? {
             switch status {
-            case "placed": OrderMode(column: mode).map { OrderFlow.first(in: $0) }
+            case "placed": OrderFlow.first(isTaken: xid != nil)
             case "cancelling": .restock
             default: nil
             }

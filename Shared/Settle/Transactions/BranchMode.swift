@@ -8,6 +8,11 @@ public enum BranchMode: String, Sendable, Codable, CaseIterable {
     case xa
     /// The action, committed; a compensation if need be.
     case saga
+    /// Prepare, then commit or roll back, at a resource that is no database.
+    case mt
+
+    /// Those whose parts are done in the participant's PostgreSQL.
+    public static let local: [BranchMode] = [.at, .tcc, .xa, .saga]
 }
 
 /// What the initiator says of a global transaction.

@@ -29,6 +29,7 @@ struct ParticipantMetrics: Sendable {
     private let undecided = Gauge(label: "settle_branches_undecided")
     private let unknownCommits = Counter(label: "settle_commits_unknown_total")
     private let ownerlessRows = Gauge(label: "settle_rows_held_unknown")
+    private let resourceFailures = Counter(label: "settle_resource_failures_total")
     private let stuck = Gauge(label: "settle_branches_stuck")
     private let unresolved = Gauge(label: "settle_branches_unresolved")
     private let oldest = Gauge(label: "settle_branch_oldest_age_seconds")
@@ -49,6 +50,9 @@ struct ParticipantMetrics: Sendable {
     }
 
     func checkedBack(_ count: Int) { checkBacks.increment(by: count) }
+
+    /// So many branches' resources could not be told their end, this time.
+    func resourceFailed(_ count: Int) { resourceFailures.increment(by: count) }
 
     /// Told to commit what no branch knows.
     func committedUnknown() { unknownCommits.increment() }

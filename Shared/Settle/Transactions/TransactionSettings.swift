@@ -22,6 +22,8 @@ public struct TransactionSettings: Sendable, Equatable {
     public var outcomeWait: Duration = .milliseconds(500)
     /// How long one statement of an end may take at a participant: an undo takes as long as it takes.
     public var endTimeout: Duration = .seconds(600)
+    /// How long a participant waits for a resource, in mode `mt`, to prepare its part or to hear of its end.
+    public var resourceTimeout: Duration = .seconds(2)
     /// How many changes of rows a branch in mode `at` may make; one that makes more is refused in the first phase.
     public var maxRows = 10_000
     /// How long decisions and branches are kept after their end, to recognise late copies; longer than `deadline`.

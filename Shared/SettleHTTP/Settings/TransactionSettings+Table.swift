@@ -18,6 +18,9 @@ extension TransactionSettings {
                 "row-lock-timeout", \.lockTimeout, in: sensible,
                 "How long a branch waits for a row that another global transaction holds."),
             .duration(
+                "transaction-resource-timeout", \.resourceTimeout, in: sensible,
+                "How long a branch in mode 'mt' waits for its resource, at each call."),
+            .duration(
                 "transaction-retention", \.retention, in: .milliseconds(10) ... .seconds(366 * 24 * 3600),
                 "How long ended branches and decisions are kept, to recognise late copies."),
             .integer(

@@ -201,6 +201,8 @@ public enum BranchProblem {
     public static let atUnavailable = "at-unavailable"
     /// Mode `xa` is switched off in the participant's PostgreSQL.
     public static let xaUnavailable = "xa-unavailable"
+    /// What a branch in mode `mt` needs beside the database is away.
+    public static let resourceAway = "resource-away"
     /// Configuration does not know who decides.
     public static let unknownInitiator = "unknown-initiator"
 }
@@ -255,6 +257,10 @@ extension BranchError {
                 .serviceUnavailable, code: BranchProblem.atUnavailable, title: "Mode at is unavailable",
                 detail: "mode 'at' could not undo what is done here; the service's log says why, and the others work",
                 retryAfter: 60)
+        case .resourceAway:
+            Problem(
+                .serviceUnavailable, code: BranchProblem.resourceAway, title: "A resource is away",
+                detail: "what this needs beside the database cannot be reached now", retryAfter: 1)
         case .xaImpossible:
             Problem(
                 .serviceUnavailable, code: BranchProblem.xaUnavailable, title: "Mode xa is unavailable",

@@ -65,6 +65,12 @@ struct BenchDatabases: Sendable {
             SELECT 'p' || n, 'A product', $1::bigint, 1000000000 FROM generate_series(1, $2::bigint) n
             ON CONFLICT DO NOTHING
             """, [.int64(Int64(OrderRequests.price)), .int64(Int64(Scenario.all))])
+        // Nobody counts it before the first order.
+        _ = try await stock.query(
+            """
+            INSERT INTO product (sku, title, unit_price, available, flash) VALUES ($2, 'A product', $1::bigint, 1000000000, true)
+            ON CONFLICT DO NOTHING
+            """, [.int64(Int64(OrderRequests.price)), .text(Scenario.flash)])
         _ = try await points.query(
             """
             INSERT INTO user_points (user_name, points)

@@ -21,6 +21,7 @@ struct StatementTests {
     }
 
     private static func known(_ count: Int) -> PostgresValue { .texts((1...count).map(key)) }
+    private static func named(_ count: Int) -> PostgresValue { .texts((1...count).map { key($0) + " 1" }) }
     private static func new(_ count: Int) -> PostgresValue { .texts((1...count).map { "new-\(key($0))" }) }
     private static func ids(_ count: Int) -> PostgresValue { .int64s((1...count).map(Int64.init)) }
     private static func all(_ text: String?, _ count: Int) -> PostgresValue {
@@ -156,6 +157,12 @@ struct StatementTests {
         },
         StatementCase("branches' limit", BranchStore.groupLimit) { [new($0), 10_000] },
         StatementCase("branch gate", BranchStore.closing) { [new($0)] },
+        StatementCase("branches' gates", BranchStore.passing) { [new($0)] },
+        StatementCase("branches prepared", BranchStore.answering) { [known($0), named($0), all("{}", $0)] },
+        StatementCase("branches forgotten", BranchStore.forgetting) { [known($0), named($0)] },
+        StatementCase("branches at resources", BranchStore.waitingResources) { [known($0)] },
+        StatementCase("branches untold", BranchStore.resourceFailing) { [known($0), named($0), "why", 1_000, 10_000] },
+        StatementCase("branch ending of others", BranchStore.endingOthers) { [known($0), "committed", known(1)] },
         StatementCase("branch refusal", BranchStore.refusal) { [new($0)] },
         StatementCase("branch locking", BranchStore.locking) { [known($0)] },
         StatementCase("branch ending", BranchStore.ending) { [known($0), "committed"] },

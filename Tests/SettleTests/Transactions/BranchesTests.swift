@@ -20,7 +20,7 @@ struct BranchesTests {
 
     @Test(
         "each is done once, however often it is asked for, and they end together",
-        arguments: BranchMode.allCases, [true, false])
+        arguments: BranchMode.local, [true, false])
     func together(mode: BranchMode, commit: Bool) async throws {
         try await TransactionBed.with { bed in
             let xid = XID()
@@ -56,12 +56,12 @@ struct BranchesTests {
     func mixed(commit: Bool) async throws {
         try await TransactionBed.with { bed in
             let xid = XID()
-            for (number, mode) in BranchMode.allCases.enumerated() {
+            for (number, mode) in BranchMode.local.enumerated() {
                 try await bed.fill("\(mode)")
                 try await bed.withdraw(10, from: "\(mode)", mode, xid, .call(number + 1))
             }
             #expect(try await Self.end(xid, commit: commit, bed) == (commit ? .committed : .rolledBack))
-            for mode in BranchMode.allCases { #expect(try await bed.wallet("\(mode)") == .init(commit ? 90 : 100)) }
+            for mode in BranchMode.local { #expect(try await bed.wallet("\(mode)") == .init(commit ? 90 : 100)) }
             #expect(try await bed.leftovers() == 0)
         }
     }
@@ -81,7 +81,7 @@ struct BranchesTests {
 
     @Test(
         "one that comes when the transaction has ended here is refused",
-        arguments: BranchMode.allCases, [true, false])
+        arguments: BranchMode.local, [true, false])
     func late(mode: BranchMode, commit: Bool) async throws {
         try await TransactionBed.with { bed in
             let (known, unknown) = (XID(), XID())
@@ -100,9 +100,7 @@ struct BranchesTests {
         }
     }
 
-    @Test(
-        "one that comes as the transaction is rolled back is undone with it, or refused", arguments: BranchMode.allCases
-    )
+    @Test("one that comes as the transaction is rolled back is undone with it, or refused", arguments: BranchMode.local)
     func race(mode: BranchMode) async throws {
         try await TransactionBed.with { bed in
             var met: Set<String> = []
@@ -150,7 +148,7 @@ struct BranchesTests {
                     BranchRequest(
                         body: try JSONEncoder().encode(Withdrawal(wallet: "ann", amount: 1)),
                         context: BranchContext(
-                            xid: xid, branch: Self.branch("\(BranchMode.allCases.firstIndex(of: mode)! + 1).\(id)"),
+                            xid: xid, branch: Self.branch("\(BranchMode.local.firstIndex(of: mode)! + 1).\(id)"),
                             mode: mode, initiator: TransactionBed.here))
                 }
                 let answers = await bed.participant.perform("withdraw", group: requests)

@@ -1,3 +1,5 @@
+import SettlePostgres
+
 /// Why a participant would not do its part.
 public enum BranchError: Error, Sendable, Equatable {
     /// A row that it needs was held by another global transaction until the lock timeout.
@@ -21,6 +23,19 @@ public enum BranchError: Error, Sendable, Equatable {
     case unsupportedMode(BranchMode)
     /// A table has changed so that mode `at` could not undo what is done to it; the log names it.
     case atImpossible
+    /// In mode `mt` the resource could not be asked, or did not answer in time: what it may have done is undone.
+    case resourceAway
     /// The database has `max_prepared_transactions = 0`.
     case xaImpossible
+}
+
+extension BranchError {
+    /// What the gate of a transaction's branches has said; nil for any other error.
+    init?(gate error: any Error) {
+        switch (error as? PostgresError)?.sqlState {
+        case "ST011": self = .transactionIsOver
+        case "ST012": self = .tooManyBranches
+        default: return nil
+        }
+    }
 }

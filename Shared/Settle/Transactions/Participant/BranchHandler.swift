@@ -20,6 +20,8 @@ public struct BranchHandler: Sendable {
     /// Nil where the mode itself ends the branch.
     package let commit: End?
     package let rollback: End?
+    /// What the part is done at, where that is no database.
+    let resource: ResourceHandler?
 
     /// `action` under the triggers of its enrolled tables.
     public static func at(_ name: String, _ action: some LocalAction) -> BranchHandler {
@@ -64,13 +66,33 @@ public struct BranchHandler: Sendable {
         return BranchHandler(name, .saga, one, group: group, rollback: erase(action.compensate))
     }
 
+    /// `action` at its resource.
+    public static func mt<Action: MTAction>(_ name: String, _ action: Action) -> BranchHandler {
+        mt(name, action, ResourceHandler(action))
+    }
+
+    /// `action` at its resource; what comes at the same time is done together.
+    public static func mt<Action: MTGroupAction>(_ name: String, _ action: Action) -> BranchHandler {
+        mt(name, action, ResourceHandler(group: action))
+    }
+
+    private static func mt<Action: MTAction>(
+        _ name: String, _ action: Action, _ resource: ResourceHandler
+    ) -> BranchHandler {
+        let nothing = { @Sendable (_: Action.Request, _: borrowing PostgresTransaction) throws -> Action.Answer in
+            throw BranchError.unsupportedMode(.mt)
+        }
+        return BranchHandler(name, .mt, nothing, commit: erase(action.book), resource: resource)
+    }
+
     private init<Request: Codable & Sendable, Answer: Codable & Sendable>(
         _ name: String, _ mode: BranchMode,
         _ perform: @escaping @Sendable (Request, borrowing PostgresTransaction) throws -> Answer,
         group: (@Sendable ([Request], borrowing PostgresTransaction) throws -> [Answer?])? = nil,
         rows: (@Sendable (Request) -> [EnrolledRow])? = nil,
-        commit: End? = nil, rollback: End? = nil
+        commit: End? = nil, rollback: End? = nil, resource: ResourceHandler? = nil
     ) {
+        self.resource = resource
         self.name = name
         self.mode = mode
         self.perform = { request, transaction in

@@ -10,7 +10,7 @@ public struct BranchRecord: Encodable, Sendable {
     public let mode: String?
     /// Which of the participant's actions.
     public let action: String?
-    /// `undecided`, `prepared` in mode `xa`, `committed` or `rolledBack`.
+    /// `undecided`, `prepared` in modes `xa` and `mt`, `preparing` in `mt`, `committed` or `rolledBack`.
     public let state: String
     /// Who decides, as the branch has it.
     public let initiator: String?
@@ -20,6 +20,8 @@ public struct BranchRecord: Encodable, Sendable {
     public let endedAt: Date?
     /// How many times its initiator was asked.
     public let checks: Int
+    /// How many times its resource could not be told the end, in mode `mt`.
+    public let tries: Int
     /// Why it could not be ended, if that was tried.
     public let errormsg: String?
 }

@@ -80,11 +80,12 @@ extension BranchStore {
     ) async throws -> [UndecidedBranch] {
         try await database.query(
             """
-            SELECT xid, mode, state, initiator, created_at, errormsg, branch_id FROM settle.branch WHERE state = 'undecided'
+            SELECT xid, mode, \(shownState), initiator, created_at, errormsg, branch_id, tries
+            FROM settle.branch WHERE state = 'undecided'
             UNION ALL
             SELECT split_part(gid, ':', 2), 'xa', 'prepared', regexp_replace(gid, '^([^:]*:){3}', ''), prepared,
                    CASE WHEN split_part(gid, ':', 2) = ANY ($2::text[]) THEN 'it could not be ended; the log says why' END,
-                   \(PreparedTransactions.branchOfGID)
+                   \(PreparedTransactions.branchOfGID), 0
             FROM pg_prepared_xacts
             WHERE database = current_database() AND gid LIKE 'settle:%'
             ORDER BY 5 LIMIT $1
@@ -94,9 +95,16 @@ extension BranchStore {
                 xid: try row.decode(String.self, at: 0), branch: try row.decode(String.self, at: 6),
                 mode: try row.decode(String.self, at: 1), state: try row.decode(String.self, at: 2),
                 initiator: try row.decode(String.self, at: 3),
-                createdAt: try row.decode(Date.self, at: 4), errormsg: try row.decode(String?.self, at: 5))
+                createdAt: try row.decode(Date.self, at: 4), tries: try row.decode(Int.self, at: 7),
+                errormsg: try row.decode(String?.self, at: 5))
         }
     }
+
+    /// In mode `mt` an undecided branch has no answer as long as its part is not done.
+    static let shownState = """
+        CASE WHEN mode = 'mt' AND state = 'undecided'
+             THEN CASE WHEN answer IS NULL THEN 'preparing' ELSE 'prepared' END ELSE state END
+        """
 
     /// A transaction's branches here, which an operator is to decide on.
     struct Owned: Sendable {

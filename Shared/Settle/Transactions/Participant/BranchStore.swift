@@ -32,9 +32,10 @@ struct BranchStore: Sendable {
             ] + limit)
     }
 
-    /// The same for the parts of several transactions, all in one mode, done in one local transaction; not in `xa`.
+    /// The same for the parts of several transactions, all in one mode, done in one local transaction; not in `xa`. In `mt`
+    /// before they are done, and so without their answers.
     static func insert(
-        _ parts: [(request: BranchRequest, answer: String)], action: String, mode: BranchMode,
+        _ parts: [(request: BranchRequest, answer: String?)], action: String, mode: BranchMode,
         settings: TransactionSettings, in transaction: borrowing PostgresTransaction
     ) {
         let contexts = parts.map(\.request.context)
@@ -42,6 +43,7 @@ struct BranchStore: Sendable {
             transaction.add(
                 Self.groupLimit, [.texts(contexts.map(\.xid.rawValue)), .int(settings.maxRows)])
         }
+        transaction.add(Self.passing, [.texts(contexts.map(\.xid.rawValue))])
         // In the order of their keys, so that two groups with the same transactions cannot deadlock.
         transaction.add(
             Self.groupInsertion,
@@ -80,14 +82,21 @@ struct BranchStore: Sendable {
 
     /// Ends the branches of `xids`.
     ///
-    /// - Parameter all: false leaves those that are not in `at` or `xa`.
+    /// - Parameters:
+    ///   - all: false leaves those that are not in `at` or `xa`.
+    ///   - untold: transactions whose branches in `mt` are left.
     static func end(
-        _ xids: [XID], as state: BranchState, all: Bool, in transaction: borrowing PostgresTransaction
+        _ xids: [XID], as state: BranchState, all: Bool, untold: Set<XID>, in transaction: borrowing PostgresTransaction
     ) {
         guard !xids.isEmpty else { return }
-        transaction.add(
-            all ? Self.ending : Self.ending + " AND mode IN ('at', 'xa')",
-            [.texts(xids.map(\.rawValue)), .text(state.rawValue)])
+        let parameters: [PostgresValue] = [.texts(xids.map(\.rawValue)), .text(state.rawValue)]
+        if !all {
+            transaction.add(Self.ending + " AND mode IN ('at', 'xa')", parameters)
+        } else if untold.isEmpty {
+            transaction.add(Self.ending, parameters)
+        } else {
+            transaction.add(Self.endingOthers, parameters + [.texts(untold.map(\.rawValue))])
+        }
     }
 
     /// Keeps a branch that could not be ended for an operator to look at.
@@ -121,11 +130,17 @@ struct BranchStore: Sendable {
 
 // The statements on batches.
 extension BranchStore {
-    /// As `settle.branch_gate` does, but alone. In the order of the keys, which is the branches' order.
-    static let closing = """
-        SELECT pg_advisory_xact_lock(hashtextextended(xid, 0))
+    /// The gates as `settle.branch_gate` has them, for many at once: passed by branches, closed by a rollback. All in the
+    /// order of the keys, so that no two wait for each other.
+    static let passing = gates("pg_advisory_xact_lock_shared")
+    static let closing = gates("pg_advisory_xact_lock")
+
+    private static func gates(_ lock: String) -> String {
+        """
+        SELECT \(lock)(hashtextextended(xid, 0))
         FROM (SELECT xid FROM unnest($1::text[]) AS xid ORDER BY xid OFFSET 0) AS gate
         """
+    }
 
     static let refusal = """
         INSERT INTO settle.branch (xid, state, ended_at)
@@ -144,6 +159,8 @@ extension BranchStore {
         WHERE xid = ANY ($1::text[]) AND ended_at IS NULL
         """
 
+    static let endingOthers = ending + " AND (mode <> 'mt' OR xid <> ALL ($3::text[]))"
+
     static let insertion = """
         INSERT INTO settle.branch (xid, branch_id, state, mode, action, initiator, request, answer, check_time, deadline, ended_at)
         SELECT $1, $10, $2, $3, $4, $5, $6, $7, now() + $8 * interval '1 millisecond',
@@ -153,13 +170,17 @@ extension BranchStore {
 
     /// What `$4` to `$8` say of the same part belongs together.
     static let groupInsertion = """
-        INSERT INTO settle.branch (xid, branch_id, state, mode, action, initiator, request, answer, check_time, deadline)
-        SELECT xid, branch_id, 'undecided', $1, $2, initiator, request, answer, now() + $3 * interval '1 millisecond',
+        INSERT INTO settle.branch
+            (xid, branch_id, state, mode, action, initiator, request, answer, check_time, deadline)
+        SELECT xid, branch_id,
+               (SELECT CASE WHEN count(known.ended_at) > 0 THEN settle.branch_refuse('ST011')
+                            WHEN count(*) >= 64 THEN settle.branch_refuse('ST012') ELSE 'undecided' END
+                FROM settle.branch known WHERE known.xid = part.xid),
+               $1, $2, initiator, request, answer, now() + $3 * interval '1 millisecond',
                clock_timestamp() + time_left * interval '1 millisecond'
-        FROM (SELECT * FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[])
-                  AS part (xid, initiator, request, answer, time_left, branch_id)
-              ORDER BY xid, branch_id OFFSET 0) AS part
-        WHERE settle.branch_gate(xid)
+        FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[])
+            AS part (xid, initiator, request, answer, time_left, branch_id)
+        ORDER BY xid, branch_id
         """
 
     static let groupLimit = "SELECT settle.at_limit(xid, $2) FROM unnest($1::text[]) AS xid"
@@ -168,9 +189,9 @@ extension BranchStore {
 }
 
 extension BranchStore.Branch {
-    fileprivate static let columns = "xid, mode, action, request, state, answer, errormsg, branch_id"
+    static let columns = "xid, mode, action, request, state, answer, errormsg, branch_id"
 
-    fileprivate init(row: PostgresRow) throws {
+    init(row: PostgresRow) throws {
         let text = try row.decode(String.self, at: 0)
         guard let xid = XID(rawValue: text), let state = BranchState(rawValue: try row.decode(String.self, at: 4)),
             let id = BranchID(rawValue: try row.decode(String.self, at: 7))

@@ -32,11 +32,12 @@ extension Participant {
         var answers = [Result<Data, any Error>?](repeating: nil, count: requests.count)
         for mode in Set(requests.map(\.context.mode)) {
             let indices = requests.indices.filter { requests[$0].context.mode == mode }
-            let together =
-                if mode == .at {
-                    await performInTurn(name, indices.map { requests[$0] })
-                } else {
-                    await performTogether(name, mode, indices.map { requests[$0] })
+            let its = indices.map { requests[$0] }
+            let together: [Result<String, any Error>?] =
+                switch mode {
+                case .at: await performInTurn(name, its)
+                case .mt: await performByResource(name, its)
+                case .tcc, .xa, .saga: await performTogether(name, mode, its)
                 }
             for (index, answer) in zip(indices, together) { answers[index] = answer?.map { Data($0.utf8) } }
         }

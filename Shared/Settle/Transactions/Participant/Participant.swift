@@ -74,6 +74,7 @@ public final class Participant: Sendable {
         guard let handler = handlers[Key(name: name, mode: context.mode)] else {
             throw BranchError.unsupportedMode(context.mode)
         }
+        if context.mode == .mt { return Data(try await performByResource(name, [asked])[0].get().utf8) }
         if context.mode == .xa { guard try await isXASupported() else { throw BranchError.xaImpossible } }
         if context.mode == .at { guard try await isATSafe() else { throw BranchError.atImpossible } }
         let branch = FirstPhase(
@@ -98,10 +99,9 @@ public final class Participant: Sendable {
             }
             if error is RowHeld, !isAlone { throw BranchError.comeAlone }
             metrics.event(error is RowHeld ? .locked : .refused)
+            if let refused = BranchError(gate: error) { throw refused }
             switch error {
             case is RowHeld: throw BranchError.locked
-            case let error as PostgresError where error.sqlState == "ST011": throw BranchError.transactionIsOver
-            case let error as PostgresError where error.sqlState == "ST012": throw BranchError.tooManyBranches
             case let error as PostgresError where error.isPrepareImpossible:
                 isXAPossible.store(false, ordering: .relaxed)
                 throw BranchError.xaImpossible

@@ -37,7 +37,8 @@ struct PreparedTransactions: Sendable {
     func gid(_ context: BranchContext, timeLeft: Duration) throws -> String {
         let seconds = min((timeLeft.milliseconds + 999) / 1000, Self.mostSeconds)
         let branch = context.branch == .first ? "" : ".\(context.branch)"
-        let gid = "settle:\(context.xid):\(participant).\(String(seconds, radix: 36))\(branch):\(context.initiator)"
+        let own = "\(participant).\(String(seconds, radix: 36))\(branch)"
+        let gid = "settle:\(context.xid):\(own):\(context.initiator)"
         guard gid.utf8.count <= Self.maxLength else { throw BranchError.nameTooLong }
         return gid
     }

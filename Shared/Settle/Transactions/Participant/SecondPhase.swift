@@ -31,7 +31,16 @@ struct SecondPhase: Sendable {
         let ended = try await isolating(xids) { xids in
             // First the prepared ones: once they are gone, their branch rows are visible, or never were.
             let left = try await self.endPrepared(xids)
-            return try await self.endVisible(xids.filter { !left.contains($0) })
+            var open = xids.filter { !left.contains($0) }
+            var outcomes: [XID: BranchOutcome] = [:]
+            // A branch that came between the word to the resources and the end is found then, and told in the next round.
+            for _ in 1...3 where !open.isEmpty {
+                let told = try await self.tellResources(open)
+                let ended = try await self.endVisible(open, told)
+                outcomes.merge(ended.outcomes) { $1 }
+                open = ended.untold
+            }
+            return outcomes
         }
         participant.waiting.ended(ended.keys)
         try participant.failpoints.reach(verdict == .commit ? "branch.ended.commit" : "branch.ended.rollback")
@@ -120,9 +129,11 @@ struct SecondPhase: Sendable {
             metadata: ["xid": "\(xid)", "error": "\(error)"])
     }
 
-    private func endVisible(_ xids: [XID]) async throws -> [XID: BranchOutcome] {
-        guard !xids.isEmpty else { return [:] }
-        let (branches, stuck, waiting) = try await participant.ending.transaction { [self] transaction in
+    /// - Returns: `untold`: those with branches whose resources were not even tried.
+    private func endVisible(
+        _ xids: [XID], _ told: Told
+    ) async throws -> (outcomes: [XID: BranchOutcome], untold: [XID]) {
+        let (branches, stuck, waiting, untold) = try await participant.ending.transaction { [self] transaction in
             // What is in the way may be a transaction that was prepared just now, and then waiting is in vain: looked for
             // again, it is found among the prepared ones.
             // The undo of many rows takes its time, whatever limit the connection has for others.
@@ -139,19 +150,27 @@ struct SecondPhase: Sendable {
             if verdict == .rollback {
                 try stuck.formUnion(undoPlainChanges(of: open.filter { !stuck.contains($0.xid) }, in: transaction))
             }
-            let ended = open.filter { !stuck.contains($0.xid) }
+            let isUntold = { (branch: BranchStore.Branch) in branch.mode == .mt && !told.done.contains(branch.key) }
+            let untold = open.filter { isUntold($0) && !stuck.contains($0.xid) }
+            let held = Set(untold.map(\.xid))
+            // Of a transaction with one that its resource does not know of yet, the others need not wait.
+            let ended = open.filter { !stuck.contains($0.xid) && !($0.mode == .mt && held.contains($0.xid)) }
             if verdict == .commit { dropUndo(of: ended, in: transaction) }
             for (handler, requests) in grouped(ended) {
                 try (verdict == .commit ? handler.commit : handler.rollback)?(requests, transaction)
             }
             BranchStore.end(
                 ended.map(\.xid).uniqued, as: verdict == .commit ? .committed : .rolledBack, all: canEnd,
-                in: transaction)
+                untold: held, in: transaction)
             try participant.failpoints.reach(verdict == .commit ? "branch.duringCommit" : "branch.duringRollback")
-            return (branches, stuck, canEnd ? [] : Set(due.filter(\.needsHandler).map(\.xid)))
+            return (branches, stuck, canEnd ? [] : Set(due.filter(\.needsHandler).map(\.xid)), untold.map(\.key))
         }
-        return outcomes(
-            of: xids.filter { !waiting.contains($0) }, branches: branches, stuck: stuck)
+        let held = Set(untold.map(\.xid))
+        return (
+            outcomes(
+                of: xids.filter { !waiting.contains($0) && !held.contains($0) }, branches: branches, stuck: stuck),
+            Set(untold.filter { !told.tried.contains($0) }.map(\.xid)).sorted { $0.rawValue < $1.rawValue }
+        )
     }
 
     private func outcomes(
@@ -223,7 +242,7 @@ struct SecondPhase: Sendable {
 
 extension BranchStore.Branch {
     /// Whether its action ends it, and not its mode alone.
-    fileprivate var needsHandler: Bool { mode == .tcc || mode == .saga }
+    fileprivate var needsHandler: Bool { mode == .tcc || mode == .saga || mode == .mt }
 }
 
 extension Sequence where Element: Hashable {

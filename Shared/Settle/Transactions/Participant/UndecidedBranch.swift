@@ -9,7 +9,7 @@ public struct UndecidedBranch: Encodable, Sendable {
     public let branch: String
     /// How the part was done.
     public let mode: String
-    /// `undecided`, or `prepared` in mode `xa`.
+    /// `undecided`, or `prepared` in modes `xa` and `mt`, or `preparing` in `mt`.
     public let state: String
     /// Who decides, as the branch has it.
     public let initiator: String
@@ -17,6 +17,8 @@ public struct UndecidedBranch: Encodable, Sendable {
     public internal(set) var unresolved = false
     /// When it was done.
     public let createdAt: Date
+    /// How many times its resource could not be told the end, in mode `mt`.
+    public let tries: Int
     /// Why it could not be ended, if that was tried.
     public let errormsg: String?
 }

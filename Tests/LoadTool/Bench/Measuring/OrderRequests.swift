@@ -24,10 +24,12 @@ struct OrderRequests: Sendable {
     mutating func next() -> [UInt8] {
         number += 1
         let user = draw(1...Self.users)
-        let product = draw(1...scenario.products)
+        let isFlash = scenario.mode == Scenario.flash
+        let product = isFlash ? Scenario.flash : "p\(draw(1...scenario.products))"
+        let mode = isFlash ? "at" : scenario.mode
         let spending = scenario.spendsPoints ? #","spendPoints":\#(Self.spent)"# : ""
         let body =
-            #"{"userName":"u\#(user)","items":[{"sku":"p\#(product)","quantity":1}],"mode":"\#(scenario.mode)"\#(spending)}"#
+            #"{"userName":"u\#(user)","items":[{"sku":"\#(product)","quantity":1}],"mode":"\#(mode)"\#(spending)}"#
         let key = scenario.hasKey ? "Idempotency-Key: \(run)-\(number)\r\n" : ""
         return Array(
             """
