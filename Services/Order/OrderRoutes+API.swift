@@ -31,7 +31,8 @@ extension OrderRoutes {
             .answering(.ok, order, headers: [location], "Placed before, with this Idempotency-Key")
             .refusing(
                 .notFound(""), .conflict("insufficient-stock", ""), .conflict("insufficient-points", ""),
-                BranchError.locked.problem, BranchError.xaImpossible.problem, BranchError.atImpossible.problem),
+                BranchError.locked.problem, BranchError.xaImpossible.problem, BranchError.atImpossible.problem,
+                .flashStockUnavailable),
         APIOperation(.get, "/orders/{id}", .customer, "An order, and the tasks or messages that it goes through.")
             .answering(.ok, .order(more: ["tasks": .array(of: .either([.task, message]))]).named("OrderDetails")),
         APIOperation(.get, "/orders", .customer, "Orders, newest first.")
@@ -57,9 +58,11 @@ extension OrderRoutes {
 
 extension APISchema {
     fileprivate static let orderMode = either([
-        .choice(BranchMode.allCases.map(\.rawValue) + ["message", "centre"]),
-        .request(["stock": .mode, "points": .mode]),
+        .choice(BranchMode.local.map(\.rawValue) + ["message", "centre"]),
+        .request(["stock": localMode, "points": localMode]),
     ]).named("OrderMode")
+
+    private static let localMode = choice(BranchMode.local.map(\.rawValue))
 
     fileprivate static func order(more: KeyValuePairs<String, APISchema> = [:]) -> APISchema {
         object(

@@ -95,6 +95,12 @@ extension QuoteAnswer {
     }
 }
 
+extension Problem {
+    static let flashStockUnavailable = Problem(
+        .serviceUnavailable, code: FlashProblem.unavailable, title: "The stock is unavailable",
+        detail: "the stock of flash products cannot be counted now; nothing was taken", retryAfter: 1)
+}
+
 extension ProblemMapping {
     /// What a client is told when a participant said no.
     static let participants = ProblemMapping { error in
@@ -102,9 +108,7 @@ extension ProblemMapping {
         else { return error is DeclaredAborted ? .unavailable("it took too long; nothing was done") : nil }
         if error.isProblem("unknown-sku") { return .notFound(detail ?? "there is no such product") }
         for code in [FlashProblem.unavailable, BranchProblem.resourceAway] where error.isProblem(code) {
-            return Problem(
-                .serviceUnavailable, code: FlashProblem.unavailable, title: "The stock is unavailable",
-                detail: "the stock of flash products cannot be counted now; nothing was taken", retryAfter: 1)
+            return .flashStockUnavailable
         }
         for code in ["insufficient-stock", "insufficient-points", BranchProblem.locked] where error.isProblem(code) {
             return .conflict(code, detail ?? "", retryAfter: code == BranchProblem.locked ? retryAfter ?? 1 : nil)

@@ -15,24 +15,30 @@ extension ProductRoutes {
             .taking(.path("sku", .text(1...64)))
             .reading(
                 NewProduct.self,
-                .request([
-                    "title": .text(1...200), "unitPrice": .integer(0...1_000_000_000),
-                    "available": .integer(0...1_000_000_000_000),
-                ])
+                .request(
+                    [
+                        "title": .text(1...200), "unitPrice": .integer(0...1_000_000_000),
+                        "available": .integer(0...1_000_000_000_000),
+                    ],
+                    optional: [
+                        "flash": .bool.about(
+                            "Whether its stock is counted in Redis; left out: as it is, false for a new one.")
+                    ])
             )
-            .answering(.created, product).answering(.ok, product).refusing(.locked),
+            .answering(.created, product).answering(.ok, product).refusing(BranchError.locked.problem, countIsAway),
         APIOperation(.post, "/quotes", .token, "The prices of those products that there are.")
             .reading(QuoteRequest.self, .request(["skus": .array(of: .text, 0...QuoteRequest.limit)]))
             .answering(.ok, quotes),
     ]
 
     fileprivate static let quotes = APISchema.object([
-        "quotes": .array(of: .object(["sku": .text, "unitPrice": .integer]))
+        "quotes": .array(of: .object(["sku": .text, "unitPrice": .integer], optional: ["flash": .bool]))
     ]).named("Quotes")
 
-    private static let product = APISchema.object([
-        "sku": .text, "title": .text, "unitPrice": .integer, "available": .integer, "reserved": .integer,
-    ]).named("Product")
+    private static let product = APISchema.object(
+        ["sku": .text, "title": .text, "unitPrice": .integer, "available": .integer, "reserved": .integer],
+        optional: ["flash": .bool]
+    ).named("Product")
 }
 
 extension Deduct {
@@ -45,5 +51,9 @@ extension Deduct {
                 "items": .array(of: .request(["sku": .text, "quantity": .integer(1...1_000_000)]), 1...100)
                     .about("A sku at most once."),
             ], optional: ["xid": .text]),
-        answers: ProductRoutes.quotes, refuses: ["unknown-sku", "insufficient-stock", "impossible-order"])
+        answers: ProductRoutes.quotes,
+        refuses: [
+            "unknown-sku", "insufficient-stock", "impossible-order", FlashProblem.flashItems, FlashProblem.noFlashItem,
+            FlashProblem.unavailable,
+        ])
 }

@@ -46,6 +46,10 @@ struct ProductRoutes {
         }
     }
 
+    static let countIsAway = Problem(
+        .serviceUnavailable, code: FlashProblem.unavailable, title: "The stock is unavailable",
+        detail: "what counts the stock of flash products is away, or at work; nothing was changed", retryAfter: 1)
+
     let database: PostgresDatabase
     let keeper: FlashKeeper
 
@@ -104,10 +108,7 @@ struct ProductRoutes {
                 try Self.write(sku, product, wasFlash: wasFlash, isFlash: isFlash, in: transaction)
             }
         } catch is FlashKeeper.Unavailable {
-            throw Problem(
-                .serviceUnavailable, code: FlashProblem.unavailable, title: "The stock is unavailable",
-                detail: "what counts the stock of flash products is away, or at work; nothing was changed",
-                retryAfter: 1)
+            throw Self.countIsAway
         }
     }
 

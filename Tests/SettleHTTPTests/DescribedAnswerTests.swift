@@ -31,11 +31,10 @@ struct DescribedAnswerTests {
             [
                 UndecidedBranch(
                     xid: Self.xid, branch: "2.1", mode: "at", state: "undecided", initiator: "order",
-                    createdAt: Self.now,
-                    errormsg: "x"),
+                    createdAt: Self.now, tries: 3, errormsg: "x"),
                 UndecidedBranch(
                     xid: Self.xid, branch: "2.1", mode: "xa", state: "prepared", initiator: "order", unresolved: true,
-                    createdAt: Self.now, errormsg: nil),
+                    createdAt: Self.now, tries: 0, errormsg: nil),
             ], as: ParticipantRoutes.undecided)
         try isDescribed(
             [nil, BranchOutcome.committed, .rolledBack].map { outcome in
@@ -47,11 +46,10 @@ struct DescribedAnswerTests {
             [
                 BranchRecord(
                     xid: Self.xid, branch: "2.1", mode: "tcc", action: "deduct", state: "committed", initiator: "order",
-                    createdAt: Self.now, endedAt: Self.now, checks: 2, errormsg: "x"),
+                    createdAt: Self.now, endedAt: Self.now, checks: 2, tries: 1, errormsg: "x"),
                 BranchRecord(
                     xid: Self.xid, branch: "2.1", mode: nil, action: nil, state: "rolledBack", initiator: nil,
-                    createdAt: Self.now,
-                    endedAt: nil, checks: 0, errormsg: nil),
+                    createdAt: Self.now, endedAt: nil, checks: 0, tries: 0, errormsg: nil),
             ], as: BranchRecordRoutes.branch)
     }
 

@@ -26,7 +26,7 @@ extension BranchRecordRoutes: DescribedRoutes {
     }
 
     static let branch = APISchema.object(
-        ["xid": .xid, "branch": .branch, "state": .text, "createdAt": .time, "checks": .count],
+        ["xid": .xid, "branch": .branch, "state": .text, "createdAt": .time, "checks": .count, "tries": .count],
         optional: [
             "mode": .mode, "action": .text, "initiator": .text, "endedAt": .time,
             "errormsg": .text,

@@ -83,14 +83,14 @@ extension ParticipantRoutes {
     /// What may keep a part from being done; ``BranchError/comeAlone`` is said in groups only.
     private static let branchErrors: [BranchError] = [
         .locked, .transactionIsOver, .otherRequest, .prepared, .tooManyRows(limit: 1), .unsupportedMode(.at),
-        .tooManyBranches, .nameTooLong,
+        .tooManyBranches, .nameTooLong, .resourceAway,
         .atImpossible, .xaImpossible,
     ]
 
     static let undecided = APISchema.object(
         [
             "xid": .xid, "branch": .branch, "mode": .text, "state": .text, "initiator": .text, "unresolved": .bool,
-            "createdAt": .time,
+            "createdAt": .time, "tries": .count,
         ],
         optional: ["errormsg": .text]
     ).named("UndecidedBranch")
