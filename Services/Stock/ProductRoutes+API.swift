@@ -1,4 +1,5 @@
 import HTTPTypes
+import Settle
 import SettleHTTP
 import SettleServiceKit
 import ShopContract
