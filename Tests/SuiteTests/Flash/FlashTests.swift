@@ -177,7 +177,7 @@ extension Proof {
         private func finish(_ suite: Suite, _ load: Load) async throws {
             let attempts = await load.stop()
             #expect(attempts.allSatisfy { [201, 503, 409].contains($0.status) }, "\(attempts.summary)")
-            #expect(attempts.count(status: 201) > 100)
+            #expect(attempts.count(status: 201) > 60)
             try await suite.awaitEnded(within: .seconds(60))
             try await suite.awaitSettled()
             let wrong = try await suite.wrongBalances(openings: ["hot": Self.first])
