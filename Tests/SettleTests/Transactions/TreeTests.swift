@@ -6,7 +6,7 @@ import Testing
 @testable import Settle
 
 /// A participant that calls other participants: stock, as branch 1, has points pay as branch 1.1, and so on.
-@Suite("Trees of branches", .enabled(if: Testbed.postgresURL != nil), .timeLimit(.minutes(2)))
+@Suite("Trees of branches", .serialized, .enabled(if: Testbed.postgresURL != nil), .timeLimit(.minutes(2)))
 struct TreeTests {
     struct GivenUp: Error {}
 

@@ -109,6 +109,13 @@ public struct BranchContext: Sendable, Equatable {
             isAgain: isAgain, sent: (initiatorAsSent, initiatorNameAsSent))
     }
 
+    /// The same branch, asked for in the same way, whatever words the headers had for who decides.
+    public static func == (one: BranchContext, other: BranchContext) -> Bool {
+        one.xid == other.xid && one.branch == other.branch && one.mode == other.mode
+            && one.initiator == other.initiator && one.deadline == other.deadline && one.answerBy == other.answerBy
+            && one.isAgain == other.isAgain
+    }
+
     /// What is left of the transaction's time, `standard` when the request did not say; never negative.
     func timeLeft(standard: Duration) -> Duration { deadline.map { max(.zero, $0 - .now) } ?? standard }
 }
