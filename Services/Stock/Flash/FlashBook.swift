@@ -104,10 +104,11 @@ struct FlashBook: Sendable {
         WHERE b.state = 'undecided' AND b.mode = 'mt' AND b.action = '\(ShopActions.deduct)'
         """
 
+    /// Below zero where branches that are being prepared ask for more than there is: what is kept for them is given back.
     static let count = """
         WITH taken AS MATERIALIZED (\(taken)),
         given AS (DELETE FROM flash_given)
-        SELECT NULL::text, p.sku, greatest(p.available - coalesce(t.quantity, 0), 0)::bigint
+        SELECT NULL::text, p.sku, (p.available - coalesce(t.quantity, 0))::bigint
         FROM product p LEFT JOIN (SELECT sku, sum(quantity) AS quantity FROM taken GROUP BY sku) t ON t.sku = p.sku
         WHERE p.flash
         UNION ALL

@@ -4,7 +4,7 @@ import SettleTestSupport
 import Testing
 
 extension Suite {
-    /// A flash product; nil where stock has another word for it.
+    /// Makes or changes a flash product, or one that is none any more; the answer's status.
     @discardableResult
     func putFlash(_ sku: String, price: Int = 100, available: Int, flash: Bool = true) async throws -> Int {
         let answer = try await send(
@@ -21,8 +21,6 @@ extension Suite {
     }
 
     /// Waits until Redis counts what the book says, and nothing is kept for anybody.
-    ///
-    /// - Parameter sell: places an order for nothing that there is, so that a count which was lost is made anew.
     func awaitCounted(_ sku: String, within limit: Duration = .seconds(30)) async throws {
         try await eventually(
             "Redis counts what the book says", within: limit, every: .milliseconds(200),

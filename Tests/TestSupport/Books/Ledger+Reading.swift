@@ -21,7 +21,9 @@ extension Ledger {
         let orders = try await rows(
             .order,
             """
-            SELECT id::text, idempotency_key, user_name, point, spend_points, status, mode,
+            SELECT id::text, idempotency_key, user_name, point, spend_points, status,
+                   -- With flash items all is taken by a global transaction, as in that mode.
+                   CASE WHEN mode IN ('message', 'centre') AND xid IS NOT NULL THEN 'saga' ELSE mode END,
                    (SELECT json_agg(json_build_object('sku', sku, 'quantity', quantity))
                     FROM order_item WHERE order_id = orders.id)::text
             FROM orders WHERE id >= $1::uuid

@@ -55,11 +55,11 @@ extension BranchStore {
         return Array(claimed.values)
     }
 
-    /// The number in the text, as in `TaskStatements.claim`.
+    /// The number in the text, as in `TaskStatements.claim`. By their places, which the lock keeps: the key has two columns.
     static func due(_ limit: Int) -> String {
         """
         WITH due AS (
-            SELECT xid, branch_id FROM settle.branch
+            SELECT ctid AS place FROM settle.branch
             WHERE state = 'undecided' AND check_time <= now() AND initiator = ANY ($3::text[])
             ORDER BY check_time LIMIT \(limit) FOR UPDATE SKIP LOCKED)
         UPDATE settle.branch SET
@@ -67,7 +67,7 @@ extension BranchStore {
             check_time = least(
                 now() + least($2, $1 * 2 ^ least(checks, 20)) * (0.75 + random() * 0.5) * interval '1 millisecond',
                 CASE WHEN deadline > now() THEN deadline END)
-        WHERE xid = ANY (ARRAY(SELECT xid FROM due)) AND (xid, branch_id) IN (SELECT xid, branch_id FROM due)
+        WHERE ctid = ANY (ARRAY(SELECT place FROM due))
         RETURNING xid, initiator, deadline > now()
         """
     }

@@ -176,7 +176,7 @@ struct SecondPhase: Sendable {
     private func outcomes(
         of xids: [XID], branches: [BranchStore.Branch], stuck: Set<XID>
     ) -> [XID: BranchOutcome] {
-        let states = Dictionary(grouping: branches, by: \.xid).mapValues { $0.map(\.state) }
+        let states = Dictionary(grouping: branches, by: \.xid).mapValues { $0.map(\.state) }  // ours
         var outcomes: [XID: BranchOutcome] = [:]
         var acted = 0
         for xid in xids where !stuck.contains(xid) {
