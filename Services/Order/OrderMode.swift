@@ -9,13 +9,21 @@ enum OrderMode: Sendable, Equatable {
     /// The same, by messages that the message centre keeps.
     case centre
     /// Under a global transaction, before it is written; each participant in its own mode.
-    case global(stock: BranchMode, points: BranchMode)
+    case global(stock: BranchMode, points: BranchMode, via: PointsVia = .order)
+
+    /// Who calls user-points.
+    enum PointsVia: String, Sendable {
+        case order
+        /// Stock does, when it has taken the items: order → stock → user-points.
+        case stock
+    }
 }
 
 extension OrderMode: Codable {
-    private enum CodingKeys: String, CodingKey { case stock, points }
+    private enum CodingKeys: String, CodingKey { case stock, points, pointsVia }
 
-    /// One mode for all, or one for each participant: `"at"`, or `{"stock": "at", "points": "tcc"}`.
+    /// One mode for all, or one for each participant: `"at"`, or `{"stock": "at", "points": "tcc"}`, and there who calls
+    /// user-points: `"pointsVia": "stock"`.
     init(from decoder: any Decoder) throws {
         if let text = try? decoder.singleValueContainer().decode(String.self) {  // not a text: then an object
             if let mode = Self.sent[text] {
@@ -37,16 +45,21 @@ extension OrderMode: Codable {
             }
             return mode
         }
-        self = .global(stock: try mode(.stock), points: try mode(.points))
+        let via = try values.decodeIfPresent(String.self, forKey: .pointsVia) ?? PointsVia.order.rawValue
+        guard let via = PointsVia(rawValue: via) else {
+            throw Problem.unprocessable("mode.pointsVia must be order or stock")
+        }
+        self = .global(stock: try mode(.stock), points: try mode(.points), via: via)
     }
 
     /// As it was given.
     func encode(to encoder: any Encoder) throws {
         switch self {
-        case .global(let stock, let points) where stock != points:
+        case .global(let stock, let points, let via) where stock != points || via != .order:
             var values = encoder.container(keyedBy: CodingKeys.self)
             try values.encode(stock.rawValue, forKey: .stock)
             try values.encode(points.rawValue, forKey: .points)
+            if via != .order { try values.encode(via.rawValue, forKey: .pointsVia) }
         default:
             var value = encoder.singleValueContainer()
             try value.encode(column)
@@ -55,12 +68,14 @@ extension OrderMode: Codable {
 }
 
 extension OrderMode {
-    /// As it stands in `orders.mode`: `at`, or `at+tcc` for stock and points.
+    /// As it stands in `orders.mode`: `at`, `at+tcc` for stock and points, or `at+tcc+stock` where stock calls user-points.
     var column: String {
         switch self {
         case .message: "message"
         case .centre: "centre"
-        case .global(let stock, let points): stock == points ? stock.rawValue : "\(stock.rawValue)+\(points.rawValue)"
+        case .global(let stock, let points, .stock): "\(stock.rawValue)+\(points.rawValue)+\(PointsVia.stock.rawValue)"
+        case .global(let stock, let points, .order):
+            stock == points ? stock.rawValue : "\(stock.rawValue)+\(points.rawValue)"
         }
     }
 
@@ -75,9 +90,10 @@ extension OrderMode {
             self = mode
             return
         }
-        let modes = column.split(separator: "+").compactMap { BranchMode(rawValue: String($0)) }
+        let parts = column.split(separator: "+").map(String.init)
+        let modes = parts.compactMap { BranchMode(rawValue: $0) }
         guard let stock = modes.first, let points = modes.last else { return nil }
-        self = .global(stock: stock, points: points)
+        self = .global(stock: stock, points: points, via: parts.last.flatMap { PointsVia(rawValue: $0) } ?? .order)
     }
 }
 

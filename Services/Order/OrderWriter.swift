@@ -187,7 +187,7 @@ extension Error {
         case let error as PostgresError:
             error.kind == .commitUnknown || error.kind == .invalidParameter
                 || (error.kind == .server && !error.isUnavailable)
-        default: self is TransactionTooLate || self is TransactionEnded
+        default: self is TransactionTooLate || self is TransactionEnded || self is TransactionDoomed
         }
     }
 }

@@ -31,17 +31,23 @@ struct StockClient: Sendable {
 
     /// Takes the items of an order under the current global transaction: flash products in mode `mt`, the others in `mode`;
     /// returns their prices.
-    func deduct(_ orderId: String, _ items: [StockItem], mode: BranchMode) async throws -> [ByteKey: Int64] {
+    ///
+    /// - Parameter spend: what stock has user-points take after all of them; nil: nothing.
+    func deduct(
+        _ orderId: String, _ items: [StockItem], mode: BranchMode, spend: PointSpending?
+    ) async throws -> [ByteKey: Int64] {
         var prices: [ByteKey: Int64] = [:]
         var left = items
         var attempt = 0
         while true {
             attempt += 1
             let known = flash.among(left)
+            let parts = [(mode: BranchMode.mt, items: known.flash), (mode, known.others)].filter { !$0.items.isEmpty }
             do {
-                for (mode, part) in [(BranchMode.mt, known.flash), (mode, known.others)] where !part.isEmpty {
-                    let answer: QuoteAnswer = try await branch.call(
-                        ShopActions.deduct, StockChange(orderId: orderId, items: part), mode: mode)
+                for (index, (mode, part)) in parts.enumerated() {
+                    let change = StockChange(
+                        orderId: orderId, items: part, spend: index == parts.count - 1 ? spend : nil)
+                    let answer: QuoteAnswer = try await branch.call(ShopActions.deduct, change, mode: mode)
                     prices.merge(answer.prices) { $1 }
                     left.removeAll(where: part.contains)
                 }

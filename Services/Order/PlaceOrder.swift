@@ -47,7 +47,8 @@ struct PlaceOrder: Sendable {
             switch request.mode {
             case .message: try await byTasks(request, idempotencyKey)
             case .centre: try await byCentre(request, idempotencyKey)
-            case .global(let stock, let points): try await globally(request, idempotencyKey, stock, points)
+            case .global(let stock, let points, let via):
+                try await globally(request, idempotencyKey, stock, points, via)
             }
         switch written {
         case .written:
@@ -86,15 +87,19 @@ struct PlaceOrder: Sendable {
     /// Stock always before points. At the same time would be faster, but then two orders could each hold the row that the
     /// other one waits for, one here and one there, which no database sees: both would stand until a time limit.
     private func globally(
-        _ request: OrderRequest, _ key: String?, _ stockMode: BranchMode, _ pointsMode: BranchMode
+        _ request: OrderRequest, _ key: String?, _ stockMode: BranchMode, _ pointsMode: BranchMode,
+        _ via: OrderMode.PointsVia = .order
     ) async throws -> (NewOrder, OrderWriter.Written) {
         var attempted: NewOrder?
         do {
             return try await initiator.run { transaction in
                 let id = UUID.v7()
                 let orderId = id.uuidString.lowercased()
-                let prices = try await stock.deduct(orderId, request.items, mode: stockMode)
-                if request.spendPoints > 0 {
+                let further =
+                    via == .stock && request.spendPoints > 0
+                    ? PointSpending(userName: request.userName, point: request.spendPoints, mode: pointsMode) : nil
+                let prices = try await stock.deduct(orderId, request.items, mode: stockMode, spend: further)
+                if request.spendPoints > 0, further == nil {
                     let spending = AddPoint(userName: request.userName, orderId: orderId, point: request.spendPoints)
                     try await points.spend(spending, mode: pointsMode)
                 }

@@ -1,5 +1,6 @@
 import SettleCore
 import SettlePostgres
+import SettleServiceKit
 import Settle
 import ShopContract
 
@@ -9,10 +10,21 @@ import ShopContract
 enum Deduct {
     /// What stock can do in its database, in each mode.
     static let handlers: [BranchHandler] = [
-        .at(ShopActions.deduct, Plain(statement: Deduct.takeAT)),
-        .xa(ShopActions.deduct, Plain(statement: Deduct.takePlain)),
-        .tcc(ShopActions.deduct, Reserved()), .saga(ShopActions.deduct, Compensated()),
+        .at(ShopActions.deduct, Plain(statement: Deduct.takeAT), then: spending),
+        .xa(ShopActions.deduct, Plain(statement: Deduct.takePlain), then: spending),
+        .tcc(ShopActions.deduct, Reserved(), then: spending),
+        .saga(ShopActions.deduct, Compensated(), then: spending),
     ]
+
+    /// Has user-points take what the order spends, where that is left to stock.
+    static let spending = FurtherCalls<StockChange, QuoteAnswer>(if: { $0.spend != nil }) { order, quotes, calls in
+        if let spend = order.spend {
+            try await calls.call(
+                ShopServices.userPoints.name, ShopActions.spend, mode: spend.mode,
+                AddPoint(userName: spend.userName, orderId: order.orderId, point: spend.point), as: Balance.self)
+        }
+        return quotes
+    }
 
     /// The plain statement, for `at` and `xa`.
     struct Plain: LocalAction {

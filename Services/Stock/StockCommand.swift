@@ -33,8 +33,8 @@ enum StockCommand {
             settle.ledger(
                 StockLedger.source, balances: StockLedger.table(in: settle.database, logger: boot.logger))
             try settle.participate(
-                boot, Deduct.handlers + [.mt(ShopActions.deduct, FlashDeduct(keeper: flash))],
-                initiators: [ShopServices.order])
+                boot, Deduct.handlers + [.mt(ShopActions.deduct, FlashDeduct(keeper: flash), then: Deduct.spending)],
+                initiators: [ShopServices.order], participants: [ShopServices.userPoints])
             let server = settle.server(
                 boot,
                 description: APIDescription(

@@ -37,7 +37,8 @@ public final class Failpoints: Sendable {
     /// Every point that code of this module reaches. A test holds this list against the sources.
     public static let points: Set<String> = [  // ours
         "inbox.beforeCommit", "inbox.committed", "inbox.answered", "finish.beforeCommit", "finish.committed",
-        "branch.beforeCommit", "branch.committed", "branch.ended.commit", "branch.ended.rollback",
+        "branch.beforeCommit", "branch.committed", "branch.beforeChildren", "branch.afterChildren",
+        "branch.ended.commit", "branch.ended.rollback",
         "branch.beforeCommitPrepared", "branch.beforeRollbackPrepared", "branch.duringCommit", "branch.duringRollback",
         "branch.remembered", "branch.prepared", "branch.beforeCommitResource", "branch.beforeRollbackResource",
         "initiator.beforeCommitRequest", "initiator.confirmed", "relay.published", "producer.saved",

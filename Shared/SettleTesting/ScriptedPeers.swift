@@ -66,8 +66,8 @@ public final class ScriptedInitiator: InitiatorPeers {
 /// others.told  // [.init(participant: "stock", verdict: .commit, xid: …)]
 /// ```
 public final class ScriptedParticipants: ParticipantPeers, BranchTransport {
-    /// What a participant answers to an action, as JSON. Throws `BranchRefusal` to say no; any other error is a call of
-    /// which nobody knows what it did.
+    /// What a participant answers to an action, as JSON. Throws `BranchRefusal` to say no, `BranchFailed` to say that its
+    /// part is done and something else failed; any other error is a call of which nobody knows what it did.
     public typealias Answer =
         @Sendable (_ participant: String, _ action: String, _ request: String) throws -> String
 
@@ -92,6 +92,7 @@ public final class ScriptedParticipants: ParticipantPeers, BranchTransport {
         var told: [Told] = []
         var outcomes: [String: [XID: BranchOutcome]] = [:]
         var away: Set<String> = []
+        var enlisted: [String: [String]] = [:]
     }
 
     private let state = Mutex(State())
@@ -110,15 +111,24 @@ public final class ScriptedParticipants: ParticipantPeers, BranchTransport {
         }
     }
 
+    /// Whom `participant` says that it has called in turn, from now on.
+    public func setEnlisted(_ participant: String, _ enlisted: [String]) {
+        state.withLock { $0.enlisted[participant] = enlisted }
+    }
+
     /// As it was told to.
     public func perform(
         _ action: String, _ request: Data, headers: [String: String], timeout: Duration, at participant: String
     ) async throws -> BranchReply<Data> {
         if state.withLock({ $0.away.contains(participant) }) { throw ScriptedInitiator.Away() }
         do {
-            return .done(Data(try answer(participant, action, String(decoding: request, as: UTF8.self)).utf8))
+            return .done(
+                Data(try answer(participant, action, String(decoding: request, as: UTF8.self)).utf8),
+                enlisted: state.withLock { $0.enlisted[participant] ?? [] })
         } catch let refusal as BranchRefusal {
             return .refused(refusal)
+        } catch let failed as BranchFailed {
+            return .failed(failed.error, enlisted: failed.enlisted)
         }
     }
 

@@ -1,3 +1,5 @@
+public import Settle
+
 /// What `addpoint` asks to add, `refundpoint` to give back and the branch `spend` to take.
 public struct AddPoint: Codable, Sendable, Equatable {
     /// Whose balance.
@@ -23,12 +25,33 @@ public struct StockChange: Codable, Sendable, Equatable {
     public let items: [StockItem]
     /// The global transaction that took them; nil when a task did.
     public let xid: String?
+    /// The points that the order spends, which stock has user-points take once the items are taken; nil: order does so
+    /// itself, or there are none.
+    public let spend: PointSpending?
 
     /// One order's items.
-    public init(orderId: String, items: [StockItem], xid: String? = nil) {
+    public init(orderId: String, items: [StockItem], xid: String? = nil, spend: PointSpending? = nil) {
         self.orderId = orderId
         self.items = items
         self.xid = xid
+        self.spend = spend
+    }
+}
+
+/// What stock has user-points do for an order.
+public struct PointSpending: Codable, Sendable, Equatable {
+    /// Whose points.
+    public let userName: String
+    /// How many.
+    public let point: Int64
+    /// How user-points takes them.
+    public let mode: BranchMode
+
+    /// An order's points.
+    public init(userName: String, point: Int64, mode: BranchMode) {
+        self.userName = userName
+        self.point = point
+        self.mode = mode
     }
 }
 

@@ -72,7 +72,9 @@ struct ParticipantBed {
 
     /// The service, of one version; `body` begins at once.
     func service<R: Sendable>(
-        library next: [Migration] = [], migrations: [Migration], _ body: (Settle, HTTPService) async throws -> R
+        library next: [Migration] = [], migrations: [Migration],
+        handlers: [BranchHandler] = [.at("take", Take()), .xa("take", Take())],
+        _ body: (Settle, HTTPService) async throws -> R
     ) async throws -> R where R: Sendable {
         let reader = SettingsReader(
             environment: TestService.required.merging([
@@ -86,7 +88,7 @@ struct ParticipantBed {
             boot, routes: [], deadLetters: DeadLetterRoute(exchange: "wallets.dead", queue: "wallets.dead"))
         settle.libraryMigrations(MigrationSet("settle-next", next))
         settle.migrations("wallets", migrations)
-        try settle.participate(boot, [.at("take", Take()), .xa("take", Take())], initiators: [Self.order])
+        try settle.participate(boot, handlers, initiators: [Self.order])
         let server = settle.server(boot) { _, _ in }
         return try await serving(settle.services) { try await body(settle, server) }
     }

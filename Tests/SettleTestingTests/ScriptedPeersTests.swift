@@ -102,4 +102,52 @@ struct ScriptedPeersTests {
             }
         }
     }
+
+    @Test("scripted participants answer what an action calls further, and say whom they have called themselves")
+    func further() async throws {
+        try await TestBase.with(Self.library) { database in
+            let others = ScriptedParticipants { participant, _, _ in
+                switch participant {
+                case "points": return "{}"
+                case "poor": throw BranchRefusal(code: "none", detail: "no")
+                default: throw BranchFailed(BranchRefusal(code: "below", detail: "no"), enlisted: ["mail"])
+                }
+            }
+            others.setEnlisted("points", ["mail"])
+            struct Named: Codable, Sendable { let name: String }
+            struct Keep: SagaAction {
+                func perform(_ request: Named, in transaction: borrowing PostgresTransaction) throws -> Named {
+                    request
+                }
+                func compensate(_ requests: [Named], in transaction: borrowing PostgresTransaction) throws {}
+            }
+            let participant = Participant(
+                name: "notes", database: database, ending: database,
+                handlers: [
+                    .saga(
+                        "note", Keep(),
+                        then: FurtherCalls { request, answer, calls in
+                            try await calls.call(request.name, "spend", mode: .tcc, Nothing(), as: Nothing.self)
+                            return Named(name: answer.name + "!")
+                        })
+                ], participants: others, settings: Self.settings, logger: TestBase.quiet)
+            func perform(_ name: String) async throws -> BranchAnswer {
+                try await participant.perform(
+                    "note", request: Data(#"{"name":"\#(name)"}"#.utf8),
+                    context: BranchContext(xid: XID(), mode: .saga, initiator: "order", deadline: .now + .seconds(9)))
+            }
+            let answer = try await perform("points")
+            #expect(answer.enlisted == ["mail", "points"])
+            #expect(try JSONDecoder().decode(Named.self, from: answer.body).name == "points!")
+            for (name, code, enlisted) in [("poor", "none", []), ("failing", "below", ["failing", "mail"])] {
+                do {
+                    _ = try await perform(name)
+                    Issue.record("\(name) did not fail")
+                } catch let failed as BranchFailed {
+                    #expect((failed.error as? BranchRefusal)?.code == code)
+                    #expect(failed.enlisted == enlisted)
+                }
+            }
+        }
+    }
 }

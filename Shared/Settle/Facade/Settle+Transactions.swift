@@ -20,11 +20,14 @@ extension Settle {
     /// - Parameters:
     ///   - handlers: all that it can do, in all modes.
     ///   - initiators: reaches those who decide.
-    public func participate(_ handlers: [BranchHandler], initiators: any InitiatorPeers) {
+    ///   - participants: reaches those whom `handlers` call further; nil: they call nobody.
+    public func participate(
+        _ handlers: [BranchHandler], initiators: any InitiatorPeers, participants: (any BranchTransport)? = nil
+    ) {
         let ending = PostgresDatabase(configuration.ending, logger: logger)
         let participant = Participant(
             name: configuration.app, database: database, ending: ending, handlers: handlers,
-            settings: configuration.transactions, failpoints: configuration.failpoints,
+            participants: participants, settings: configuration.transactions, failpoints: configuration.failpoints,
             actionsCanEnd: whenMigrated, logger: logger)
         let checkBack = CheckBack(participant: participant, peers: initiators, logger: logger)
         registry.add { content in
@@ -110,18 +113,14 @@ extension Settle {
         ///   - mode: how, so that it can still be undone.
         ///   - request: what the action needs to know; sent as JSON.
         ///   - as: what it answers; the context says it where this is left out.
-        /// - Throws: `BranchRefusal` when it said no; any other error leaves open what it did, and it is told the end.
+        /// - Throws: `BranchRefusal` when it said no. After any other error the global transaction can only be rolled back.
         @discardableResult
         public func call<Answer: Decodable & Sendable>(
             _ participant: String, _ action: String, mode: BranchMode, _ request: some Encodable,
             as: Answer.Type = Answer.self
         ) async throws -> Answer {
-            let body = try JSONEncoder().encode(request)
-            let answer: Data = try await transaction.call(participant, mode: mode) { headers, timeout in
-                try await initiation.transport.perform(
-                    action, body, headers: headers, timeout: timeout, at: participant)
-            }
-            return try JSONDecoder().decode(Answer.self, from: answer)
+            try await BranchCalls(transaction.caller, over: initiation.transport).call(
+                participant, action, mode: mode, request)
         }
 
         /// Decides: the global transaction is committed if, and only if, this local transaction is.

@@ -42,11 +42,18 @@ extension Settle {
     ///   - boot: what the process has made of its settings.
     ///   - handlers: all that it can do, in all modes.
     ///   - initiators: those whom it does its part for when `INITIATORS` says nothing else.
-    public func participate(_ boot: Bootstrap, _ handlers: [BranchHandler], initiators: [PeerService]) throws {
+    ///   - participants: those whom `handlers` call further.
+    public func participate(
+        _ boot: Bootstrap, _ handlers: [BranchHandler], initiators: [PeerService], participants: [PeerService] = []
+    ) throws {
         let directory =
             try ParticipantSettings.table(initiators: initiators).read(boot.reader).initiators
             ?? ServiceDirectory(try initiators.map { ($0.name, try boot.settings.url(of: $0)) })
-        participate(handlers, initiators: HTTPTransactionPeers(directory, over: outbound(), token: boot.settings.token))
+        let called = ServiceDirectory(try participants.map { ($0.name, try boot.settings.url(of: $0)) })
+        participate(
+            handlers, initiators: HTTPTransactionPeers(directory, over: outbound(), token: boot.settings.token),
+            participants: participants.isEmpty
+                ? nil : HTTPTransactionPeers(called, over: outbound(.branches), token: boot.settings.token))
     }
 
     /// Says that the service begins and decides global transactions.

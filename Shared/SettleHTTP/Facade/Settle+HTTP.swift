@@ -9,11 +9,15 @@ extension Settle {
     ///   - handlers: all that it can do, in all modes.
     ///   - initiators: the names of those for whom it does its part; `peers` of the configuration says where each is
     ///     asked what it decided.
+    ///   - participants: the names of those whom `handlers` call further.
     /// - Throws: `SettingsError` for a name that `peers` does not have, an URL or a token that cannot be used.
-    public func participate(_ handlers: [BranchHandler], initiators: [String]) throws {
+    public func participate(
+        _ handlers: [BranchHandler], initiators: [String], participants: [String] = []
+    ) throws {
         let http = outbound()
         participate(
-            handlers, initiators: HTTPTransactionPeers(try directory(initiators), over: http, token: try tokens))
+            handlers, initiators: HTTPTransactionPeers(try directory(initiators), over: http, token: try tokens),
+            participants: participants.isEmpty ? nil : try callable(participants))
     }
 
     /// Says that the application begins and decides global transactions whose participants are called by HTTP.
@@ -27,13 +31,12 @@ extension Settle {
             throw SettingsError(
                 "selfURL", "a base URL of at most \(BranchContext.maxInitiatorLength) bytes is expected")
         }
-        var many = OutboundHTTP.Options()
-        // As many as may wait at once for a row that all want: who wants another must not queue behind them.
-        many.connectionsPerHost = 512
-        initiate(
-            selfURL: selfURL,
-            participants: HTTPTransactionPeers(
-                try directory(participants), over: outbound(), calls: outbound(many), token: try tokens))
+        initiate(selfURL: selfURL, participants: try callable(participants))
+    }
+
+    private func callable(_ participants: [String]) throws -> HTTPTransactionPeers {
+        HTTPTransactionPeers(
+            try directory(participants), over: outbound(), calls: outbound(.branches), token: try tokens)
     }
 
     /// Says that the application sends messages through a message centre that is reached by HTTP.
@@ -115,6 +118,16 @@ extension Settle {
             services.append((name, url))
         }
         return ServiceDirectory(services)
+    }
+}
+
+extension OutboundHTTP.Options {
+    /// For calls of branches.
+    static var branches: OutboundHTTP.Options {
+        var many = OutboundHTTP.Options()
+        // As many as may wait at once for a row that all want: who wants another must not queue behind them.
+        many.connectionsPerHost = 512
+        return many
     }
 }
 

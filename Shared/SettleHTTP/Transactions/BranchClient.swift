@@ -24,22 +24,54 @@ public struct BranchClient: Sendable {
 
     /// Has the participant do its part: `POST /branches/<action>`, together with others that come at the same time.
     ///
-    /// - Precondition: the task runs inside `TransactionInitiator.run`.
+    /// - Parameter number: of the call among this caller's; see `BranchCaller.call`.
+    /// - Precondition: the task runs inside `TransactionInitiator.run`, or inside the `FurtherCalls` of an action.
     public func call<Answer: Decodable & Sendable>(
-        _ action: String, _ request: some Encodable, mode: BranchMode, as: Answer.Type = Answer.self
+        _ action: String, _ request: some Encodable, mode: BranchMode, number: Int? = nil, as: Answer.Type = Answer.self
     ) async throws -> Answer {
-        guard let transaction = ServiceContext.current?.globalTransaction else {
+        guard let caller = ServiceContext.current?.branchCaller else {
             preconditionFailure("a branch is called outside of a global transaction")
         }
-        return try await transaction.call(participant, mode: mode, timeout: timeout) { headers, timeout in
-            do throws(ServiceClientError) {
-                let answer = try await groups.send(
-                    action, try client.encode(request), headers: headers, timeout: timeout)
-                return .done(try client.decode(answer))
-            } catch {
-                guard error.isRefusal else { throw error }
-                return .refused(error)
+        return try await caller.call(participant, mode: mode, number: number, timeout: timeout) { headers, timeout in
+            let answer = try await groups.send(action, try client.encode(request), headers: headers, timeout: timeout)
+            return try answer.reply {
+                try client.decode(answer)
+            } refusal: {
+                $0
             }
+        }
+    }
+}
+
+extension ServiceAnswer {
+    /// What a participant's answer means for the global transaction.
+    ///
+    /// - Parameters:
+    ///   - done: what it says, when it has done its part.
+    ///   - refusal: the error that the caller gets when it said no; else it gets the error as it is.
+    /// - Throws: when it is not known what it has done.
+    func reply<Answer>(
+        _ done: () throws -> Answer, refusal: (ServiceClientError) -> any Error
+    ) throws -> BranchReply<Answer> {
+        let enlisted = try enlisted
+        if (200..<300).contains(status) { return .done(try done(), enlisted: enlisted) }
+        let error = ServiceClient.error(self)
+        let isRefusal = error.isRefusal
+        let told: any Error = isRefusal ? refusal(error) : error
+        if header(BranchContext.rollbackHeader) != nil { return .failed(told, enlisted: enlisted) }
+        guard isRefusal else { throw error }
+        return .refused(told)
+    }
+
+    /// Whom the participant has called in turn; as many as there may be at most.
+    private var enlisted: [String] {
+        get throws(ServiceClientError) {
+            guard let text = header(BranchContext.enlistedHeader) else { return [] }
+            let names = text.split(separator: ",", maxSplits: BranchCaller.maxParticipants)
+            guard names.count <= BranchCaller.maxParticipants else {
+                throw .invalidAnswer("more participants than a transaction may have")
+            }
+            return names.map { String($0.drop { $0 == " " }) }
         }
     }
 }

@@ -28,6 +28,24 @@ struct BranchGroupAnswer: Codable, Sendable {
         /// The JSON that the body would be: an answer, or a problem.
         let body: String
         let retryAfter: String?
+        /// As the header `Settle-Enlisted`.
+        let enlisted: String?
+        /// As the header `Settle-Must-Roll-Back`.
+        let mustRollBack: Bool?
+        /// Of one that has to come alone: it is done, and goes on then.
+        let isDone: Bool?
+
+        init(
+            status: Int, body: String, retryAfter: String? = nil, enlisted: String? = nil, mustRollBack: Bool? = nil,
+            isDone: Bool? = nil
+        ) {
+            self.status = status
+            self.body = body
+            self.retryAfter = retryAfter
+            self.enlisted = enlisted
+            self.mustRollBack = mustRollBack
+            self.isDone = isDone
+        }
     }
 
     let answers: [Answer]
@@ -51,17 +69,20 @@ struct BranchGroupAnswers {
         let trace = trace(group, action)
         defer { trace.end() }
         var done = await trace.run { await participant.perform(action, group: requests) }[...]
+        let problems = BranchProblems(action: action, logger: logger)
         return BranchGroupAnswer(
-            answers: checked.map { checked in
+            answers: zip(group.calls, checked).map { call, checked in
                 do {
                     _ = try checked.get()
                     guard let result = done.popFirst() else { throw Problem.internalError }
-                    return .init(status: 200, body: String(decoding: try result.get(), as: UTF8.self), retryAfter: nil)
-                } catch {
-                    let problem = problem(for: error, action)
+                    let answer = try result.get()
                     return .init(
-                        status: problem.status.code, body: String(decoding: problem.document, as: UTF8.self),
-                        retryAfter: problem.headers[.retryAfter])
+                        status: 200, body: String(decoding: answer.body, as: UTF8.self),
+                        enlisted: answer.enlistedHeader)
+                } catch {
+                    let problem = problems.problem(
+                        for: error, namesBranch: call.headers[BranchContext.branchHeader] != nil)
+                    return .init(problem, isDone: error as? BranchError == .goesOnAlone)
                 }
             })
     }
@@ -86,10 +107,14 @@ struct BranchGroupAnswers {
         let context = try checkBack.known(BranchContext { call.headers[$0] })
         return BranchRequest(body: try checkedJSON(call.request), context: context)
     }
+}
 
-    private func problem(for error: any Error, _ action: String) -> Problem {
-        if let known = [ProblemMapping.branches, .postgres].problem(for: error) { return known }
-        logger.error("branch failed", metadata: ["action": "\(action)", "error": "\(error)"])
-        return .internalError
+extension BranchGroupAnswer.Answer {
+    fileprivate init(_ problem: Problem, isDone: Bool) {
+        self.init(
+            status: problem.status.code, body: String(decoding: problem.document, as: UTF8.self),
+            retryAfter: problem.headers[.retryAfter], enlisted: problem.headers[settle: BranchContext.enlistedHeader],
+            mustRollBack: problem.headers[settle: BranchContext.rollbackHeader] != nil ? true : nil,
+            isDone: isDone ? true : nil)
     }
 }

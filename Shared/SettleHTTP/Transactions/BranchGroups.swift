@@ -34,6 +34,8 @@ final class BranchGroups: Sendable {
         case failed(ServiceClientError)
         /// Nothing was done for it; it goes by itself.
         case alone
+        /// It is done, but calls others in turn: it goes by itself, and goes on there.
+        case goesOnAlone
     }
 
     private struct State {
@@ -82,6 +84,7 @@ final class BranchGroups: Sendable {
         _ action: String, _ json: [UInt8], headers: [String: String], timeout: Duration, span: (any Span)?
     ) async throws(ServiceClientError) -> ServiceAnswer {
         let until = ContinuousClock.now + timeout
+        var isDone = false
         if timeout > Self.shortest, json.count <= Self.longest,
             let mode = headers[BranchContext.modeHeader].flatMap(BranchMode.init),
             let batcher = batcher(Line(action: action, mode: mode))
@@ -93,11 +96,23 @@ final class BranchGroups: Sendable {
             case .answered(let answer): return answer
             case .failed(let error): throw error
             case .alone: break
+            case .goesOnAlone: isDone = true
             }
         }
         let left = until - .now
         guard left > .zero else { throw .timeout }
-        return try await client.send(.post, "/branches/\(action)", json: json, headers: headers, timeout: left)
+        guard isDone else {
+            return try await client.send(.post, "/branches/\(action)", json: json, headers: headers, timeout: left)
+        }
+        let answer = try await client.send(
+            .post, "/branches/\(action)", json: json,
+            headers: headers.merging([BranchContext.againHeader: "true"]) { $1 }, timeout: left)
+        // Whoever refuses it now has done it all the same.
+        return answer.status < 300 || answer.header(BranchContext.rollbackHeader) != nil
+            ? answer
+            : ServiceAnswer(
+                status: answer.status, headers: answer.headers + [(BranchContext.rollbackHeader, "true")],
+                body: answer.body)
     }
 
     private func outcome(of call: Call, in batcher: Batcher<Call, Outcome>) async -> Outcome {
@@ -165,10 +180,16 @@ final class BranchGroups: Sendable {
     }
 
     private static func outcome(_ answer: BranchGroupAnswer.Answer) -> Outcome {
+        let headers = [
+            ("Retry-After", answer.retryAfter), (BranchContext.enlistedHeader, answer.enlisted),
+            (BranchContext.rollbackHeader, answer.mustRollBack == true ? "true" : nil),
+        ]
         let answered = ServiceAnswer(
-            status: answer.status, headers: answer.retryAfter.map { [("Retry-After", $0)] } ?? [],
+            status: answer.status, headers: headers.compactMap { name, value in value.map { (name, $0) } },
             body: Array(answer.body.utf8))
-        if answer.status >= 400, ServiceClient.error(answered).isProblem(BranchProblem.comeAlone) { return .alone }
+        if answer.status >= 400, ServiceClient.error(answered).isProblem(BranchProblem.comeAlone) {
+            return answer.isDone == true ? .goesOnAlone : .alone
+        }
         return .answered(answered)
     }
 }

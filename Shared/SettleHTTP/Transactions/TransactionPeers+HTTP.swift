@@ -63,10 +63,11 @@ public struct HTTPTransactionPeers: ParticipantPeers, InitiatorPeers, BranchTran
         let client = try client(participant, over: calls)
         let answer = try await groups.of(participant, client).send(
             action, Array(request), headers: headers, timeout: timeout)
-        if (200..<300).contains(answer.status) { return .done(Data(answer.body)) }
-        let error = ServiceClient.error(answer)
-        guard error.isRefusal else { throw error }
-        return .refused(error.refusal)
+        return try answer.reply {
+            Data(answer.body)
+        } refusal: {
+            $0.refusal
+        }
     }
 
     /// As the directory says.

@@ -59,11 +59,17 @@ public struct ParticipantRoutes: Sendable {
             branches.post("branches/\(action)") { request, context in
                 let branch = try checkBack.known(ServiceContext.current?.branch)
                 let body = try await requireRawJSON(from: request, context: context)
+                let answer: BranchAnswer
+                do {
+                    answer = try await participant.perform(action, request: body, context: branch)
+                } catch let error as BranchFailed {
+                    throw BranchProblems(action: action, logger: context.logger).problem(
+                        for: error, namesBranch: request.headers[settle: BranchContext.branchHeader] != nil)
+                }
+                var headers: HTTPFields = [.contentType: "application/json"]
+                headers[settle: BranchContext.enlistedHeader] = answer.enlistedHeader
                 return Response(
-                    status: .ok, headers: [.contentType: "application/json"],
-                    body: ResponseBody(
-                        byteBuffer: ByteBuffer(
-                            bytes: try await participant.perform(action, request: body, context: branch))))
+                    status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: answer.body)))
             }
         }
     }
@@ -180,11 +186,31 @@ extension ProblemMapping {
     public static let transactions = ProblemMapping { error in
         switch error {
         case is TransactionTooLate, is TransactionEnded: .unavailable("it took too long; nothing was done")
+        case is TransactionDoomed: .unavailable("a part could not be done; nothing was done")
+        case let error as BranchCallError: error.problem
         case let fault as Failpoints.Injected:
             Problem(
                 .internalServerError, code: "fault-injected", title: "A fault was injected",
                 detail: "at \(fault.point); what was done is undone")
         default: nil
+        }
+    }
+}
+
+extension BranchCallError {
+    fileprivate var problem: Problem {
+        switch self {
+        case .tooDeep:
+            Problem(
+                .unprocessableContent, code: "too-deep", title: "Too deep",
+                detail: "participants may call each other at most \(BranchID.maxDepth) deep")
+        case .tooManyParticipants:
+            Problem(
+                .unprocessableContent, code: "too-many-participants", title: "Too many participants",
+                detail: "a global transaction may have at most \(BranchCaller.maxParticipants)")
+        // What they say is the operator's.
+        case .unknownParticipant, .noParticipants: .unavailable("a service that is needed is not configured")
+        case .numberTooSmall: .internalError
         }
     }
 }
@@ -231,10 +257,10 @@ extension BranchError {
     package var problem: Problem {
         switch self {
         case .locked: .locked
-        case .comeAlone:
+        case .comeAlone, .goesOnAlone:
             Problem(
                 .tooEarly, code: BranchProblem.comeAlone, title: "Come alone",
-                detail: "this cannot be done beside the others now; nothing was done")
+                detail: "this cannot be answered beside the others now")
         case .transactionIsOver: .conflict("transaction-over", "the global transaction is over")
         case .otherRequest:
             .conflict("transaction-used", "another request was done here already as this branch")

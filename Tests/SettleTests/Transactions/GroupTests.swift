@@ -29,7 +29,7 @@ struct GroupTests {
                 context: BranchContext(xid: part.xid, mode: part.mode, initiator: TransactionBed.here))
         }
         return await bed.participant.perform("withdraw", group: requests).map { answer in
-            Result { try JSONDecoder().decode(Receipt.self, from: answer.get()) }
+            Result { try JSONDecoder().decode(Receipt.self, from: answer.get().body) }
         }
     }
 

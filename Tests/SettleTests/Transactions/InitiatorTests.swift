@@ -174,17 +174,17 @@ struct InitiatorTests {
         }
     }
 
-    private func transaction() -> GlobalTransaction {
+    private func transaction() throws -> GlobalTransaction {
         let transaction = GlobalTransaction(
             xid: XID(), initiator: TransactionBed.here, deadline: .now + .seconds(30))
-        transaction.enlist(TransactionBed.wallets)
+        try transaction.caller.enlist(TransactionBed.wallets)
         return transaction
     }
 
     @Test("asked while its transaction is open, it waits for it; then it says undecided, and holds up no other")
     func askedMeanwhile() async throws {
         try await TransactionBed.with { bed in
-            let open = transaction()
+            let open = try transaction()
             let gate = Gate()
             let deciding = holdOpen(bed, [open], gate)
             try await gate.reached()
@@ -206,7 +206,7 @@ struct InitiatorTests {
     @Test("a hundred open transactions at once: all undecided, soon, and all commit")
     func manyOpen() async throws {
         try await TransactionBed.with { bed in
-            let open = (0..<100).map { _ in transaction() }
+            let open = try (0..<100).map { _ in try transaction() }
             let gate = Gate()
             let deciding = holdOpen(bed, open, gate)
             try await gate.reached()
@@ -224,7 +224,7 @@ struct InitiatorTests {
     @Test("when the connection breaks at the commit, answers are abort from then on, and nothing is committed late")
     func connectionLost() async throws {
         try await TransactionBed.with { bed in
-            let open = transaction()
+            let open = try transaction()
             let gate = Gate()
             let deciding = holdOpen(bed, [open], gate)
             try await gate.reached()
@@ -243,7 +243,7 @@ struct InitiatorTests {
     func askedTwice() async throws {
         try await TransactionBed.with { bed in
             for _ in 0..<20 {
-                let one = transaction()
+                let one = try transaction()
                 let answers = await withTaskGroup(of: Decision?.self) { group in
                     // Nil: it was refused, or could not be known.
                     group.addTask { (try? await bed.decide(one)) == nil ? nil : Decision.commit }
@@ -263,8 +263,8 @@ struct InitiatorTests {
     func nobodyTookPart() async throws {
         try await TransactionBed.with { bed in
             let xid = try await bed.initiator.run { transaction in
-                transaction.enlist("http://gone.test")
-                transaction.withdraw("http://gone.test")
+                try transaction.caller.enlist("http://gone.test")
+                transaction.caller.withdraw("http://gone.test")
                 try await bed.decide(transaction)
                 return transaction.xid
             }
@@ -273,13 +273,13 @@ struct InitiatorTests {
     }
 
     @Test("one call that did nothing takes back only itself")
-    func withdrawOne() {
-        let transaction = transaction()
-        transaction.enlist(TransactionBed.wallets)
-        transaction.withdraw(TransactionBed.wallets)
+    func withdrawOne() throws {
+        let transaction = try transaction()
+        try transaction.caller.enlist(TransactionBed.wallets)
+        transaction.caller.withdraw(TransactionBed.wallets)
         #expect(transaction.participants == [TransactionBed.wallets])
-        transaction.withdraw(TransactionBed.wallets)
-        transaction.withdraw(TransactionBed.wallets)
+        transaction.caller.withdraw(TransactionBed.wallets)
+        transaction.caller.withdraw(TransactionBed.wallets)
         #expect(transaction.participants.isEmpty)
     }
 }

@@ -167,7 +167,7 @@ struct ParticipantTests {
             let same = Data(#"{ "amount" : 30.0, "wallet":"\u0061nn" }"#.utf8)
             let context = BranchContext(xid: xid, mode: .tcc, initiator: TransactionBed.here)
             let answer = try await bed.participant.perform("withdraw", request: same, context: context)
-            #expect(try JSONDecoder().decode(Receipt.self, from: answer) == Receipt(balance: 70))
+            #expect(try JSONDecoder().decode(Receipt.self, from: answer.body) == Receipt(balance: 70))
             #expect(try await bed.wallet("ann") == .init(70, reserved: 30))
         }
     }

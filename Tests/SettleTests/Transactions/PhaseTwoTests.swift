@@ -17,7 +17,7 @@ struct PhaseTwoTests {
     private func place(_ bed: TransactionBed, _ wallet: String, slow: Bool = false) async throws -> XID {
         try await bed.initiator.run { transaction in
             try await bed.call(1, from: wallet, .at, transaction)
-            if slow { transaction.enlist(Self.slow) }
+            if slow { try transaction.caller.enlist(Self.slow) }
             try await bed.decide(transaction)
             return transaction.xid
         }
@@ -56,7 +56,7 @@ struct PhaseTwoTests {
                     group.addTask {
                         await #expect(throws: Trouble.self) {
                             try await bed.initiator.run { transaction in
-                                transaction.enlist(Self.slow)
+                                try transaction.caller.enlist(Self.slow)
                                 throw Trouble()
                             }
                         }

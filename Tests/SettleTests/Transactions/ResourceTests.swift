@@ -39,7 +39,7 @@ struct ResourceTests {
     ) async throws -> CoinsLeft {
         let request = try request(amount, xid, branch)
         let answer = try await bed.participant.perform("take", request: request.body, context: request.context)
-        return try JSONDecoder().decode(CoinsLeft.self, from: answer)
+        return try JSONDecoder().decode(CoinsLeft.self, from: answer.body)
     }
 
     private static func states(_ bed: TransactionBed) async throws -> [String] {

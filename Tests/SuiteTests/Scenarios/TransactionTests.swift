@@ -9,7 +9,8 @@ extension Proof {
 
         private static let modes: [OrderDraft.Mode] = [
             .all("at"), .all("tcc"), .all("xa"), .all("saga"), .mixed(stock: "at", points: "tcc"),
-            .mixed(stock: "saga", points: "xa"), .message,
+            .mixed(stock: "saga", points: "xa"), .tree(stock: "at", points: "tcc"), .tree(stock: "tcc", points: "saga"),
+            .message,
         ]
 
         /// Every mode in turn; some spend points, and those of "poor" never can: what stock did must be undone.

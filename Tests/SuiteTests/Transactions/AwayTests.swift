@@ -10,7 +10,9 @@ extension Proof {
             arguments: [(SIGSTOP, 20), (SIGKILL, 60)])
         func away(signal: Int32, seconds: Int) async throws {
             try await Suite.withTransactions { suite in
-                let load = suite.load(clients: 12) { .varied($0, in: OrderDraft.Mode.each, spending: 1) }
+                let load = suite.load(clients: 12) {
+                    .varied($0, in: OrderDraft.Mode.each + OrderDraft.Mode.trees, spending: 1)
+                }
                 try await grow(load, by: 40)
                 let order = try suite.process(.order)
                 order.signal(signal)

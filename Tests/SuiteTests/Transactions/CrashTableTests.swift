@@ -38,7 +38,7 @@ extension Proof {
 
         @Test(
             "a process dies at each point: within the check-back time every part follows the decision, and the same key has the same order",
-            arguments: OrderDraft.Mode.some)
+            arguments: OrderDraft.Mode.some + OrderDraft.Mode.trees)
         func crashes(mode: OrderDraft.Mode) async throws {
             try await Suite.withTransactions { suite in
                 var attempts: [Attempt] = []

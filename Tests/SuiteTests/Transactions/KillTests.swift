@@ -13,7 +13,7 @@ extension Proof {
                 let order = try suite.start(
                     .order, replica: true, settings: ["STOCK_URL": "http://127.0.0.1:\(stock.port)"])
                 try await suite.awaitReady(order)
-                let modes = OrderDraft.Mode.each + OrderDraft.Mode.pairs
+                let modes = OrderDraft.Mode.each + OrderDraft.Mode.pairs + OrderDraft.Mode.trees
                 let load = suite.load(clients: 10, pause: .milliseconds(5), ports: [suite.port(.order), order.port]) {
                     .varied($0, in: modes, spending: $0 % 2)
                 }

@@ -9,6 +9,11 @@ extension OrderDraft.Mode {
     static let pairs = names.flatMap { stock in
         names.filter { $0 != stock }.map { Self.mixed(stock: stock, points: $0) }
     }
+    /// Stock calls user-points: each mode once here and once there.
+    static let trees: [OrderDraft.Mode] = [
+        .tree(stock: "at", points: "tcc"), .tree(stock: "tcc", points: "at"), .tree(stock: "xa", points: "saga"),
+        .tree(stock: "saga", points: "xa"),
+    ]
     /// Each, and two mixtures.
     static let some = each + [.mixed(stock: "at", points: "tcc"), .mixed(stock: "xa", points: "saga")]
 
@@ -16,7 +21,14 @@ extension OrderDraft.Mode {
         switch self {
         case .message: "message"
         case .centre: "centre"
-        case .all(let mode), .mixed(let mode, _): mode
+        case .all(let mode), .mixed(let mode, _), .tree(let mode, _): mode
+        }
+    }
+
+    var points: String {
+        switch self {
+        case .message, .centre, .all: stock
+        case .mixed(_, let mode), .tree(_, let mode): mode
         }
     }
 
@@ -26,6 +38,7 @@ extension OrderDraft.Mode {
         case .centre: "centre"
         case .all(let mode): mode
         case .mixed(let stock, let points): "\(stock)+\(points)"
+        case .tree(let stock, let points): "\(stock)+\(points)+stock"
         }
     }
 }

@@ -79,11 +79,12 @@ extension Proof {
             }
         }
 
-        @Test("every pair of modes, one at stock and the other at user-points")
-        func pairs() async throws {
+        @Test(
+            "every pair of modes, one at stock and the other at user-points, called by order or by stock",
+            arguments: [OrderDraft.Mode.pairs, OrderDraft.Mode.trees])
+        func pairs(modes: [OrderDraft.Mode]) async throws {
             try await Suite.withTransactions(settings: Self.settings) { suite in
                 try await enlarge(suite)
-                let modes = OrderDraft.Mode.pairs
                 let attempts = await suite.load(clients: 16, limit: 600) { number in
                     var draft = Self.draft(number, modes[number % modes.count])
                     draft.spendPoints = 7

@@ -31,7 +31,7 @@ extension Proof {
         func refused() async throws {
             try await Suite.withTransactions { suite in
                 try await suite.putProduct("rare", price: 700, available: 1)
-                for mode in OrderDraft.Mode.some {
+                for mode in OrderDraft.Mode.some + OrderDraft.Mode.trees {
                     for (name, draft, problem) in Self.cases {
                         var draft = draft
                         draft.mode = mode
@@ -55,7 +55,7 @@ extension Proof {
             try await Suite.withTransactions { suite in
                 try await suite.putProduct("rare", price: 700, available: 1)
                 _ = try await suite.restart(.order, fault: "order.branchesDone=throw")
-                for mode in OrderDraft.Mode.some {
+                for mode in OrderDraft.Mode.some + OrderDraft.Mode.trees {
                     var draft = OrderDraft("alice", ["tea": 2, "rare": 1])
                     draft.spendPoints = 100
                     draft.mode = mode

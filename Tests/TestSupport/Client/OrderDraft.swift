@@ -17,18 +17,21 @@ package struct OrderDraft: Sendable, Encodable {
         case centre
         case all(String)
         case mixed(stock: String, points: String)
+        /// Stock calls user-points.
+        case tree(stock: String, points: String)
 
-        private enum CodingKeys: CodingKey { case stock, points }
+        private enum CodingKeys: CodingKey { case stock, points, pointsVia }
 
         package func encode(to encoder: any Encoder) throws {
             switch self {
             case .message: try "message".encode(to: encoder)
             case .centre: try "centre".encode(to: encoder)
             case .all(let mode): try mode.encode(to: encoder)
-            case .mixed(let stock, let points):
+            case .mixed(let stock, let points), .tree(let stock, let points):
                 var values = encoder.container(keyedBy: CodingKeys.self)
                 try values.encode(stock, forKey: .stock)
                 try values.encode(points, forKey: .points)
+                if case .tree = self { try values.encode("stock", forKey: .pointsVia) }
             }
         }
     }

@@ -30,6 +30,10 @@ final class PhaseTwo: Sendable {
         self.logger = logger
     }
 
+    /// A participant's name as configuration has it.
+    @Sendable
+    func name(of peer: String) -> String? { peers.name(of: peer) }
+
     func run() async {
         await withGracefulShutdownHandler {
             await withTaskGroup { group in
@@ -201,6 +205,10 @@ final class PhaseTwo: Sendable {
             await withTaskGroup { group in
                 for participant in participants {
                     group.addTask { await self.rollBack(transaction.xid, at: participant) }
+                }
+                // Whoever is not known here will ask, and need not wait for the deadline then.
+                if transaction.caller.mayBeIncomplete {
+                    group.addTask { await self.store.noteAborted([transaction.xid], self.logger) }
                 }
             }
             ended.call()

@@ -51,9 +51,9 @@ public final class TransactionInitiator: Service {
     public func run<Result>(_ body: (GlobalTransaction) async throws -> Result) async throws -> Result {
         let transaction = GlobalTransaction(
             xid: XID(process: presence.process), initiator: selfURL, initiatorName: name,
-            deadline: .now + settings.deadline)
+            deadline: .now + settings.deadline, name: phase2.name(of:))
         var context = ServiceContext.current ?? .topLevel
-        context.globalTransaction = transaction
+        context.branchCaller = transaction.caller
         let result: Result
         do {
             result = try await ServiceContext.withValue(context) { try await body(transaction) }
@@ -66,8 +66,8 @@ public final class TransactionInitiator: Service {
 
     /// Decides for `transactions`, inside the caller's local transaction: they are committed if, and only if, it is.
     ///
-    /// - Throws: `TransactionTooLate` past a deadline, `TransactionEnded` once `run` is over. The local transaction itself
-    ///   fails when a participant was told "abort" before: see `DeclaredAborted`.
+    /// - Throws: `TransactionTooLate` past a deadline, `TransactionEnded` once `run` is over, `TransactionDoomed` after a call
+    ///   that neither was answered well nor refused. The local transaction itself fails when a participant was told "abort" before: see `DeclaredAborted`.
     public func decide(
         _ transactions: [GlobalTransaction], in transaction: borrowing PostgresTransaction
     ) throws {
@@ -228,6 +228,17 @@ public struct TransactionEnded: Error, CustomStringConvertible {
     public let xid: XID
     /// For an operator.
     public var description: String { "global transaction \(xid) was over before its decision came" }
+}
+
+/// A decision came for a global transaction in which a call had failed, so that something is done, or may be, of which a
+/// part is missing. What was done is rolled back, whatever was made of the call's own error.
+public struct TransactionDoomed: Error, CustomStringConvertible {
+    /// Which.
+    public let xid: XID
+    /// What became of the call.
+    public let cause: any Error
+    /// For an operator.
+    public var description: String { "global transaction \(xid) can only be rolled back: \(cause)" }
 }
 
 /// What was to be done under a global transaction is done, for good; only something after its commit went wrong.

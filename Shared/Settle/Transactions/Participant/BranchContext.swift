@@ -10,6 +10,14 @@ public struct BranchContext: Sendable, Equatable {
     public static let modeHeader = "Settle-Mode"
     /// The header with what is left of the transaction's time, in milliseconds: so no two clocks need agree.
     public static let deadlineHeader = "Settle-Deadline"
+    /// The header with how long the caller waits for the answer, in milliseconds.
+    public static let waitHeader = "Settle-Wait"
+    /// The header of a request that was sent before, and answered: it is looked for before it is tried.
+    public static let againHeader = "Settle-Again"
+    /// The header of an answer with the names of those whom the participant has called in turn, with commas in between.
+    public static let enlistedHeader = "Settle-Enlisted"
+    /// The header of an answer that is none of 2xx although the part is done: the transaction can only be rolled back.
+    public static let rollbackHeader = "Settle-Must-Roll-Back"
     /// The header with the base URL, or the name, of who decides.
     public static let initiatorHeader = "Settle-Initiator"
     /// The header with the name of who decides. Where it is sent it counts, and not the one above: a name stays when an
@@ -32,17 +40,38 @@ public struct BranchContext: Sendable, Equatable {
     /// Until then the transaction may still be decided, and asking about it must not end it; nil when the request does
     /// not say.
     public let deadline: ContinuousClock.Instant?
+    /// Until then the caller waits for the answer; nil when the request does not say.
+    public let answerBy: ContinuousClock.Instant?
+    /// Whether it was asked for before, and answered.
+    public let isAgain: Bool
+    /// Who decides, in the words of the headers: so it is passed on.
+    let initiatorAsSent: String?
+    let initiatorNameAsSent: String?
 
     /// All of them together.
     public init(
         xid: XID, branch: BranchID = .first, mode: BranchMode, initiator: String,
-        deadline: ContinuousClock.Instant? = nil
+        deadline: ContinuousClock.Instant? = nil, answerBy: ContinuousClock.Instant? = nil
+    ) {
+        self.init(
+            xid: xid, branch: branch, mode: mode, initiator: initiator, deadline: deadline, answerBy: answerBy,
+            isAgain: false, sent: (nil, nil))
+    }
+
+    private init(
+        xid: XID, branch: BranchID, mode: BranchMode, initiator: String, deadline: ContinuousClock.Instant?,
+        answerBy: ContinuousClock.Instant?, isAgain: Bool, sent: (initiator: String?, name: String?)
     ) {
         self.xid = xid
         self.branch = branch
         self.mode = mode
         self.initiator = initiator
         self.deadline = deadline
+        self.answerBy = answerBy
+        self.isAgain = isAgain
+        // One that does not count here was not looked up either.
+        initiatorAsSent = sent.initiator.flatMap { BranchCallError.isName($0) ? $0 : nil }
+        initiatorNameAsSent = sent.name
     }
 
     /// Nil when a header is missing or makes no sense; only the branch's and the deadline's may be missing.
@@ -57,20 +86,34 @@ public struct BranchContext: Sendable, Equatable {
             guard let named = BranchID(rawValue: text) else { return nil }
             branch = named
         }
-        guard let text = header(Self.deadlineHeader) else {
-            self.init(xid: xid, branch: branch, mode: mode, initiator: initiator)
-            return
+        var times: [ContinuousClock.Instant?] = []
+        for name in [Self.deadlineHeader, Self.waitHeader] {
+            guard let text = header(name) else {
+                times.append(nil)
+                continue
+            }
+            guard let left = Int(text), left >= 0 else { return nil }
+            let longest = 24 * 3600 * 1000
+            times.append(.now + .milliseconds(min(left, longest)))
         }
-        guard let left = Int(text), left >= 0 else { return nil }
-        let longest = 24 * 3600 * 1000
         self.init(
-            xid: xid, branch: branch, mode: mode, initiator: initiator,
-            deadline: .now + .milliseconds(min(left, longest)))
+            xid: xid, branch: branch, mode: mode, initiator: initiator, deadline: times[0], answerBy: times[1],
+            isAgain: header(Self.againHeader) != nil,
+            sent: (header(Self.initiatorHeader), header(Self.initiatorNameHeader)))
     }
 
     /// The same with `initiator` as who decides.
     public func by(_ initiator: String) -> BranchContext {
-        BranchContext(xid: xid, branch: branch, mode: mode, initiator: initiator, deadline: deadline)
+        BranchContext(
+            xid: xid, branch: branch, mode: mode, initiator: initiator, deadline: deadline, answerBy: answerBy,
+            isAgain: isAgain, sent: (initiatorAsSent, initiatorNameAsSent))
+    }
+
+    /// The same branch, asked for in the same way, whatever words the headers had for who decides.
+    public static func == (one: BranchContext, other: BranchContext) -> Bool {
+        one.xid == other.xid && one.branch == other.branch && one.mode == other.mode
+            && one.initiator == other.initiator && one.deadline == other.deadline && one.answerBy == other.answerBy
+            && one.isAgain == other.isAgain
     }
 
     /// What is left of the transaction's time, `standard` when the request did not say; never negative.
@@ -82,8 +125,8 @@ extension ServiceContext {
         typealias Value = BranchContext
     }
 
-    private enum TransactionKey: ServiceContextKey {
-        typealias Value = GlobalTransaction
+    private enum CallerKey: ServiceContextKey {
+        typealias Value = BranchCaller
     }
 
     /// At a participant: the branch that the request in hand is for. Set by the server's middleware.
@@ -92,9 +135,10 @@ extension ServiceContext {
         set { self[BranchKey.self] = newValue }
     }
 
-    /// At the initiator: the global transaction of the current task. Set by `TransactionInitiator.run`.
-    public var globalTransaction: GlobalTransaction? {
-        get { self[TransactionKey.self] }
-        set { self[TransactionKey.self] = newValue }
+    /// Who calls participants in the current task: the initiator, set by `TransactionInitiator.run`, or a branch that calls
+    /// further ones.
+    public var branchCaller: BranchCaller? {
+        get { self[CallerKey.self] }
+        set { self[CallerKey.self] = newValue }
     }
 }

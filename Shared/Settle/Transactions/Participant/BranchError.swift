@@ -7,6 +7,9 @@ public enum BranchError: Error, Sendable, Equatable {
     /// It came together with others, and cannot be done beside them: another transaction holds a row that it needs, or it
     /// takes a look of its own to refuse it. Nothing was done; sent alone it waits, and gets its answer.
     case comeAlone
+    /// It came together with others, and was done; but it calls other participants in turn, and nobody's answer shall wait for
+    /// those. Sent alone it is found, and goes on.
+    case goesOnAlone
     /// The request came after its transaction had ended here.
     case transactionIsOver
     /// Another request came for the same branch before: each call is a branch of its own.
@@ -37,5 +40,23 @@ extension BranchError {
         case "ST012": self = .tooManyBranches
         default: return nil
         }
+    }
+}
+
+/// A part is done, but what belongs to it failed elsewhere: the global transaction can only be rolled back.
+public struct BranchFailed: Error, CustomStringConvertible {
+    /// What failed; for the caller.
+    public let error: any Error
+    /// Who was called in turn, and has done something, or may have.
+    public let enlisted: [String]
+    /// For an operator.
+    public var description: String { "what a branch calls further failed: \(error)" }
+
+    /// - Parameters:
+    ///   - error: what failed; for the caller.
+    ///   - enlisted: who was called in turn, and has done something, or may have.
+    public init(_ error: any Error, enlisted: [String] = []) {
+        self.error = error
+        self.enlisted = enlisted
     }
 }

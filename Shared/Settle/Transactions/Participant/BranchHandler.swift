@@ -22,24 +22,35 @@ public struct BranchHandler: Sendable {
     package let rollback: End?
     /// What the part is done at, where that is no database.
     let resource: ResourceHandler?
+    /// What it calls further; nil: nobody.
+    let further: ErasedFurtherCalls?
 
     /// `action` under the triggers of its enrolled tables.
-    public static func at(_ name: String, _ action: some LocalAction) -> BranchHandler {
-        BranchHandler(name, .at, action.perform, rows: action.rows(of:))
+    public static func at<Action: LocalAction>(
+        _ name: String, _ action: Action, then further: FurtherCalls<Action.Request, Action.Answer>? = nil
+    ) -> BranchHandler {
+        BranchHandler(name, .at, action.perform, rows: action.rows(of:), then: further)
     }
 
     /// `action` as a prepared transaction.
-    public static func xa(_ name: String, _ action: some LocalAction) -> BranchHandler {
-        BranchHandler(name, .xa, action.perform)
+    public static func xa<Action: LocalAction>(
+        _ name: String, _ action: Action, then further: FurtherCalls<Action.Request, Action.Answer>? = nil
+    ) -> BranchHandler {
+        BranchHandler(name, .xa, action.perform, then: further)
     }
 
     /// `action` in three calls.
-    public static func tcc(_ name: String, _ action: some TCCAction) -> BranchHandler {
-        BranchHandler(name, .tcc, action.try, commit: erase(action.confirm), rollback: erase(action.cancel))
+    public static func tcc<Action: TCCAction>(
+        _ name: String, _ action: Action, then further: FurtherCalls<Action.Request, Action.Answer>? = nil
+    ) -> BranchHandler {
+        BranchHandler(
+            name, .tcc, action.try, commit: erase(action.confirm), rollback: erase(action.cancel), then: further)
     }
 
     /// `action` in three calls; what comes at the same time is reserved together.
-    public static func tcc<Action: TCCGroupAction>(_ name: String, _ action: Action) -> BranchHandler {
+    public static func tcc<Action: TCCGroupAction>(
+        _ name: String, _ action: Action, then further: FurtherCalls<Action.Request, Action.Answer>? = nil
+    ) -> BranchHandler {
         let one = { @Sendable (request: Action.Request, transaction: borrowing PostgresTransaction) throws in
             try action.try(request, in: transaction)
         }
@@ -47,42 +58,51 @@ public struct BranchHandler: Sendable {
             try action.try(requests, in: transaction)
         }
         return BranchHandler(
-            name, .tcc, one, group: group, commit: erase(action.confirm), rollback: erase(action.cancel))
+            name, .tcc, one, group: group, commit: erase(action.confirm), rollback: erase(action.cancel), then: further)
     }
 
     /// `action` with its compensation.
-    public static func saga(_ name: String, _ action: some SagaAction) -> BranchHandler {
-        BranchHandler(name, .saga, action.perform, rollback: erase(action.compensate))
+    public static func saga<Action: SagaAction>(
+        _ name: String, _ action: Action, then further: FurtherCalls<Action.Request, Action.Answer>? = nil
+    ) -> BranchHandler {
+        BranchHandler(name, .saga, action.perform, rollback: erase(action.compensate), then: further)
     }
 
     /// `action` with its compensation; what comes at the same time is done together.
-    public static func saga<Action: SagaGroupAction>(_ name: String, _ action: Action) -> BranchHandler {
+    public static func saga<Action: SagaGroupAction>(
+        _ name: String, _ action: Action, then further: FurtherCalls<Action.Request, Action.Answer>? = nil
+    ) -> BranchHandler {
         let one = { @Sendable (request: Action.Request, transaction: borrowing PostgresTransaction) throws in
             try action.perform(request, in: transaction)
         }
         let group = { @Sendable (requests: [Action.Request], transaction: borrowing PostgresTransaction) throws in
             try action.perform(requests, in: transaction)
         }
-        return BranchHandler(name, .saga, one, group: group, rollback: erase(action.compensate))
+        return BranchHandler(name, .saga, one, group: group, rollback: erase(action.compensate), then: further)
     }
 
     /// `action` at its resource.
-    public static func mt<Action: MTAction>(_ name: String, _ action: Action) -> BranchHandler {
-        mt(name, action, ResourceHandler(action))
+    public static func mt<Action: MTAction>(
+        _ name: String, _ action: Action, then further: FurtherCalls<Action.Request, Action.Answer>? = nil
+    ) -> BranchHandler {
+        mt(name, action, ResourceHandler(action), further)
     }
 
     /// `action` at its resource; what comes at the same time is done together.
-    public static func mt<Action: MTGroupAction>(_ name: String, _ action: Action) -> BranchHandler {
-        mt(name, action, ResourceHandler(group: action))
+    public static func mt<Action: MTGroupAction>(
+        _ name: String, _ action: Action, then further: FurtherCalls<Action.Request, Action.Answer>? = nil
+    ) -> BranchHandler {
+        mt(name, action, ResourceHandler(group: action), further)
     }
 
     private static func mt<Action: MTAction>(
-        _ name: String, _ action: Action, _ resource: ResourceHandler
+        _ name: String, _ action: Action, _ resource: ResourceHandler,
+        _ further: FurtherCalls<Action.Request, Action.Answer>?
     ) -> BranchHandler {
         let nothing = { @Sendable (_: Action.Request, _: borrowing PostgresTransaction) throws -> Action.Answer in
             throw BranchError.unsupportedMode(.mt)
         }
-        return BranchHandler(name, .mt, nothing, commit: erase(action.book), resource: resource)
+        return BranchHandler(name, .mt, nothing, commit: erase(action.book), resource: resource, then: further)
     }
 
     private init<Request: Codable & Sendable, Answer: Codable & Sendable>(
@@ -90,7 +110,8 @@ public struct BranchHandler: Sendable {
         _ perform: @escaping @Sendable (Request, borrowing PostgresTransaction) throws -> Answer,
         group: (@Sendable ([Request], borrowing PostgresTransaction) throws -> [Answer?])? = nil,
         rows: (@Sendable (Request) -> [EnrolledRow])? = nil,
-        commit: End? = nil, rollback: End? = nil, resource: ResourceHandler? = nil
+        commit: End? = nil, rollback: End? = nil, resource: ResourceHandler? = nil,
+        then further: FurtherCalls<Request, Answer>? = nil
     ) {
         self.resource = resource
         self.name = name
@@ -116,6 +137,7 @@ public struct BranchHandler: Sendable {
         }
         self.commit = commit
         self.rollback = rollback
+        self.further = further.map(ErasedFurtherCalls.init)
     }
 
     private static func erase<Request: Codable & Sendable>(
@@ -138,11 +160,11 @@ public struct BranchHandler: Sendable {
         return answers
     }
 
-    private static func encode(_ answer: some Encodable) throws -> String {
+    static func encode(_ answer: some Encodable) throws -> String {
         String(decoding: try JSONEncoder().encode(answer), as: UTF8.self)
     }
 
-    private static func decode<Request: Decodable>(_ request: String) throws -> Request {
+    static func decode<Request: Decodable>(_ request: String) throws -> Request {
         try JSONDecoder().decode(Request.self, from: Data(request.utf8))
     }
 }

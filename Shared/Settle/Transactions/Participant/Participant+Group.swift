@@ -28,7 +28,24 @@ extension Participant {
     /// Each request gets an answer of its own, in order, as if it had come alone; but none waits for a row. One that would
     /// have to fails with `BranchError.comeAlone`, and the answers of the others do not wait for it either: it may be one
     /// of them that holds the row, and is free only when its initiator has its answer.
-    public func perform(_ name: String, group requests: [BranchRequest]) async -> [Result<Data, any Error>] {
+    ///
+    /// A part that calls further participants is done, too, but what it calls would hold up the others' answers. So it fails
+    /// with `BranchError.goesOnAlone`; sent alone it goes on from there.
+    public func perform(_ name: String, group requests: [BranchRequest]) async -> [Result<BranchAnswer, any Error>] {
+        if let only = requests.first, requests.count == 1 {
+            do { return [.success(try await answer(name, only, isAlone: false))] } catch { return [.failure(error)] }
+        }
+        let further = requests.map { callsFurther(name, $0) }
+        // What is prepared cannot be asked for again.
+        let isLeft = zip(requests, further).map { $0.context.mode == .xa && $1 }
+        var done = await parts(name, zip(requests, isLeft).filter { !$1 }.map(\.0))[...]
+        return zip(further, isLeft).map { callsFurther, isLeft in
+            guard !isLeft, let part = done.popFirst() else { return .failure(BranchError.comeAlone) }
+            return part.flatMap { callsFurther ? .failure(BranchError.goesOnAlone) : .success(BranchAnswer(body: $0)) }
+        }
+    }
+
+    private func parts(_ name: String, _ requests: [BranchRequest]) async -> [Result<Data, any Error>] {
         var answers = [Result<Data, any Error>?](repeating: nil, count: requests.count)
         for mode in Set(requests.map(\.context.mode)) {
             let indices = requests.indices.filter { requests[$0].context.mode == mode }

@@ -1,4 +1,4 @@
-public import Foundation
+import Foundation
 public import Logging
 public import SettlePostgres
 import Synchronization
@@ -26,6 +26,7 @@ public final class Participant: Sendable {
     /// Prepared transactions whose end failed here; there is no row that could say so.
     let unendedPrepared = Mutex<Set<XID>>([])
     let handlers: [Key: BranchHandler]
+    let transport: (any BranchTransport)?
     private let isXAPossible = Atomic(false)
     private let obstacles: ATObstacles
 
@@ -34,6 +35,7 @@ public final class Participant: Sendable {
     ///   - database: where the business tables and `settle.branch` are.
     ///   - ending: the same database, on other connections; some of them work on one batch at once.
     ///   - handlers: all that the participant can do, in all modes.
+    ///   - participants: reaches those whom `handlers` call further; nil: they call nobody by name.
     ///   - settings: how patient it is.
     ///   - failpoints: where to crash on demand, in tests.
     ///   - actionsCanEnd: false while the business tables are not yet as `handlers` need them. Branches in `tcc` and
@@ -42,12 +44,14 @@ public final class Participant: Sendable {
     ///   - logger: gets a line for all that an operator should know.
     public init(
         name: String, database: PostgresDatabase, ending: PostgresDatabase, handlers: [BranchHandler],
-        settings: TransactionSettings = TransactionSettings(), failpoints: Failpoints = .none,
+        participants: (any BranchTransport)? = nil, settings: TransactionSettings = TransactionSettings(),
+        failpoints: Failpoints = .none,
         actionsCanEnd: @escaping @Sendable () -> Bool = { true }, logger: Logger
     ) {
         precondition((1...32).contains(name.utf8.count) && XID(rawValue: name) != nil, "a name of letters and dashes")
         self.database = database
         self.ending = ending
+        transport = participants
         self.settings = settings
         self.failpoints = failpoints
         self.actionsCanEnd = actionsCanEnd
@@ -59,15 +63,8 @@ public final class Participant: Sendable {
             handlers.map { (Key(name: $0.name, mode: $0.mode), $0) }, uniquingKeysWith: { $1 })
     }
 
-    /// Does the action called `name` under the global transaction of `context`; returns its answer as JSON.
+    /// Does the part itself, in a local transaction.
     ///
-    /// The same request again gets the same answer and does nothing.
-    /// - Throws: `BranchRefusal` when the business says no, `BranchError`, or what the database throws. In all cases but
-    ///   a lost connection nothing was done, and then the rollback that follows undoes it.
-    public func perform(_ name: String, request: Data, context: BranchContext) async throws -> Data {
-        try await perform(name, BranchRequest(body: request, context: context), isAlone: true)
-    }
-
     /// - Parameter isAlone: whether it may wait for a row; in a group others would wait for its answer.
     func perform(_ name: String, _ asked: BranchRequest, isAlone: Bool) async throws -> Data {
         let context = asked.context

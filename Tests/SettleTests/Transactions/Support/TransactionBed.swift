@@ -89,14 +89,15 @@ struct TransactionBed {
         let answer = try await participant.perform(
             "withdraw", request: request,
             context: BranchContext(xid: xid, branch: branch, mode: mode, initiator: Self.here, deadline: deadline))
-        return try JSONDecoder().decode(Receipt.self, from: answer)
+        return try JSONDecoder().decode(Receipt.self, from: answer.body)
     }
 
     /// A branch call of the initiator's own, over the wire.
     func call(_ amount: Int64, from wallet: String, _ mode: BranchMode, _ transaction: GlobalTransaction) async throws {
-        transaction.enlist(Self.wallets)
+        try transaction.caller.enlist(Self.wallets)
         try await withdraw(
-            amount, from: wallet, mode, transaction.xid, transaction.nextBranch(), deadline: transaction.deadline)
+            amount, from: wallet, mode, transaction.xid, try transaction.caller.nextBranch(),
+            deadline: transaction.deadline)
     }
 
     /// The initiator's local transaction.
