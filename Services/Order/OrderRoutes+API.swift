@@ -59,7 +59,11 @@ extension OrderRoutes {
 extension APISchema {
     fileprivate static let orderMode = either([
         .choice(BranchMode.local.map(\.rawValue) + ["message", "centre"]),
-        .request(["stock": localMode, "points": localMode]),
+        .request(
+            ["stock": localMode, "points": localMode],
+            optional: [
+                "pointsVia": .choice(["order", "stock"]).about("Who calls user-points for the points that are spent.")
+            ]),
     ]).named("OrderMode")
 
     private static let localMode = choice(BranchMode.local.map(\.rawValue))

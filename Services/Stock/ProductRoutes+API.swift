@@ -51,7 +51,12 @@ extension Deduct {
                 "orderId": .text(1...255),
                 "items": .array(of: .request(["sku": .text, "quantity": .integer(1...1_000_000)]), 1...100)
                     .about("A sku at most once."),
-            ], optional: ["xid": .text]),
+            ],
+            optional: [
+                "xid": .text,
+                "spend": .request(["userName": .text(1...64), "point": .integer(0...Int64.max), "mode": .mode])
+                    .about("Points that user-points is to take once the items are taken."),
+            ]),
         answers: ProductRoutes.quotes,
         refuses: [
             "unknown-sku", "insufficient-stock", "impossible-order", FlashProblem.flashItems, FlashProblem.noFlashItem,

@@ -50,11 +50,16 @@ extension ParticipantRoutes {
                     "Its name; counts before the URL."),
                 .header(
                     BranchContext.deadlineHeader, .milliseconds,
-                    "What is left of the transaction's time, in milliseconds.")
+                    "What is left of the transaction's time, in milliseconds."),
+                .header(
+                    BranchContext.waitHeader, .milliseconds, "For how long the caller waits, in milliseconds.")
             )
-        return action.reading(call).answering(.ok, action.answer)
+        return action.reading(call).answering(.ok, action.answer, headers: [enlisted])
             .refusing(action.refusals + branchErrors.map(\.problem) + [CheckBack.unknownInitiator])
     }
+
+    private static let enlisted = APIParameter.header(
+        BranchContext.enlistedHeader, .text, "Whom the participant called in turn, with commas between.")
 
     private static func group(_ action: ActionDescription) -> APIOperation {
         APIOperation(
@@ -76,7 +81,9 @@ extension ParticipantRoutes {
                 "answers": .array(
                     of: .object(
                         ["status": .integer(100...599), "body": .text.about("The JSON that the body would be.")],
-                        optional: ["retryAfter": .text]), 1...BranchGroup.limit)
+                        optional: [
+                            "retryAfter": .text, "enlisted": .text, "mustRollBack": .bool, "isDone": .bool,
+                        ]), 1...BranchGroup.limit)
             ]))
     }
 
