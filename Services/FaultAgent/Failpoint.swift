@@ -22,6 +22,7 @@ struct Failpoint: Sendable {
     }
 
     private static let order = [ShopServices.order.name]
+    private static let stock = [ShopServices.stock.name]
     private static let centre = [ShopServices.messageCentre.name]
     private static let receivers = [ShopServices.stock.name, ShopServices.userPoints.name]
     /// Transactions are given up after their parts are done.
@@ -29,7 +30,7 @@ struct Failpoint: Sendable {
     /// Messages are saved and prepared, and what they belong to is not done.
     private static let neverConfirms = "order.beforeCommit=throw"
 
-    static let all = orders + tasks + transactions + branches + messages + kept
+    static let all = orders + tasks + transactions + branches + furtherBranches + messages + kept
 
     private static let orders = [
         Failpoint(
@@ -117,6 +118,33 @@ struct Failpoint: Sendable {
             "branch.duringRollback", receivers,
             "A participant dies amid undoing its part. Its database undoes the half, and the part is undone after the restart.",
             "参与者在回滚途中崩溃。数据库撤销一半的操作,重启后完成回滚。", modes: OrderKind.spending, helper: givesUp),
+    ]
+
+    private static let furtherBranches = [
+        Failpoint(
+            "branch.beforeChildren", stock,
+            "stock dies after its part is done, before it calls user-points. The order is refused or asked for again; stock asks what was decided.",
+            "stock 完成自己的部分后、调用 user-points 之前崩溃。订单被拒绝或重试;stock 会回查决定。", modes: [.tree]),
+        Failpoint(
+            "branch.afterChildren", stock,
+            "stock dies after user-points has taken the points for it, before it answers. Both ask what was decided, and follow that.",
+            "user-points 已扣积分、stock 回答之前崩溃。两者都会回查决定并照做。", modes: [.tree]),
+        Failpoint(
+            "branch.remembered", stock,
+            "stock dies after it has noted a part at Redis, before it does it. The part is undone, whether it was done or not.",
+            "stock 记录了 Redis 上的部分、尚未执行时崩溃。无论是否执行,该部分都会被撤销。", modes: [.flash]),
+        Failpoint(
+            "branch.prepared", stock,
+            "stock dies after Redis has kept the items, before it notes that. The items are given back.",
+            "Redis 已保留商品、stock 尚未记录时崩溃。商品会归还。", modes: [.flash]),
+        Failpoint(
+            "branch.beforeCommitResource", stock,
+            "stock dies before it tells Redis that the items are sold. It is told again, and tells Redis then.",
+            "stock 在告知 Redis 商品已售出之前崩溃。重启后再次被通知并告知 Redis。", modes: [.flash]),
+        Failpoint(
+            "branch.beforeRollbackResource", stock,
+            "stock dies before it tells Redis to give the items back. It is told again, and tells Redis then.",
+            "stock 在让 Redis 归还商品之前崩溃。重启后再次被通知并让 Redis 归还。", modes: [.flash], helper: givesUp),
     ]
 
     private static let messages = [

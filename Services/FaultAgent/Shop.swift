@@ -95,6 +95,22 @@ struct Shop: Sendable {
         return all
     }
 
+    private struct FlashProduct: Encodable {
+        let title = "Flash tea"
+        let unitPrice = 90
+        let available = 1_000_000
+        let flash = true
+    }
+
+    /// Makes the product that flash orders are of, unless it is there.
+    func makeFlashProduct() async throws {
+        let stock = try client(ShopServices.stock.name)
+        let path = "/products/\(OrderKind.flashProduct)"
+        guard try await stock.send(.get, path, timeout: Self.timeout).status == 404 else { return }
+        let answer = try await stock.send(.put, path, FlashProduct(), timeout: Self.timeout)
+        guard (200..<300).contains(answer.status) else { throw ServiceClient.error(answer) }
+    }
+
     private struct Placed: Decodable {
         let id: String
     }

@@ -24,6 +24,7 @@ struct Trial {
     func run(since begin: Date) async {
         let load = Load(shop)
         do {
+            if fault.modes.contains(where: \.isFlash) { try await shop.makeFlashProduct() }
             let watch = try await Watch(shop, since: begin, load: load, report: report)
             try await withThrowingTaskGroup { group in
                 group.addTask { try await watch.run() }
