@@ -1,7 +1,7 @@
 import SettleCore
 public import Tracing
 
-/// Records spans, and hands those that have ended to a ``SpanExporter``.
+/// Records spans, and hands those that have ended to a `SpanExporter`.
 ///
 /// What stands in `traceparent` is gone on with, and its word on whether the trace is recorded, where the sampler says so.
 /// A span that is not recorded costs its caller next to nothing: it keeps no attributes, and the context it was given.
