@@ -24,7 +24,15 @@ public struct BranchClient: Sendable {
 
     /// Has the participant do its part: `POST /branches/<action>`, together with others that come at the same time.
     ///
-    /// - Parameter number: of the call among this caller's; see `BranchCaller.call`.
+    /// - Parameters:
+    ///   - action: its name at the participant.
+    ///   - request: what it is asked; goes as JSON.
+    ///   - mode: in which it does it.
+    ///   - number: of the call among this caller's; see `BranchCaller.call`.
+    ///   - as: the type of its answer.
+    /// - Returns: what the participant answers once its part is done.
+    /// - Throws: its refusal as `ServiceClientError`; that, or another error, when it is not known what it has done: then the
+    ///   transaction can no longer commit.
     /// - Precondition: the task runs inside `TransactionInitiator.run`, or inside the `FurtherCalls` of an action.
     public func call<Answer: Decodable & Sendable>(
         _ action: String, _ request: some Encodable, mode: BranchMode, number: Int? = nil, as: Answer.Type = Answer.self

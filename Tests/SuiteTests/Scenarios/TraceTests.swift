@@ -41,13 +41,15 @@ extension Proof {
         }
 
         /// One tree, from the client's span down, whose every span is as long as it may be.
-        private func expectOneTree(_ trace: CollectedTrace, beneath parent: TraceParent) {
+        private func expectOneTree(
+            _ trace: CollectedTrace, beneath parent: TraceParent, mayFail: Set<String> = []  // ours
+        ) {
             #expect(trace.roots.map(\.label) == ["order: POST /orders"], "\(trace.text)")
             #expect(trace.roots.first?.parent == parent.spanID)
             #expect(Set(trace.spans.map(\.id)).count == trace.spans.count, "a span came twice")
             for span in trace.spans {
                 #expect(span.end >= span.start && span.flags & 1 == 1)
-                #expect(!span.isError, "\(span.label): \(span.attributes)")
+                #expect(!span.isError || mayFail.contains(span.name), "\(span.label): \(span.attributes)")
             }
         }
 
@@ -145,7 +147,8 @@ extension Proof {
                         branch("deduct", at: "stock") + branch("spend", at: "user-points")
                             + task("addpoint", of: "user-points"),
                         in: client, collector)
-                    expectOneTree(trace, beneath: client)
+                    // The task may come while the user's row is still held by the branch: it is tried again.
+                    expectOneTree(trace, beneath: client, mayFail: ["together"])
                     let xids = Set(trace.spans.compactMap { $0.attributes["settle.xid"] })
                     #expect(xids.count == 1)
                 }

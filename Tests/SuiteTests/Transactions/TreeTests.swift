@@ -51,6 +51,8 @@ extension Proof {
             let comment: Comment = "\(mode.name), \(row.role.rawValue) at \(row.point)"
             if row.orderThrows { _ = try await suite.restart(.order, fault: "order.branchesDone=throw@1") }
             let doomed = try await suite.restart(row.role, fault: "\(row.point)=kill")
+            // The points that the last order earned have come.
+            try await suite.awaitSettled()
             let before = try await (tea: suite.available("tea"), points: suite.points("carol"))
             let first = try await suite.place(Self.draft(mode))
             #expect(try await doomed.awaitExit() == .signal(9), comment)

@@ -73,7 +73,8 @@ final class SpanExporter: Service {
     }
 
     private func exportUntilCancelled(_ http: HTTPClient) async {
-        while !(await queue.some.take()).isEmpty {
+        // Cancelled, `take` still gives what is there.
+        while !Task.isCancelled, !(await queue.some.take()).isEmpty {
             await queue.enough.wait(atMost: delay)
             while !Task.isCancelled {
                 let spans = queue.take()

@@ -110,7 +110,10 @@ public final class OutboxRelay: Service {
 
     /// Archives a task that nobody will answer as `discarded`; what follows from its rejection happens. See `TaskEnd`.
     ///
-    /// - Parameter reason: for people; kept with it.
+    /// - Parameters:
+    ///   - id: the task's.
+    ///   - reason: for people; kept with it.
+    /// - Returns: false when no such task lives.
     /// - Throws: `NobodyFollows` when this process does not send such tasks; what follows may throw.
     public func discard(_ id: Int64, reason: String) async throws -> Bool {
         if try await givingUp.discard([id], reason: reason) == 1 { return true }
@@ -146,7 +149,9 @@ public final class OutboxRelay: Service {
     /// Has no task of that type sent any more, by any relay on this database, until `resume`: within about a second, the time
     /// between two looks for due tasks. What the broker has already goes on.
     ///
-    /// - Parameter reason: for people.
+    /// - Parameters:
+    ///   - taskType: of the tasks that are to wait.
+    ///   - reason: for people.
     /// - Returns: false when nobody knows such a type: this process does not send it, and no such task lives.
     public func pause(_ taskType: String, reason: String? = nil) async throws -> Bool {
         guard (1...TaskOptions.maxKeyBytes).contains(taskType.utf8.count), !taskType.utf8.contains(0) else {
