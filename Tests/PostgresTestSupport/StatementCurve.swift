@@ -9,9 +9,9 @@ package struct StatementCurve: Sendable, CustomStringConvertible {
     /// Microseconds for each item, by `sizes`: the least of some rounds, so that what else the machine does matters little.
     package let microseconds: [Double]
 
-    /// What an item costs at the largest size, compared to the one before. Less than half a microsecond is not measured: a
-    /// statement that finds nothing to do.
-    package var growth: Double { microseconds[2] / max(microseconds[1], 0.5) }
+    /// What an item costs at the largest size, compared to the one before. Less than a tenth of a microsecond is not
+    /// measured: a statement that finds nothing to do.
+    package var growth: Double { microseconds[2] / max(microseconds[1], 0.1) }
 
     package var description: String {
         let costs = microseconds.map { String(format: "%8.1f", $0) }.joined()
