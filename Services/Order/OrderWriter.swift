@@ -29,11 +29,13 @@ struct OrderWriter: Sendable {
         let insert = InsertOrders(
             database: database, outbox: outbox, producer: producer, initiator: initiator, failpoints: failpoints)
         batches = Batcher(
-            limit: 64, concurrency: 4, maxWaiting: Self.maxWaiting, maxBytes: Self.maxBytes,
+            limit: 64, patience: Self.patience, maxWaiting: Self.maxWaiting, maxBytes: Self.maxBytes,
             size: { $0.order.roughSize + $0.first.roughSize }, span: "write order"
         ) { await insert($0) }
     }
 
+    /// Batches are larger one after the other; but one may have to wait for another attempt at one of its orders.
+    static let patience: Duration = .milliseconds(50)
     /// About two seconds of work: an order that would wait for longer had better come again.
     static let maxWaiting = 4096
     static let maxBytes = 32 * 1024 * 1024

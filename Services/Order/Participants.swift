@@ -14,7 +14,7 @@ struct StockClient: Sendable {
     /// Questions that come while one is on its way go together in the next.
     init(_ client: ServiceClient) {
         branch = BranchClient(client, participant: ShopServices.stock.name)
-        quotes = Batcher(limit: 64, concurrency: 2, span: "ask prices") { asked in
+        quotes = Batcher(limit: 64, patience: .milliseconds(20), span: "ask prices") { asked in
             let skus = asked.reduce(into: Set<ByteKey>()) { $0.formUnion($1) }
             let answer: QuoteAnswer = try await client.post("/quotes", QuoteRequest(skus: skus.sorted().map(\.text)))
             let quotes = answer.quotes.reduce(into: [ByteKey: Quote]()) { $0[ByteKey($1.sku)] = $1 }

@@ -1,11 +1,10 @@
 import Synchronization
 import Tracing
 
-/// Natural batching: while one batch is on its way, the next gathers.
+/// Natural batching: while one batch is on its way, and for a short rest thereafter, the next gathers.
 ///
-/// An idle system pays nothing for it (a lone item leaves at once), a busy one does its work in few large steps. There
-/// is no timer, unless what is on its way may take long. What gathers is bounded, in number and in
-/// bytes.
+/// An idle system pays nothing for it (a lone item leaves at once), a busy one does its work in few large steps: see
+/// ``BatchPace``. What gathers is bounded, in number and in bytes.
 public final class Batcher<Item: Sendable, Outcome: Sendable>: Sendable {
     private struct Waiting {
         let item: Item
@@ -95,7 +94,12 @@ public final class Batcher<Item: Sendable, Outcome: Sendable>: Sendable {
     }
 
     private func runLane() async {
-        while let batch = nextBatch() { await run(batch) }
+        while let batch = nextBatch() {
+            let began = ContinuousClock.now
+            await run(batch)
+            let gathered = waitingCount
+            if gathered > 0 { await BatchPace.rest(since: began, gathered: gathered) }
+        }
     }
 
     private func run(_ batch: [Waiting]) async {

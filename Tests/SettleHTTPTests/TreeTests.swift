@@ -123,15 +123,19 @@ struct TreeTests {
     func goesOn() async throws {
         let again = Mutex<[String]>([])
         try await LiveService.run(more: { routes in
-            routes.post("branches/take/group") { _, _ in
-                try Response.json(
-                    BranchGroupAnswer(answers: [
-                        .init(status: 425, body: #"{"type":"urn:settle:problems/come-alone"}"#, isDone: true)
-                    ]))
+            routes.post("branches/take/group") { request, context in
+                let calls = try await requireJSON(BranchGroup.self, from: request, context: context).calls
+                return try Response.json(
+                    BranchGroupAnswer(
+                        answers: calls.map { _ in
+                            .init(status: 425, body: #"{"type":"urn:settle:problems/come-alone"}"#, isDone: true)
+                        }))
             }
             routes.post("branches/take") { request, context in
                 let body = try await requireJSON([String: Int].self, from: request, context: context)
                 again.withLock { $0.append(request.headers[settle: BranchContext.againHeader] ?? "none") }
+                // Others come meanwhile, and go together.
+                if body["number"] == 0 { try await Task.sleep(for: .milliseconds(15)) }
                 if body["number"] == 2 { throw Problem.conflict("sold-out", "no more") }
                 var fields: HTTPFields = [.contentType: "application/json"]
                 fields[settle: BranchContext.enlistedHeader] = "mail, points"
@@ -147,13 +151,22 @@ struct TreeTests {
                     _ = try await branches.call("take", ["number": number], mode: .tcc, as: [String: Int].self)
                 }
             }
-            let well = BranchCaller(xid: XID(), initiator: "order", initiatorName: nil, deadline: .now + .seconds(9))
-            try await call(1, well)
-            #expect(well.participants == ["mail", "points", "stock"] && well.doom == nil)
-            let badly = BranchCaller(xid: XID(), initiator: "order", initiatorName: nil, deadline: .now + .seconds(9))
-            await #expect(throws: ServiceClientError.self) { try await call(2, badly) }
-            #expect(badly.participants == ["stock"] && badly.doom != nil)
-            #expect(again.withLock { $0 } == ["true", "true"])
+            let callers = (0...2).map { _ in
+                BranchCaller(xid: XID(), initiator: "order", initiatorName: nil, deadline: .now + .seconds(9))
+            }
+            async let ahead: Void = call(0, callers[0])
+            while again.withLock({ $0.isEmpty }) { try await Task.sleep(for: .milliseconds(1)) }
+            async let well: Void = call(1, callers[1])
+            async let badly: Void = call(2, callers[2])
+            try await ahead
+            try await well
+            #expect(callers[1].participants == ["mail", "points", "stock"] && callers[1].doom == nil)
+            do {
+                try await badly
+                Issue.record("it was refused")
+            } catch { #expect(error is ServiceClientError) }
+            #expect(callers[2].participants == ["stock"] && callers[2].doom != nil)
+            #expect(again.withLock { $0 } == ["none", "true", "true"])
         }
     }
 }

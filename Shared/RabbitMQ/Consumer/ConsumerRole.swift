@@ -78,7 +78,7 @@ final class ConsumerRole: ConnectionRole {
             }
         }
         // Nobody subscribes during a shutdown: a time for it that is past would have this called without a pause.
-        let times = consumptions.flatMap { [$0.batcher.retryAt, stopBy == nil ? $0.subscribeAt : nil] }
+        let times = consumptions.flatMap { [$0.batcher.dueAt, stopBy == nil ? $0.subscribeAt : nil] }
         return NextWork(at: (times + [stopBy]).compactMap(\.self).min())
     }
 
@@ -121,7 +121,7 @@ final class ConsumerRole: ConnectionRole {
         let (metrics, count) = (consumptions[result.index].metrics, result.messages)
         if result.succeeded {
             metrics.handled(messages: count)
-            return consumptions[result.index].batcher.succeeded()
+            return consumptions[result.index].batcher.succeeded(at: .now)
         }
         metrics.failedBatch()
         consumptions[result.index].batcher.failed(at: .now)

@@ -1,6 +1,7 @@
 import SettleCore
 
-/// Natural batching for one subscription: what gathers while the handler runs is its next batch.
+/// Natural batching for one subscription: what gathers while the handler runs, and for a short rest thereafter, is its next
+/// batch.
 ///
 /// A pure value, told of everything that happens and asked what to do. One batch at a time is in hand: it runs, or it
 /// failed and waits to run again. It is acknowledged whole, or not at all.
@@ -11,7 +12,7 @@ import SettleCore
 struct DeliveryBatcher {
     private enum InHand {
         case nothing
-        case running(Batch)
+        case running(Batch, since: ContinuousClock.Instant)
         /// The handler still runs with a batch of a connection that is gone; its bytes.
         case stale(Int)
         case failed(Batch, until: ContinuousClock.Instant)
@@ -53,6 +54,7 @@ struct DeliveryBatcher {
     private var gathered = Batch()
     private var turnedAwayUpTo: UInt64?
     private var failures = 0
+    private var pace = BatchPace()
     private var isStopping = false
 
     /// - Parameters:
@@ -72,9 +74,18 @@ struct DeliveryBatcher {
         }
     }
 
-    /// When a batch that failed is due again.
-    var retryAt: ContinuousClock.Instant? {
-        if case .failed(_, let until) = inHand { until } else { nil }
+    /// When a batch is due: one that failed, or the next one after a rest.
+    var dueAt: ContinuousClock.Instant? {
+        switch inHand {
+        case .failed(_, let until): until
+        case .nothing: gathered.tags.isEmpty ? nil : restsUntil
+        case .running, .stale: nil
+        }
+    }
+
+    /// Nil where a batch as large as may be is there.
+    private var restsUntil: ContinuousClock.Instant? {
+        gathered.bytes < maxBatchBytes ? pace.begin(with: gathered.tags.count) : nil
     }
 
     /// The most bytes that the next delivery may have; a bigger one is to be turned away.
@@ -87,7 +98,7 @@ struct DeliveryBatcher {
     private var heldBytes: Int {
         switch inHand {
         case .nothing: gathered.bytes
-        case .running(let batch), .failed(let batch, _): gathered.bytes + batch.bytes
+        case .running(let batch, _), .failed(let batch, _): gathered.bytes + batch.bytes
         case .stale(let bytes): gathered.bytes + bytes
         }
     }
@@ -114,27 +125,28 @@ struct DeliveryBatcher {
         case .running, .stale: return nil
         case .failed(let batch, let until):
             guard until <= now else { return nil }
-            inHand = .running(batch)
+            inHand = .running(batch, since: now)
             return batch.deliveries
         case .nothing:
-            guard !gathered.tags.isEmpty else { return nil }
+            guard !gathered.tags.isEmpty, (restsUntil ?? now) <= now else { return nil }
             let batch = gathered.takeFirst(upTo: maxBatchBytes)
-            inHand = .running(batch)
+            inHand = .running(batch, since: now)
             return batch.deliveries
         }
     }
 
     /// The handler returned; the tag up to which to acknowledge, if that is still of use.
-    mutating func succeeded() -> UInt64? {
+    mutating func succeeded(at now: ContinuousClock.Instant) -> UInt64? {
         defer { inHand = .nothing }
         failures = 0
-        if case .running(let batch) = inHand { return batch.tags.last }
-        return nil
+        guard case .running(let batch, let began) = inHand else { return nil }
+        pace.ended(at: now, began: began)
+        return batch.tags.last
     }
 
     /// The handler threw: the same batch runs again later, unless its connection is gone.
     mutating func failed(at now: ContinuousClock.Instant) {
-        guard case .running(let batch) = inHand, !isStopping else {
+        guard case .running(let batch, _) = inHand, !isStopping else {
             inHand = .nothing
             return
         }
@@ -147,7 +159,7 @@ struct DeliveryBatcher {
         gathered = Batch()
         turnedAwayUpTo = nil
         switch inHand {
-        case .running(let batch): inHand = .stale(batch.bytes)
+        case .running(let batch, _): inHand = .stale(batch.bytes)
         case .stale: break
         case .nothing, .failed: inHand = .nothing
         }

@@ -14,6 +14,8 @@ public struct Settings: Sendable {
     public internal(set) var logLevel = Logger.Level.info
     /// How log lines look.
     var logFormat = LogFormat.text
+    /// How its threads are scheduled beside those of others.
+    var scheduling = Scheduling.batch
     /// What the HTTP side takes on, and how long it waits.
     public internal(set) var httpLimits = HTTPLimits()
 
@@ -85,7 +87,7 @@ public struct Settings: Sendable {
         let traces = TraceSettings.rows.map { $0.lifted(to: \Settings.traces) }
         return SettingsTable(
             Settings(port: port, peers: peers),
-            listening + servers + [logLevel, logFormat] + urls + limits + ownTokens + tokens + traces)
+            listening + servers + [logLevel, logFormat, scheduling] + urls + limits + ownTokens + tokens + traces)
     }
 
     private static let database = SettingRow<Settings>.text(
@@ -101,6 +103,10 @@ public struct Settings: Sendable {
     private static let logFormat = SettingRow<Settings>.choice(
         "log-format", \.logFormat, LogFormat.allCases.map { ($0.rawValue, $0) },
         "How log lines look: for people, or one JSON object each.")
+
+    private static let scheduling = SettingRow<Settings>.choice(
+        "scheduling", \.scheduling, Scheduling.allCases.map { ($0.rawValue, $0) },
+        "Whether threads that wake wait for a free processor, or interrupt others where the system would have it so.")
 
     private static let ownTokens: [SettingRow<Settings>] = [
         SettingRow(

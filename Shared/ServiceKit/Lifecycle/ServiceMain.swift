@@ -63,7 +63,13 @@ public enum ServiceMain {
             reader, defaultPort: command.port, peers: command.peers, usesRedis: command.usesRedis,
             usesServers: command.usesServers)
         try await settings.listenAddress.check()
+        let isScheduled = settings.scheduling.apply()
         let (bootstrap, exporter) = bootstrap(command.name, reader, settings)
+        if !isScheduled {
+            bootstrap.logger.notice(
+                "the system does not let threads be scheduled as batch work; going on without",
+                metadata: ["setting": "SCHEDULING"])
+        }
         let services = try await build(bootstrap)
         do {
             // What is recorded until the last of them has stopped goes out.

@@ -24,6 +24,8 @@ final class BranchGroups: Sendable {
     private struct Call: Sendable {
         let request: String
         let headers: [String: String]
+        /// Which trace it is in, as headers.
+        let trace: [String: String]
         /// Of the call, where its trace is recorded.
         let span: (any Span)?
         let until: ContinuousClock.Instant
@@ -91,7 +93,7 @@ final class BranchGroups: Sendable {
         {
             let call = Call(
                 request: String(decoding: json, as: UTF8.self),
-                headers: headers.merging(TraceHeaders.current()) { $1 }, span: span, until: until)
+                headers: headers, trace: TraceHeaders.current(), span: span, until: until)
             switch await outcome(of: call, in: batcher) {
             case .answered(let answer): return answer
             case .failed(let error): throw error
@@ -132,7 +134,7 @@ final class BranchGroups: Sendable {
             }
             if let batcher = state.batchers[line] { return batcher }
             let batcher = Batcher<Call, Outcome>(
-                limit: line.limit, concurrency: 3, patience: .milliseconds(20)
+                limit: line.limit, patience: .milliseconds(20)
             ) { [weak self] calls in
                 await self?.send(calls, in: line) ?? calls.map { _ in .alone }
             }
@@ -142,22 +144,38 @@ final class BranchGroups: Sendable {
     }
 
     private func send(_ calls: [Call], in line: Line) async -> [Outcome] {
+        // It may wait for a row where it is: nobody else's answer waits for its own.
+        if let only = calls.first, calls.count == 1 { return [await answer(to: only, of: line.action)] }
         let now = ContinuousClock.now
         let together = calls.filter { $0.until - now > Self.shortest }
         guard let first = together.map({ $0.until - now }).min() else { return calls.map { _ in .alone } }
-        let outcomes = await BatchTrace(around: together.map(\.span), or: together.first?.headers).run {
+        let outcomes = await BatchTrace(around: together.map(\.span), or: together.first?.trace).run {
             await self.answers(to: together, of: line.action, timeout: first)
         }
         let alone = outcomes.count { if case .alone = $0 { true } else { false } }
-        if together.count >= Self.crowd, alone * Self.crowd >= together.count {
+        if alone > 0, alone * Self.crowd >= together.count {
             state.withLock { $0.crowded[line] = .now + Self.crowdMemory }
         }
         var answers = outcomes[...]
         return calls.map { $0.until - now > Self.shortest ? answers.popFirst() ?? .alone : .alone }
     }
 
+    private func answer(to call: Call, of action: String) async -> Outcome {
+        await BatchTrace(around: [call.span], or: call.trace).run {
+            do throws(ServiceClientError) {
+                return .answered(
+                    try await client.send(
+                        .post, "/branches/\(action)", json: Array(call.request.utf8), headers: call.headers,
+                        timeout: call.until - .now))
+            } catch {
+                return .failed(error)
+            }
+        }
+    }
+
     private func answers(to calls: [Call], of action: String, timeout: Duration) async -> [Outcome] {
-        let group = BranchGroup(calls: calls.map { .init(headers: $0.headers, request: $0.request) })
+        let group = BranchGroup(
+            calls: calls.map { .init(headers: $0.headers.merging($0.trace) { $1 }, request: $0.request) })
         do throws(ServiceClientError) {
             let answer = try await client.send(.post, "/branches/\(action)/group", group, timeout: timeout)
             switch answer.status {

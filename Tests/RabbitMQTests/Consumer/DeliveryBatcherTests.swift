@@ -26,10 +26,29 @@ import Testing
         #expect(batcher.next(at: now) == (1...3).map(delivery))
         gather(4...5, &batcher)
         #expect(batcher.next(at: now) == nil)
-        #expect(batcher.succeeded() == 3)
+        #expect(batcher.succeeded(at: now) == 3)
         #expect(batcher.next(at: now) == (4...5).map(delivery))
-        #expect(batcher.succeeded() == 5)
+        #expect(batcher.succeeded(at: now) == 5)
         #expect(batcher.next(at: now) == nil)
+    }
+
+    @Test func afterABatchItRestsAsLongAsThatTookUnlessThereIsPlenty() {
+        var batcher = batcher(1...1)
+        _ = batcher.next(at: now)
+        gather(2...3, &batcher)
+        let end = now + .milliseconds(5)
+        #expect(batcher.succeeded(at: end) == 1)
+        #expect(batcher.next(at: end) == nil)
+        #expect(batcher.dueAt == end + .milliseconds(5))
+        var full = batcher
+        gather(4...65, &full)
+        #expect(full.next(at: end) == (2...65).map(delivery))
+        var later = batcher
+        #expect(later.next(at: end + .milliseconds(5)) == (2...3).map(delivery))
+        var heavy = bounded(.max, batch: 1000, 1...3)
+        _ = heavy.next(at: now)
+        #expect(heavy.succeeded(at: end) == 1)
+        #expect(heavy.next(at: end) == [large(2)], "a batch cannot be larger")
     }
 
     @Test func aFailedBatchComesAgainUnchangedAfterABackOffThatGrows() {
@@ -40,14 +59,14 @@ import Testing
             gather(10 + tries...10 + tries, &batcher)
             batcher.failed(at: time)
             #expect(!batcher.isRunning)
-            #expect(batcher.retryAt == time + .seconds(delay))
+            #expect(batcher.dueAt == time + .seconds(delay))
             #expect(batcher.next(at: time + .seconds(delay) - .milliseconds(1)) == nil)
         }
         #expect(batcher.next(at: now + .seconds(1000)) == (1...2).map(delivery))
-        #expect(batcher.succeeded() == 2)
+        #expect(batcher.succeeded(at: now) == 2)
         #expect(batcher.next(at: now) == (10...13).map(delivery))
         batcher.failed(at: now)
-        #expect(batcher.retryAt == now + .seconds(1), "success starts the back-off anew")
+        #expect(batcher.dueAt == now + .seconds(1), "success starts the back-off anew")
     }
 
     @Test func nothingOfALostConnectionIsAcknowledged() {
@@ -58,9 +77,9 @@ import Testing
         gather(1...1, &batcher)
         #expect(batcher.next(at: now) == nil, "one handler at a time, also across connections")
         #expect(batcher.isRunning)
-        #expect(batcher.succeeded() == nil)
+        #expect(batcher.succeeded(at: now) == nil)
         #expect(batcher.next(at: now) == [delivery(1)])
-        #expect(batcher.succeeded() == 1)
+        #expect(batcher.succeeded(at: now) == 1)
     }
 
     @Test func aFailureOnALostConnectionIsNotTriedAgain() {
@@ -68,7 +87,7 @@ import Testing
         _ = batcher.next(at: now)
         batcher.disconnected()
         batcher.failed(at: now)
-        #expect(batcher.retryAt == nil)
+        #expect(batcher.dueAt == nil)
         #expect(batcher.next(at: now + .seconds(10)) == nil)
     }
 
@@ -87,7 +106,7 @@ import Testing
         batcher.stop()
         gather(5...5, &batcher)
         #expect(batcher.isRunning)
-        #expect(batcher.succeeded() == 2)
+        #expect(batcher.succeeded(at: now) == 2)
         #expect(!batcher.isRunning)
         #expect(batcher.next(at: now) == nil)
     }
@@ -97,7 +116,7 @@ import Testing
         _ = batcher.next(at: now)
         batcher.stop()
         batcher.failed(at: now)
-        #expect(batcher.retryAt == nil)
+        #expect(batcher.dueAt == nil)
         #expect(batcher.next(at: now + .seconds(10)) == nil)
     }
 
@@ -119,7 +138,7 @@ import Testing
         var batcher = bounded(.max, batch: 2500, 1...5)
         for (tags, last) in [(1...2, 2), (3...4, 4), (5...5, 5)] {
             #expect(batcher.next(at: now) == tags.map(large))
-            #expect(batcher.succeeded() == UInt64(last))
+            #expect(batcher.succeeded(at: now) == UInt64(last))
         }
         #expect(batcher.next(at: now) == nil)
         var narrow = bounded(.max, batch: 10, 1...2)
@@ -138,10 +157,10 @@ import Testing
         batcher.failed(at: now)
         #expect(batcher.giveBack() == nil, "a batch that failed is held, and its bytes count")
         #expect(batcher.next(at: now + .seconds(9)) == [large(1), large(2)])
-        #expect(batcher.succeeded() == 2)
+        #expect(batcher.succeeded(at: now) == 2)
         #expect(batcher.giveBack() == nil)
         #expect(batcher.next(at: now) == [large(3)])
-        #expect(batcher.succeeded() == 3)
+        #expect(batcher.succeeded(at: now) == 3)
         #expect(batcher.giveBack() == 5)
         #expect(batcher.giveBack() == nil)
         #expect(batcher.room == .max, "one is always taken")
@@ -153,7 +172,7 @@ import Testing
         batcher.turnAway(4)
         batcher.disconnected()
         #expect(batcher.room == 500)
-        #expect(batcher.succeeded() == nil)
+        #expect(batcher.succeeded(at: now) == nil)
         #expect(batcher.giveBack() == nil)
         #expect(batcher.room == .max)
     }

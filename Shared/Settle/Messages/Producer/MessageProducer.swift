@@ -48,7 +48,8 @@ public final class MessageProducer: Service {
             sender: sender, centre: centre, outcomes: outcomes, keys: keys, wantsOutcomes: outcome != nil,
             failpoints: failpoints, logger: logger)
         saves = Batcher(
-            limit: 64, concurrency: 4, maxWaiting: 4096, maxBytes: 32 << 20, size: \.roughSize, span: "save message"
+            limit: 64, patience: .milliseconds(50), maxWaiting: 4096, maxBytes: 32 << 20, size: \.roughSize,
+            span: "save message"
         ) { drafts in
             try await database.transaction(
                 bytes: drafts.reduce(0) { $0 + $1.roughSize }, caller: "save messages"

@@ -115,11 +115,13 @@ package final class Relay<Store: RelayStore>: Service {
             guard !tasks.isEmpty else { return }
             // Those that waited here for too long are due in the table: sending them as well would only add to the
             // load that made them wait. So are those whose type is paused.
+            let began = ContinuousClock.now
             let paused = pausedTypes.withLock { $0 }
             await publish(
                 tasks.filter {
                     $0.leaseEnd > .now && (paused.isEmpty || !paused.contains(ByteKey($0.message.taskType)))
                 })
+            await BatchPace.rest(since: began, gathered: committed.count)
         }
     }
 

@@ -7,6 +7,9 @@ import Synchronization
 ///
 /// Each participant has a line of its own, so that one which is away or slow holds up no other: the others hold rows.
 final class PhaseTwo: Sendable {
+    private static let backoff = Backoff(initial: .milliseconds(20), cap: .seconds(1))
+    /// How long a batch may be on its way before the next goes beside it.
+    private static let patience: Duration = .milliseconds(20)
     private let store: DecisionStore
     private let peers: any ParticipantPeers
     private let settings: TransactionSettings
@@ -65,10 +68,11 @@ final class PhaseTwo: Sendable {
                 guard !batch.isEmpty else { break }
                 for participant in Set(batch.flatMap(\.participants)) {
                     let its = batch.filter { $0.participants.contains(participant) }
-                    let starts = lines.withLock {
-                        $0[participant, default: ParticipantLine(concurrency: 2, capacity: 20_000)].add(its)
+                    switch lines.withLock({ $0[participant, default: ParticipantLine(capacity: 20_000)].add(its) }) {
+                    case .lane?: group.addTask { await self.emptyLine(of: participant) }
+                    case .standby?: group.addTask { await self.standBy(at: participant) }
+                    case nil: break
                     }
-                    if starts { group.addTask { await self.emptyLine(of: participant) } }
                 }
             }
             // Stopping: what is on its way may arrive, for a moment.
@@ -82,26 +86,50 @@ final class PhaseTwo: Sendable {
         }
     }
 
-    /// What is not confirmed goes back in line until its lease ends; then it is the scan's.
+    /// Batch after batch, until none is left.
     private func emptyLine(of participant: String) async {
-        let backoff = Backoff(initial: .milliseconds(20), cap: .seconds(1))
         var failures = 0
         while let batch = lines.withLock({ $0[participant]?.next(atMost: settings.batchSize) }) {
-            let its = batch.filter { $0.leaseEnd > .now }
-            guard !its.isEmpty, !Task.isCancelled else { continue }
-            let trace = BatchTrace("commit at \(participant)", of: its.map(\.context)) {
-                .branch(its[$0].xid, at: participant)
-            }
-            let confirmed = await trace.run { await commit(its.map(\.xid), at: participant) }
-            trace.end()
-            await acknowledge(its.filter { confirmed.contains($0.xid) && $0.confirmed() }.map(\.xid))
-            let left = its.filter { !confirmed.contains($0.xid) }
-            guard !left.isEmpty, !isStopping.load(ordering: .acquiring) else { continue }
-            lines.withLock { $0[participant]?.putBack(left) }
-            failures = confirmed.isEmpty ? failures + 1 : 0
-            // Cancellation ends the wait, and then nothing more is told.
-            if failures > 0 { try? await Task.sleep(for: backoff.delay(attempt: failures)) }
+            let began = ContinuousClock.now
+            await tell(batch, inLineOf: participant, &failures)
+            await BatchPace.rest(since: began, gathered: lines.withLock { $0[participant]?.count ?? 0 })
         }
+    }
+
+    /// Takes a batch beside one that is on its way for long.
+    private func standBy(at participant: String) async {
+        var failures = 0
+        var seen: Int?
+        while !Task.isCancelled {
+            switch lines.withLock({ $0[participant]?.beside(seen, atMost: settings.batchSize) ?? .done }) {
+            case .done: return
+            case .wait(let taken):
+                seen = taken
+                // Cancellation ends the wait, and all of this.
+                try? await Task.sleep(for: Self.patience)
+            case .batch(let batch): await tell(batch, inLineOf: participant, &failures)
+            }
+        }
+    }
+
+    /// What is not confirmed goes back in line until its lease ends; then it is the scan's.
+    ///
+    /// - Parameter failures: how many batches the participant has failed in a row, after which the next one waits.
+    private func tell(_ batch: [FreshDecision], inLineOf participant: String, _ failures: inout Int) async {
+        let its = batch.filter { $0.leaseEnd > .now }
+        guard !its.isEmpty, !Task.isCancelled else { return }
+        let trace = BatchTrace("commit at \(participant)", of: its.map(\.context)) {
+            .branch(its[$0].xid, at: participant)
+        }
+        let confirmed = await trace.run { await commit(its.map(\.xid), at: participant) }
+        trace.end()
+        await acknowledge(its.filter { confirmed.contains($0.xid) && $0.confirmed() }.map(\.xid))
+        let left = its.filter { !confirmed.contains($0.xid) }
+        guard !left.isEmpty, !isStopping.load(ordering: .acquiring) else { return }
+        lines.withLock { $0[participant]?.putBack(left) }
+        failures = confirmed.isEmpty ? failures + 1 : 0
+        // Cancellation ends the wait, and then nothing more is told.
+        if failures > 0 { try? await Task.sleep(for: Self.backoff.delay(attempt: failures)) }
     }
 
     // MARK: Commits of anybody

@@ -74,6 +74,8 @@ public final class Participant: Sendable {
         if context.mode == .mt { return Data(try await performByResource(name, [asked])[0].get().utf8) }
         if context.mode == .xa { guard try await isXASupported() else { throw BranchError.xaImpossible } }
         if context.mode == .at { guard try await isATSafe() else { throw BranchError.atImpossible } }
+        // It would be in vain, or before those who have waited for longer.
+        if !isAlone, waiting.isAwaited({ handler.rows(asked.text) }) { throw BranchError.comeAlone }
         let branch = FirstPhase(
             handler: handler, request: asked.text, context: context,
             prepared: prepared, settings: settings, failpoints: failpoints)
