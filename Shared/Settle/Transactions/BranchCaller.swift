@@ -15,6 +15,7 @@ public final class BranchCaller: Sendable {
         var last = 0
         var doom: (any Error)?
         var mayBeIncomplete = false
+        var holdsRows = false
     }
 
     /// The global transaction.
@@ -105,6 +106,9 @@ public final class BranchCaller: Sendable {
     /// Whether somebody may have done a part of whom nothing is known here: who was called by one whose answer is missing.
     var mayBeIncomplete: Bool { state.withLock { $0.mayBeIncomplete } }
 
+    /// Whether one of its calls may have changed rows that others wait for until the end.
+    var holdsRows: Bool { state.withLock { $0.holdsRows } }
+
     /// What is left for its calls; never negative.
     public var remaining: Duration { max(.zero, min(deadline, answerBy) - .now) }
 
@@ -142,6 +146,7 @@ public final class BranchCaller: Sendable {
         ]
         headers[BranchContext.initiatorNameHeader] = initiatorName
         try enlist(participant)
+        if mode.holdsRows { state.withLock { $0.holdsRows = true } }
         let reply: BranchReply<Answer>
         do {
             reply = try await send(headers, wait)

@@ -13,6 +13,9 @@ public enum BranchMode: String, Sendable, Codable, CaseIterable {
 
     /// Those whose parts are done in the participant's PostgreSQL.
     public static let local: [BranchMode] = [.at, .tcc, .xa, .saga]
+
+    /// Whether nobody else changes the rows of such a part before the end.
+    var holdsRows: Bool { self == .at || self == .xa }
 }
 
 /// What the initiator says of a global transaction.

@@ -7,6 +7,8 @@ final class FreshDecision: Sendable {
     let participants: [String]
     /// From then on any replica may tell them.
     let leaseEnd: ContinuousClock.Instant
+    /// Whether others may wait for rows of it.
+    let holdsRows: Bool
     /// Of who began the transaction.
     let context: ServiceContext?
     private let missing: Mutex<Int>
@@ -15,6 +17,7 @@ final class FreshDecision: Sendable {
         xid = transaction.xid
         context = transaction.context
         participants = transaction.participants
+        holdsRows = transaction.caller.holdsRows
         self.leaseEnd = leaseEnd
         missing = Mutex(participants.count)
     }

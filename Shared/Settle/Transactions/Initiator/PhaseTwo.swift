@@ -92,6 +92,8 @@ final class PhaseTwo: Sendable {
         while let batch = lines.withLock({ $0[participant]?.next(atMost: settings.batchSize) }) {
             let began = ContinuousClock.now
             await tell(batch, inLineOf: participant, &failures)
+            // Where others wait for rows, what comes next is told at once.
+            guard !batch.contains(where: \.holdsRows) else { continue }
             await BatchPace.rest(since: began, gathered: lines.withLock { $0[participant]?.count ?? 0 })
         }
     }

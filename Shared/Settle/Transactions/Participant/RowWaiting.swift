@@ -99,7 +99,7 @@ final class RowWaiting: Sendable {
                         }
                     }
                 // In `tcc` and `saga` the row is free as soon as the local transaction is over.
-                exit = context.mode == .at || context.mode == .xa ? .holding(context.xid) : .done
+                exit = context.mode.holdsRows ? .holding(context.xid) : .done
                 return result
             } catch  where error.isWorthWaiting {
                 let left = deadline - ContinuousClock.now
