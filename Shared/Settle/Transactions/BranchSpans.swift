@@ -2,10 +2,17 @@ package import Tracing
 
 extension SpanAttributes {
     /// Of a part of a global transaction.
-    package static func branch(_ xid: XID, at participant: String? = nil, mode: BranchMode? = nil) -> SpanAttributes {
+    package static func branch(_ xid: XID, at participant: String? = nil) -> SpanAttributes {
         var attributes: SpanAttributes = ["settle.xid": .string(xid.rawValue)]
         attributes["settle.participant"] = participant
-        attributes["settle.mode"] = mode?.rawValue
+        return attributes
+    }
+
+    /// Of the call of an action, as its headers have it.
+    package static func branch(_ xid: XID?, action: String, mode: String?) -> SpanAttributes {
+        var attributes: SpanAttributes = ["settle.action": .string(action)]
+        attributes["settle.xid"] = xid?.rawValue
+        attributes["settle.mode"] = mode
         return attributes
     }
 

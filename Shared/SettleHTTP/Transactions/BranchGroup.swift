@@ -92,10 +92,10 @@ struct BranchGroupAnswers {
         let trace = BatchTrace(
             "branch \(action)", ofKind: .internal, traceParents: group.calls.map { $0.headers[TraceHeader.name] }
         ) { place in
-            var attributes: SpanAttributes = ["settle.action": .string(action)]
-            attributes["settle.xid"] = group.calls[place].headers[BranchContext.xidHeader]
-            attributes["settle.mode"] = group.calls[place].headers[BranchContext.modeHeader]
-            return attributes
+            let headers = group.calls[place].headers
+            return .branch(
+                headers[BranchContext.xidHeader].flatMap(XID.init), action: action,
+                mode: headers[BranchContext.modeHeader])
         }
         if let request = ServiceContext.current {
             for place in group.calls.indices { trace[place]?.addLink(SpanLink(context: request, attributes: [:])) }

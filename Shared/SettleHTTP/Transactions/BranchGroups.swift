@@ -69,10 +69,9 @@ final class BranchGroups: Sendable {
             return try await Spans.beneath(
                 "call \(action)",
                 attributes: {
-                    var attributes: SpanAttributes = ["settle.action": .string(action)]
-                    attributes["settle.xid"] = headers[BranchContext.xidHeader]
-                    attributes["settle.mode"] = headers[BranchContext.modeHeader]
-                    return attributes
+                    .branch(
+                        headers[BranchContext.xidHeader].flatMap(XID.init), action: action,
+                        mode: headers[BranchContext.modeHeader])
                 }
             ) { try await send(action, json, headers: headers, timeout: timeout, span: $0) }
         } catch let error as ServiceClientError {

@@ -2,8 +2,10 @@ public import SettleServiceKit
 import HTTPTypes
 public import Hummingbird
 import NIOCore
+import SettleCore
 import SettlePostgres
 import ServiceContextModule
+import Tracing
 public import Settle
 
 /// What initiators ask of a participant; all of it internal.
@@ -61,7 +63,10 @@ public struct ParticipantRoutes: Sendable {
                 let body = try await requireRawJSON(from: request, context: context)
                 let answer: BranchAnswer
                 do {
-                    answer = try await participant.perform(action, request: body, context: branch)
+                    answer = try await Spans.beneath(
+                        "branch \(action)",
+                        attributes: { .branch(branch.xid, action: action, mode: branch.mode.rawValue) }
+                    ) { _ in try await participant.perform(action, request: body, context: branch) }
                 } catch let error as BranchFailed {
                     throw BranchProblems(action: action, logger: context.logger).problem(
                         for: error, namesBranch: request.headers[settle: BranchContext.branchHeader] != nil)

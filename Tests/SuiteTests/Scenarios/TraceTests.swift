@@ -67,10 +67,10 @@ extension Proof {
         private func branch(_ action: String, at participant: String) -> [String] {
             let root = "order: POST /orders"
             let called = "\(root) > order: call \(action)"
+            let request = "\(called) > order: POST /branches/\(action) > \(participant): POST /branches/\(action)"
             let ended = "\(root) > order: commit at \(participant) > order: POST /transactions/commit"
             return [
-                "\(called) > \(participant): branch \(action)",
-                "\(called) > order: POST /branches/\(action)/group > \(participant): POST /branches/\(action)/group",
+                "\(request) > \(participant): branch \(action)",
                 "\(ended) > \(participant): POST /transactions/commit",
             ]
         }
