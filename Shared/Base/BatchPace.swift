@@ -14,7 +14,11 @@ public struct BatchPace: Sendable, Equatable {
     /// It has done nothing yet.
     public init() {}
 
-    /// Notes that a batch which began at `began` has just ended.
+    /// Notes that a batch has ended.
+    ///
+    /// - Parameters:
+    ///   - now: when it ended.
+    ///   - began: when it began.
     public mutating func ended(at now: ContinuousClock.Instant, began: ContinuousClock.Instant) {
         restsUntil = now + Self.rest(after: now - began)
     }
@@ -24,10 +28,11 @@ public struct BatchPace: Sendable, Equatable {
     /// - Parameter gathered: how many items there are for it.
     public func begin(with gathered: Int) -> ContinuousClock.Instant? { gathered < Self.plenty ? restsUntil : nil }
 
-    /// Rests after a batch that began at `began`; does not where there is plenty for the next one. Ends early when the task
-    /// is cancelled.
+    /// Rests after a batch; does not where there is plenty for the next one. Ends early when the task is cancelled.
     ///
-    /// - Parameter gathered: how many items there are for it.
+    /// - Parameters:
+    ///   - began: when the batch began that has just ended.
+    ///   - gathered: how many items there are for the next one.
     public static func rest(since began: ContinuousClock.Instant, gathered: Int) async {
         guard gathered < plenty else { return }
         // Cancelled, whoever rests has an end of its own to see.
