@@ -21,8 +21,11 @@ enum Scheduling: String, Sendable, CaseIterable {
     func apply() -> Bool {
         #if os(Linux)
             guard self == .batch, sched_getscheduler(0) == SCHED_OTHER else { return true }
+            // Who may not look for them cannot see to them: that is for the caller to say.
+            guard let threads = try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task") else {
+                return false
+            }
             // Only of its own; one that has just ended is none.
-            let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? []
             return threads.compactMap { pid_t($0) }.allSatisfy { thread in
                 var parameters = sched_param(sched_priority: 0)
                 // The call reads the value and keeps no pointer to it.
