@@ -48,16 +48,20 @@ struct FlashBook: Sendable {
             // One statement for what must agree at one moment: the book, the branches that have taken from it, and what was to
             // be added to Redis, which is in the book already.
             var count = Count(epoch: Epoch(number: number, runID: runID))
-            var kept: [String: [String]] = [:]  // ours
+            var kept: [String: (items: [String], isSure: Bool)] = [:]  // ours
             for row in try transaction.query(Self.count) {
                 let (sku, quantity) = (try row.decode(String.self, at: 1), try row.decode(Int64.self, at: 2))
                 if let name = try row.decode(String?.self, at: 0) {
-                    kept[name, default: []] += [sku, String(quantity)]
+                    let isSure = try row.decode(Bool.self, at: 3)
+                    kept[name, default: ([], isSure)].items += [sku, String(quantity)]
                 } else {
                     count.products.append((sku, quantity))
                 }
             }
-            count.kept = try kept.map { ($0.key, String(decoding: try JSONEncoder().encode($0.value), as: UTF8.self)) }
+            count.kept = try kept.map { name, taken in
+                let items = String(decoding: try JSONEncoder().encode(taken.items), as: UTF8.self)
+                return (name, (taken.isSure ? "" : FlashScripts.unsure) + items)
+            }
             return count
         }
     }
@@ -97,22 +101,23 @@ struct FlashBook: Sendable {
         _ = try await database.query("DELETE FROM flash_given WHERE id = ANY ($1::bigint[])", [.int64s(ids)])
     }
 
-    /// Undecided branches of mode `mt` with their items; few, as each ends in milliseconds.
+    /// Undecided branches of mode `mt` with their items; few, as each ends in milliseconds. Without an answer, one may not have
+    /// taken them.
     private static let taken = """
-        SELECT b.xid || '/' || b.branch_id AS name, x.sku, x.quantity
+        SELECT b.xid || '/' || b.branch_id AS name, x.sku, x.quantity, b.answer IS NOT NULL AS is_sure
         FROM settle.branch b, jsonb_to_recordset(b.request::jsonb -> 'items') AS x (sku text, quantity bigint)
         WHERE b.state = 'undecided' AND b.mode = 'mt' AND b.action = '\(ShopActions.deduct)'
         """
 
-    /// Below zero where branches that are being prepared ask for more than there is: what is kept for them is given back.
+    /// Below zero where branches that are being prepared ask for more than there is: `FlashScripts.take` sees to that.
     static let count = """
         WITH taken AS MATERIALIZED (\(taken)),
         given AS (DELETE FROM flash_given)
-        SELECT NULL::text, p.sku, (p.available - coalesce(t.quantity, 0))::bigint
+        SELECT NULL::text, p.sku, (p.available - coalesce(t.quantity, 0))::bigint, true
         FROM product p LEFT JOIN (SELECT sku, sum(quantity) AS quantity FROM taken GROUP BY sku) t ON t.sku = p.sku
         WHERE p.flash
         UNION ALL
-        SELECT name, sku, quantity FROM taken
+        SELECT name, sku, quantity, is_sure FROM taken
         """
 
     /// No epoch begins until `change`, or for ten seconds, should this process die.

@@ -71,6 +71,9 @@ struct FlashDeduct: MTGroupAction {
     private static func refusal(_ word: FlashStock.Word) -> BranchRefusal? {
         switch word.word {
         case "taken": nil
+        case "unsure":
+            BranchRefusal(
+                code: FlashProblem.unavailable, detail: "it is not known yet how much of '\(word.about ?? "")' is left")
         case "short": BranchRefusal(code: "insufficient-stock", detail: "not enough stock of '\(word.about ?? "")'")
         default: BranchRefusal(code: "transaction-over", detail: "the global transaction is over")
         }

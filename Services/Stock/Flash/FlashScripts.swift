@@ -3,7 +3,8 @@ import SettleRedis
 /// The scripts that count the stock of flash products in Redis. Each is atomic there.
 ///
 /// - `flash:stock`, a hash: how many there are to be taken, by product;
-/// - `flash:kept`, a hash: what branches have taken that wait for their end, by their names;
+/// - `flash:kept`, a hash: what branches have taken that wait for their end, by their names; under `?`, how many of those may
+///   not have taken it: a mark stands before what they asked for;
 /// - `flash:over:<branch>`: it was rolled back, and must not take anything any more;
 /// - `flash:seq`: how often any of the scripts has run.
 ///
@@ -30,15 +31,48 @@ enum FlashScripts {
 
         """
 
+    /// What is kept for a branch, which it is no longer, and how that is made available.
+    private static let letGo = """
+        local function letGo(branch)
+            local items = redis.call('HGET', KEYS[2], branch)
+            if not items then return nil end
+            redis.call('HDEL', KEYS[2], branch)
+            if items:sub(1, 1) ~= '\(unsure)' then return items end
+            if redis.call('HINCRBY', KEYS[2], '\(unsure)', -1) == 0 then redis.call('HDEL', KEYS[2], '\(unsure)') end
+            return items:sub(2)
+        end
+        local function putBack(items)
+            items = cjson.decode(items)
+            for i = 1, #items, 2 do
+                if redis.call('HEXISTS', KEYS[1], items[i]) == 1 then
+                    redis.call('HINCRBY', KEYS[1], items[i], items[i + 1])
+                end
+            end
+        end
+
+        """
+
+    /// Before what is kept for a branch that was being prepared when the epoch began: it may have taken that in the one
+    /// before, or may come yet to take it. Also the field with their number; no branch is called so.
+    static let unsure = "?"
+
     /// KEYS: the three, and the branch's fence. ARGV: epoch, branch, then products and how many of each.
+    ///
+    /// What the epoch began with for a branch that asks only now is given back first: it counts like any other then. Where
+    /// others may still be like that, it is not certain that there is too little.
     static let take = RedisScript(
-        head + """
+        head + letGo + """
             if redis.call('EXISTS', KEYS[4]) == 1 then return {seq, 'over'} end
-            if redis.call('HEXISTS', KEYS[2], ARGV[2]) == 1 then return {seq, 'taken'} end
+            local kept = redis.call('HGET', KEYS[2], ARGV[2])
+            if kept and kept:sub(1, 1) ~= '\(unsure)' then return {seq, 'taken'} end
+            if kept then putBack(letGo(ARGV[2])) end
             for i = 3, #ARGV, 2 do
                 local available = redis.call('HGET', KEYS[1], ARGV[i])
                 if not available then return {0, 'epoch'} end
-                if tonumber(available) < tonumber(ARGV[i + 1]) then return {seq, 'short', ARGV[i]} end
+                if tonumber(available) < tonumber(ARGV[i + 1]) then
+                    local unsure = tonumber(redis.call('HGET', KEYS[2], '\(unsure)') or '0')
+                    return {seq, unsure > 0 and 'unsure' or 'short', ARGV[i]}
+                end
             end
             local items = {}
             for i = 3, #ARGV, 2 do
@@ -52,24 +86,17 @@ enum FlashScripts {
 
     /// ARGV: epoch, then branches.
     static let commit = RedisScript(
-        head + """
-            for i = 2, #ARGV do redis.call('HDEL', KEYS[2], ARGV[i]) end
+        head + letGo + """
+            for i = 2, #ARGV do letGo(ARGV[i]) end
             return {seq, 'done'}
             """)
 
     /// KEYS: the three, and the branch's fence. ARGV: epoch, branch.
     static let giveBack = RedisScript(
-        head + """
+        head + letGo + """
             redis.call('SET', KEYS[4], '1', 'PX', '\(fence)')
-            local items = redis.call('HGET', KEYS[2], ARGV[2])
-            if not items then return {seq, 'done'} end
-            items = cjson.decode(items)
-            for i = 1, #items, 2 do
-                if redis.call('HEXISTS', KEYS[1], items[i]) == 1 then
-                    redis.call('HINCRBY', KEYS[1], items[i], items[i + 1])
-                end
-            end
-            redis.call('HDEL', KEYS[2], ARGV[2])
+            local items = letGo(ARGV[2])
+            if items then putBack(items) end
             return {seq, 'done'}
             """)
 
@@ -82,7 +109,7 @@ enum FlashScripts {
             """)
 
     /// Begins an epoch, unless a later one has begun. ARGV: epoch, number of products, products and how many of each, then
-    /// branches and what each has taken.
+    /// branches and what each has taken, or may have.
     static let rebuild = RedisScript(
         """
         local before = tonumber(redis.call('HGET', KEYS[1], '') or '0') or 0
@@ -92,7 +119,10 @@ enum FlashScripts {
         redis.call('HSET', KEYS[2], '', ARGV[1])
         local rest = 3 + 2 * tonumber(ARGV[2])
         for i = 3, rest - 1, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
-        for i = rest, #ARGV, 2 do redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end
+        for i = rest, #ARGV, 2 do
+            redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
+            if ARGV[i + 1]:sub(1, 1) == '\(unsure)' then redis.call('HINCRBY', KEYS[2], '\(unsure)', 1) end
+        end
         return {redis.call('INCR', KEYS[3]), 'done'}
         """)
 

@@ -51,7 +51,7 @@ struct FlashStock: Sendable {
         guard case .array(let names) = try await redis.send([RedisCommand(["HKEYS", FlashScripts.kept])])[0] else {
             throw Lost(why: "what is kept cannot be listed")
         }
-        return names.compactMap(\.text).filter { !$0.isEmpty }
+        return names.compactMap(\.text).filter { !$0.isEmpty && $0 != FlashScripts.unsure }
     }
 
     /// Nothing is taken any more until the next epoch.

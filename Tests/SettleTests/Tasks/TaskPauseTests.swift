@@ -45,8 +45,7 @@ struct TaskPauseTests {
                 #expect(try await relays[0].pause("add", reason: "a test"))
                 #expect(try await !relays[0].pause("unheard of"))
                 #expect(try await relays[1].store.pauses().map(\.reason) == ["a test"])
-                // As long as a replica may not know it yet.
-                try await Task.sleep(for: .milliseconds(300))
+                try await eventually("both know it") { relays.allSatisfy { $0.isPaused("add") } }
                 publisher.forget()
                 let (held, free) = (try drafts(1...60), try drafts(61...64, other))
                 for relay in relays {

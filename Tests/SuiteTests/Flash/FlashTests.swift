@@ -147,7 +147,8 @@ extension Proof {
                 try await Servers.start(.redis)
                 try await expectSoldAgain(suite)
                 try await grow(load, by: 60)
-                // For the tests that follow: an empty file.
+                // For the tests that follow: an empty file. The first use of a connection tells that it was lost.
+                try await eventually("Redis answers") { (try? await suite.redis.send([RedisCommand(["PING"])])) != nil }
                 _ = try await suite.redis.send([RedisCommand(["FLUSHALL"]), RedisCommand(["SAVE"])])
                 try await expectSoldAgain(suite)
                 try await finish(suite, load)

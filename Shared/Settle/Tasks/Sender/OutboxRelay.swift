@@ -173,6 +173,9 @@ public final class OutboxRelay: Service {
         return true
     }
 
+    /// Whether this relay knows already that tasks of that type are not to be sent.
+    func isPaused(_ taskType: String) -> Bool { relay.isPaused(taskType) }
+
     /// Called by the finish listener after its commit.
     ///
     /// - Parameter foreign: ids of live tasks that answers named and did not mean.

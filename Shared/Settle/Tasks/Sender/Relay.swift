@@ -116,13 +116,14 @@ package final class Relay<Store: RelayStore>: Service {
             // Those that waited here for too long are due in the table: sending them as well would only add to the
             // load that made them wait. So are those whose type is paused.
             let began = ContinuousClock.now
-            let paused = pausedTypes.withLock { $0 }
-            await publish(
-                tasks.filter {
-                    $0.leaseEnd > .now && (paused.isEmpty || !paused.contains(ByteKey($0.message.taskType)))
-                })
+            await publish(tasks.filter { $0.leaseEnd > .now && !isPaused($0.message.taskType) })
             await BatchPace.rest(since: began, gathered: committed.count)
         }
+    }
+
+    /// Whether the last look found that tasks of that type are not to be sent.
+    func isPaused(_ taskType: String) -> Bool {
+        pausedTypes.withLock { !$0.isEmpty && $0.contains(ByteKey(taskType)) }
     }
 
     // MARK: What is due
@@ -139,11 +140,12 @@ package final class Relay<Store: RelayStore>: Service {
         var counting = CostShare()
         while await !scanSignal.take().isEmpty {
             do {
-                if try await publishDue(claiming: notBefore <= .now) {
-                    vain = 0
-                } else {
+                let mayClaim = notBefore <= .now
+                if try await !publishDue(claiming: mayClaim) {
                     vain += 1
                     notBefore = .now + settings.vainBackoff.delay(attempt: vain)
+                } else if mayClaim {
+                    vain = 0
                 }
                 // Then no claim says whether any has; and a time ends without a broker, too.
                 if !publisher.takesMessages { chores.offer(.expire) }
