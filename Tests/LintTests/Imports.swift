@@ -74,7 +74,8 @@ enum Imports {
                 """
                 SettleHTTPTestSupport SettlePostgresTestSupport Settle SettlePostgres SettleSchema SettleServiceKit
                 ShopContract ShopOrder ShopOrderSchema ShopStock ShopStockSchema ShopUserPoints ShopPointsSchema
-                ShopMessageCentre ShopFaultAgent ShopCentreSchema SettleHTTP SettleRabbitMQ Hummingbird HummingbirdTesting
+                ShopMessageCentre ShopFaultAgent ShopCentreSchema SettleHTTP SettleRabbitMQ SettleRedis Hummingbird
+                HummingbirdTesting
                 """),
         "Tests/SuiteTests": testing + clients,
     ]
