@@ -28,6 +28,8 @@ final class FlashKeeper: Service, Sendable {
     let book: FlashBook
     private let logger: Logger
     private let state = Mutex<Open?>(nil)
+    /// The epoch that Redis was last found to have lost, or to count wrong.
+    private let lost = Mutex<Int64?>(nil)
     private let waiting = Mutex<[Wakeup]>([])
     private let demand = Mailbox<Void>(capacity: 1)
     private let metrics = FlashMetrics()
@@ -85,6 +87,7 @@ final class FlashKeeper: Service, Sendable {
             }
             return words
         } catch let lost as FlashStock.Lost {
+            self.lost.withLock { $0 = open.epoch.number }
             close(open.epoch, because: lost.why)
             throw lost
         }
@@ -186,7 +189,7 @@ final class FlashKeeper: Service, Sendable {
     private func tryOpen(_ least: inout Int64) async throws -> Open? {
         let runID = try await stock.runID()
         let known = try await book.epoch()
-        if known.runID == runID, least == 0 {
+        if known.runID == runID, least == 0, lost.withLock({ $0 != known.number }) {
             let look = FlashScripts.commit(keys: FlashScripts.keys, [String(known.number)])
             do {
                 return try await opened(known, sequence: try await stock.run([look], on: runID)[0].sequence)
@@ -194,6 +197,8 @@ final class FlashKeeper: Service, Sendable {
                 logger.info("flash products are to be counted anew", metadata: ["reason": "\(lost.why)"])
             }
         }
+        // From here on nobody takes anything by the old epoch: the book as it is read now would not know of it.
+        _ = try await stock.run([FlashScripts.end(keys: FlashScripts.keys, [String(known.number)])], on: runID)
         guard let count = try await book.next(after: known, least: least, runID: runID) else { return nil }
         let rebuild = FlashScripts.rebuild(
             keys: FlashScripts.keys,

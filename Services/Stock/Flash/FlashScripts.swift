@@ -126,6 +126,13 @@ enum FlashScripts {
         return {redis.call('INCR', KEYS[3]), 'done'}
         """)
 
-    /// Ends the epoch that there is: nothing is taken until the next one.
+    /// Ends an epoch, if it is the one that there is. ARGV: epoch.
+    static let end = RedisScript(
+        """
+        if redis.call('HGET', KEYS[2], '') == ARGV[1] then redis.call('DEL', KEYS[2]) end
+        return {0, 'done'}
+        """)
+
+    /// Ends the epoch that there is, whichever: nothing is taken until the next one.
     static let close = RedisCommand(["DEL", kept])
 }

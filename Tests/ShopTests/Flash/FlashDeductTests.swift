@@ -45,7 +45,7 @@ struct FlashDeductTests {
     }
 
     private func with(
-        available: Int64, _ body: (LedgerBed, FlashStock) async throws -> Void
+        available: Int64, forgetting: Bool = true, _ body: (LedgerBed, FlashStock) async throws -> Void
     ) async throws {
         let sets = [SettleSchema.transactions, SettleSchema.at, SettleSchema.ledger, StockSchema.migrations]
         try await ScratchDatabase.with(sets, connections: 4) { database in
@@ -59,10 +59,36 @@ struct FlashDeductTests {
                     "INSERT INTO product (sku, title, unit_price, available, flash) VALUES ('hot', 'hot', 10, $1, true)",
                     [.int64(available)])
                 let deduct = FlashDeduct(keeper: keeper)
-                try await body(
-                    LedgerBed(database, [.mt(ShopActions.deduct, Forgotten(deduct: deduct))]), keeper.stock)
+                let handler: BranchHandler =
+                    forgetting
+                    ? .mt(ShopActions.deduct, Forgotten(deduct: deduct)) : .mt(ShopActions.deduct, deduct)
+                try await body(LedgerBed(database, [handler]), keeper.stock)
                 _ = try await redis.send([RedisCommand(["DEL"] + FlashScripts.keys)])
             }
+        }
+    }
+
+    @Test("a Redis that goes back in time while it runs counts nothing until it is counted anew")
+    func backInTime() async throws {
+        try await with(available: 9, forgetting: false) { bed, stock in
+            let requests = try requests([1, 2, 1, 1])
+            func take(_ number: Int) async throws {
+                _ = try await bed.participant.perform(
+                    ShopActions.deduct, request: requests[number].body, context: requests[number].context)
+            }
+            func copy(_ from: String, _ to: String) async throws {
+                _ = try await stock.redis.send(
+                    FlashScripts.keys.map { RedisCommand(["COPY", $0 + from, $0 + to, "REPLACE"]) })
+            }
+            try await take(0)
+            try await copy("", ":old")
+            try await take(1)
+            try await copy(":old", "")
+            await #expect(throws: BranchError.resourceAway) { try await take(2) }
+            _ = try await bed.participant.rollBack([requests[2].context.xid])
+            try await take(3)
+            #expect(try await counted(stock) == ("\(9 - 1 - 2 - 1)", 3))
+            _ = try await stock.redis.send([RedisCommand(["DEL"] + FlashScripts.keys.map { $0 + ":old" })])
         }
     }
 
