@@ -274,8 +274,10 @@ let package = Package(
             [
                 "Settle", "SettleServiceKit", "SettleHTTP", "SettleHTTPTestSupport", "ShopContract", "ShopStock",
                 "ShopUserPoints",
-                "ShopMessageCentre", "ShopFaultAgent", "ShopCentreSchema", "SettleCore", "SettleRabbitMQ", "SettleRedis",
-                lifecycle, "SettlePostgres", "SettlePostgresTestSupport", "SettleSchema", "ShopOrderSchema", "ShopStockSchema",
+                "ShopMessageCentre", "ShopFaultAgent", "ShopCentreSchema", "SettleCore", "SettleRabbitMQ",
+                "SettleRedis",
+                lifecycle, "SettlePostgres", "SettlePostgresTestSupport", "SettleSchema", "ShopOrderSchema",
+                "ShopStockSchema",
                 "ShopPointsSchema", hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"),
             ]),
         tests(
