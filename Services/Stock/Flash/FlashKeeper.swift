@@ -189,7 +189,7 @@ final class FlashKeeper: Service, Sendable {
     private func tryOpen(_ least: inout Int64) async throws -> Open? {
         let runID = try await stock.runID()
         let known = try await book.epoch()
-        if known.runID == runID, least == 0, lost.withLock({ $0 != known.number }) {
+        if known.runID == runID, known.number >= least, lost.withLock({ $0 != known.number }) {
             let look = FlashScripts.commit(keys: FlashScripts.keys, [String(known.number)])
             do {
                 return try await opened(known, sequence: try await stock.run([look], on: runID)[0].sequence)
@@ -197,19 +197,19 @@ final class FlashKeeper: Service, Sendable {
                 logger.info("flash products are to be counted anew", metadata: ["reason": "\(lost.why)"])
             }
         }
-        // From here on nobody takes anything by the old epoch: the book as it is read now would not know of it.
-        _ = try await stock.run([FlashScripts.end(keys: FlashScripts.keys, [String(known.number)])], on: runID)
-        guard let count = try await book.next(after: known, least: least, runID: runID) else { return nil }
-        let rebuild = FlashScripts.rebuild(
-            keys: FlashScripts.keys,
-            [String(count.epoch.number), String(count.products.count)]
-                + count.products.flatMap { [$0.sku, String($0.available)] } + count.kept.flatMap { [$0.key, $0.items] })
-        let word = try await stock.run([rebuild], on: runID)[0]
-        guard word.word == "done" else {
+        // From here on nobody takes anything by the old epoch: the book as it is read now would not know of it. Nor by one that
+        // another replica begins meanwhile: it is refused, or this one is.
+        let name = UUID().uuidString
+        let end = FlashScripts.end(keys: FlashScripts.keys, [String(max(known.number, least - 1)), name])
+        let ended = try await stock.run([end], on: runID)[0]
+        guard ended.word == "done" else {
             // Another replica's, or of another time or place.
-            least = (word.about.flatMap(Int64.init) ?? 0) + 1
+            least = (ended.about.flatMap(Int64.init) ?? 0) + 1
             return nil
         }
+        guard let count = try await book.next(after: known, least: least, runID: runID) else { return nil }
+        let word = try await stock.run([FlashScripts.begin(count, by: name)], on: runID)[0]
+        guard word.word == "done" else { return nil }
         metrics.rebuilt()
         logger.notice(
             "the count of flash products was made anew from the book",

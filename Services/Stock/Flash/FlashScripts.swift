@@ -9,7 +9,8 @@ import SettleRedis
 /// - `flash:seq`: how often any of the scripts has run.
 ///
 /// The two hashes have the epoch under the empty name, so a script knows that it counts what the book means, and that neither
-/// of them was lost or evicted alone. Each answers `[seq, word, …]`.
+/// of them was lost or evicted alone. While the next epoch is made the second one has the name of who makes it instead. Each
+/// script answers `[seq, word, …]`.
 enum FlashScripts {
     static let stock = "flash:stock"
     static let kept = "flash:kept"
@@ -108,17 +109,27 @@ enum FlashScripts {
             return {seq, 'done'}
             """)
 
-    /// Begins an epoch, unless a later one has begun. ARGV: epoch, number of products, products and how many of each, then
-    /// branches and what each has taken, or may have.
-    static let rebuild = RedisScript(
+    /// Ends the epoch that there is, unless it is a later one. ARGV: epoch, and a name for who ended it.
+    static let end = RedisScript(
         """
         local before = tonumber(redis.call('HGET', KEYS[1], '') or '0') or 0
-        if before >= tonumber(ARGV[1]) then return {0, 'later', tostring(before)} end
+        if before > tonumber(ARGV[1]) then return {0, 'later', tostring(before)} end
+        redis.call('DEL', KEYS[2])
+        redis.call('HSET', KEYS[2], '', ARGV[2])
+        return {0, 'done'}
+        """)
+
+    /// Begins an epoch, if who begins it was the last to end one, and nothing was lost since: only then does the book as it
+    /// was read in between know of all that was taken. ARGV: that name, epoch, number of products, products and how many of
+    /// each, then branches and what each has taken, or may have.
+    private static let beginning = RedisScript(
+        """
+        if redis.call('HGET', KEYS[2], '') ~= ARGV[1] then return {0, 'ended'} end
         redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
-        redis.call('HSET', KEYS[1], '', ARGV[1])
-        redis.call('HSET', KEYS[2], '', ARGV[1])
-        local rest = 3 + 2 * tonumber(ARGV[2])
-        for i = 3, rest - 1, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+        redis.call('HSET', KEYS[1], '', ARGV[2])
+        redis.call('HSET', KEYS[2], '', ARGV[2])
+        local rest = 4 + 2 * tonumber(ARGV[3])
+        for i = 4, rest - 1, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
         for i = rest, #ARGV, 2 do
             redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
             if ARGV[i + 1]:sub(1, 1) == '\(unsure)' then redis.call('HINCRBY', KEYS[2], '\(unsure)', 1) end
@@ -126,12 +137,12 @@ enum FlashScripts {
         return {redis.call('INCR', KEYS[3]), 'done'}
         """)
 
-    /// Ends an epoch, if it is the one that there is. ARGV: epoch.
-    static let end = RedisScript(
-        """
-        if redis.call('HGET', KEYS[2], '') == ARGV[1] then redis.call('DEL', KEYS[2]) end
-        return {0, 'done'}
-        """)
+    static func begin(_ count: FlashBook.Count, by name: String) -> RedisScript.Call {
+        beginning(
+            keys: keys,
+            [name, String(count.epoch.number), String(count.products.count)]
+                + count.products.flatMap { [$0.sku, String($0.available)] } + count.kept.flatMap { [$0.key, $0.items] })
+    }
 
     /// Ends the epoch that there is, whichever: nothing is taken until the next one.
     static let close = RedisCommand(["DEL", kept])

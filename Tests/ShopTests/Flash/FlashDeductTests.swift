@@ -92,6 +92,50 @@ struct FlashDeductTests {
         }
     }
 
+    /// Two replicas find the count lost at the same moment, and each makes it anew, step by step.
+    @Test("of those who count anew at the same time only the one that nobody came in between is believed")
+    func atTheSameTime() async throws {
+        try await with(available: 9, forgetting: false) { bed, stock in
+            let book = FlashBook(database: bed.database)
+            let runID = try await stock.runID()
+            func end(_ known: FlashBook.Epoch, _ name: String) async throws -> String {
+                let end = FlashScripts.end(keys: FlashScripts.keys, [String(known.number), name])
+                return try await stock.run([end], on: runID)[0].word
+            }
+            func begin(_ count: FlashBook.Count, _ name: String) async throws -> String {
+                try await stock.run([FlashScripts.begin(count, by: name)], on: runID)[0].word
+            }
+            func look(_ epoch: FlashBook.Epoch) async throws {
+                let look = FlashScripts.commit(keys: FlashScripts.keys, [String(epoch.number)])
+                _ = try await stock.run([look], on: runID)
+            }
+            // Has it counted; nobody asks the keeper of this test after that, so it does nothing more.
+            let first = try requests([1])[0]
+            _ = try await bed.participant.perform(ShopActions.deduct, request: first.body, context: first.context)
+
+            let before = try await book.epoch()
+            #expect(try await end(before, "one") == "done")
+            let one = try #require(await book.next(after: before, least: 0, runID: runID))
+            #expect(try await end(one.epoch, "two") == "done")
+            let two = try #require(await book.next(after: one.epoch, least: 0, runID: runID))
+            // What is taken by the first one's count would not be in the second one's.
+            #expect(try await begin(one, "one") == "ended")
+            await #expect(throws: FlashStock.Lost.self) { try await look(one.epoch) }
+            #expect(try await begin(two, "two") == "done")
+            try await look(two.epoch)
+
+            // Emptied after the book was read, or closed for a change of a product.
+            #expect(try await end(two.epoch, "three") == "done")
+            let three = try #require(await book.next(after: two.epoch, least: 0, runID: runID))
+            try await stock.close()
+            #expect(try await begin(three, "three") == "ended")
+            await #expect(throws: FlashStock.Lost.self) { try await look(three.epoch) }
+
+            // Who knows only an older epoch does not end a later one.
+            #expect(try await end(one.epoch, "four") == "later")
+        }
+    }
+
     private func requests(_ quantities: [Int64]) throws -> [BranchRequest] {
         try quantities.enumerated().map { number, quantity in
             let change = StockChange(orderId: "o\(number)", items: [StockItem(sku: "hot", quantity: quantity)])

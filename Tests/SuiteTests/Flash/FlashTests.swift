@@ -51,12 +51,16 @@ extension Proof {
             }
         }
 
-        @Test("are sold to the last one and no further, though Redis is emptied all the time")
-        func soldOut() async throws {
-            try await Suite.with { suite in
+        @Test(
+            "are sold to the last one and no further, though Redis is emptied all the time, by one process or two",
+            arguments: [1, 2])
+        func soldOut(processes: Int) async throws {
+            try await Suite.withTransactions { suite in
+                var ports = [suite.port(.order)]
+                if processes == 2 { ports.append(try await another(suite).order.port) }
                 let few = 300
                 #expect(try await suite.putFlash("hot", available: few) == 201)
-                let load = suite.load(clients: 8, limit: 1_000) { number in
+                let load = suite.load(clients: 8, limit: 1_000, ports: ports) { number in
                     var draft = OrderDraft(Seed.users[number % 3], ["hot": 1])
                     draft.mode = .all("tcc")
                     return draft
@@ -107,6 +111,37 @@ extension Proof {
                 try await suite.awaitEnded()
                 let wrong = try await suite.wrongBalances(openings: [:])
                 #expect(wrong.isEmpty, "\(wrong)")
+            }
+        }
+
+        /// Another order with a stock of its own, on the same databases.
+        private func another(_ suite: Suite) async throws -> (order: ServiceProcess, stock: ServiceProcess) {
+            let stock = try suite.start(.stock, replica: true)
+            try await suite.awaitReady(stock)
+            let order = try suite.start(
+                .order, replica: true, settings: ["STOCK_URL": "http://127.0.0.1:\(stock.port)"])
+            try await suite.awaitReady(order)
+            return (order, stock)
+        }
+
+        @Test("are sold by two processes of stock, one of which is killed again and again: the books are exact")
+        func killed() async throws {
+            try await Suite.withTransactions { suite in
+                let other = try await another(suite)
+                #expect(try await suite.putFlash("hot", available: Self.first) == 201)
+                let ports = [suite.port(.order), other.order.port]
+                let load = suite.load(clients: 8, pause: .milliseconds(5), ports: ports, draft: draft())
+                for _ in 0..<8 {
+                    try await grow(load, by: 20)
+                    let victim = try #require(suite.running.filter { $0.name.hasPrefix("stock") }.randomElement())
+                    try await victim.crash()
+                    // Its branches are half done, and the one that is left counts anew.
+                    try await suite.flushRedis()
+                    try await grow(load, by: 20)
+                    try await suite.awaitReady(try suite.startAgain(victim))
+                }
+                try await expectSoldAgain(suite)
+                try await finish(suite, load)
             }
         }
 
