@@ -23,7 +23,12 @@ enum FaultAgentCommand {
                 try ShopServices.all.map { (name: $0.name, client: try boot.client($0, over: http)) },
                 logger: boot.logger)
             let trials = Trials(shop: shop, lines: lines, logger: boot.logger)
-            let server = HTTPService(boot, checks: []) { _, guarded in TrialRoutes(trials: trials).add(to: guarded) }
+            let server = HTTPService(
+                boot, checks: [],
+                description: APIDescription(
+                    "fault-agent", about: "Breaks the shop on demand, and says what mended it.",
+                    operations: TrialRoutes.operations)
+            ) { _, guarded in TrialRoutes(trials: trials).add(to: guarded) }
             return [http, lines, trials, server]
         }
     }

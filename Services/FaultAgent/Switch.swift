@@ -9,7 +9,7 @@ struct Words: Encodable, Sendable {
 
 /// Something that can be broken, and what will happen then.
 struct Switch: Encodable, Sendable {
-    enum Kind: String, Encodable, Sendable {
+    enum Kind: String, CaseIterable, Encodable, Sendable {
         case failpoint, process, network
     }
 

@@ -2,7 +2,7 @@ import Foundation
 
 /// One thing that was broken, and what became of it.
 struct TrialRecord: Encodable, Sendable {
-    enum Phase: String, Encodable, Sendable {
+    enum Phase: String, CaseIterable, Encodable, Sendable {
         /// Orders come, all is well.
         case ordering
         /// It is broken, or about to break.

@@ -4,8 +4,8 @@ import SettleServiceKit
 
 /// What can be broken, doing so, and what became of it; internal.
 struct TrialRoutes {
-    private static let maxOrders = 200
-    private static let maxSeconds = 60
+    static let maxOrders = 200
+    static let maxSeconds = 60
 
     private struct Switches: Encodable {
         let switches: [Switch]
@@ -15,7 +15,7 @@ struct TrialRoutes {
         let trials: [TrialRecord]
     }
 
-    private struct Wanted: Decodable {
+    struct Wanted: Decodable {
         let `switch`: String
         let orders: Int?
         let seconds: Int?

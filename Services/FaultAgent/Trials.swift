@@ -5,6 +5,7 @@ import SettleServiceKit
 
 /// One trial after the other, and what became of the latest.
 actor Trials: Service {
+    static let isRunning = Problem.conflict("trial-running", "one thing is broken at a time")
     private static let kept = 20
 
     let switches: [Switch]
@@ -28,9 +29,7 @@ actor Trials: Service {
 
     /// - Throws: the problem 409 while another one lasts.
     func begin(_ fault: Switch, orders: Int, seconds: Int) throws(Problem) -> TrialRecord {
-        guard records.last.map({ $0.phase == .over }) ?? true else {
-            throw .conflict("trial-running", "one thing is broken at a time")
-        }
+        guard records.last.map({ $0.phase == .over }) ?? true else { throw Self.isRunning }
         let record = TrialRecord(fault)
         records = records.suffix(Self.kept - 1) + [record]
         logger.warning("a trial begins", metadata: ["switch": "\(fault.id)", "seconds": "\(seconds)"])

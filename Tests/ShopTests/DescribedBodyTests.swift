@@ -3,6 +3,7 @@ import SettleHTTPTestSupport
 import SettleServiceKit
 import Testing
 
+@testable import ShopFaultAgent
 @testable import ShopMessageCentre
 @testable import ShopOrder
 @testable import ShopStock
@@ -15,6 +16,7 @@ struct DescribedBodyTests {
             ShopOrder.OrderRoutes.operations, DashboardRoutes.operations(breaksOnDemand: true),
             ProductRoutes.operations,
             UserRoutes.operations, CustomerRoutes.operations, CentreRoutes.operations, OperatorRoutes.operations,
+            TrialRoutes.operations,
         ].flatMap(\.self) + ParticipantRoutes.operations([Deduct.description, Spend.description])
 
     @Test("bodies are described as they are decoded")

@@ -102,6 +102,30 @@ extension Proof {
             }
         }
 
+        @Test("the agent serves the document that is checked in, and answers as it says")
+        func documented() async throws {
+            try await FaultBed.with { bed in
+                let served = try await bed.ask("GET", "/openapi.json")
+                let url = URL(filePath: #filePath).deletingLastPathComponent()
+                    .appending(path: "../../../docs/openapi/fault-agent.json")
+                let checkedIn = try String(contentsOf: url, encoding: .utf8)
+                #expect(
+                    served.text == checkedIn,
+                    "scripts/lib/check-openapi --write fault-agent=URL, on a suite with --faults, writes it anew")
+                let document = try AgentDocument(served.text)
+                let trial = try await bed.breaks("kill:stock", orders: 6)
+                for (path, template) in [
+                    ("/switches", "/switches"), ("/trials", "/trials"), ("/trials/\(trial.id)", "/trials/{id}"),
+                ] {
+                    let answer = try await bed.ask("GET", path)
+                    #expect(try document.differences(in: answer.text, path: template) == [])
+                    // What is compared can differ.
+                    let other = try document.differences(in: #"{"other":1}"#, path: template)
+                    #expect(other.contains("\(template): other is not named"))
+                }
+            }
+        }
+
         @Test("where nobody has switched it on there is nothing: 404 by every service, with the token too")
         func never() async throws {
             try await Suite.with(centre: true) { suite in
